@@ -1,0 +1,1 @@
+"""Turn a wire into frames. Nothing here knows of people or dossiers."""

@@ -1,0 +1,108 @@
+"""Two families: what the device did wrong, and what the person should do next.
+
+    DeviceError                 the machine's fault; ends the capture
+      DeviceNotFound            nothing at this address
+      DeviceBusy                another process holds it
+      DeviceAccessDenied        no permission (udev rule missing)
+      DeviceGone                unplugged, or re-plugged since it was opened
+      DeviceStalled             no answer within the time limit
+      ProtocolViolation         an answer that the protocol does not allow (bad header, short image)
+      DeviceNotReady            power-up or warm-up failed
+      UnsupportedDevice         no driver, or a thing that this device cannot do
+    CaptureCancelled            the caller asked for it; neither's fault
+    CaptureTimedOut             no finger came in time
+
+CaptureHint is a value, not an exception: the operator's next act.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import ClassVar
+
+
+class CaptureHint(Enum):
+    """What the person at the device should do next."""
+
+    PLACE_FINGER = "place the finger on the platen"
+    LIFT_FINGER = "lift the finger"
+    PRESS_HARDER = "press harder"
+    PRESS_SOFTER = "press less"
+    HOLD_STILL = "hold still"
+    CENTRE_FINGER = "centre the finger"
+
+
+class DriverError(Exception):
+    """Anything a driver raises. `reason` is stable; facts hold ids and numbers, never pixels."""
+
+    reason: ClassVar[str] = "DRIVER_ERROR"
+
+    def __init__(self, message: str, **facts: str | int | float) -> None:
+        super().__init__(message)
+        self.facts = facts
+
+
+class DeviceError(DriverError):
+    """The machine's fault."""
+
+    reason = "DEVICE_ERROR"
+
+
+class DeviceNotFound(DeviceError):
+    """Nothing at this address."""
+
+    reason = "DEVICE_NOT_FOUND"
+
+
+class DeviceBusy(DeviceError):
+    """Another process holds the device."""
+
+    reason = "DEVICE_BUSY"
+
+
+class DeviceAccessDenied(DeviceError):
+    """The operating system refuses access."""
+
+    reason = "DEVICE_ACCESS_DENIED"
+
+
+class DeviceGone(DeviceError):
+    """Unplugged, or re-plugged since it was opened: this handle is dead for ever."""
+
+    reason = "DEVICE_GONE"
+
+
+class DeviceStalled(DeviceError):
+    """No answer within the time limit."""
+
+    reason = "DEVICE_STALLED"
+
+
+class ProtocolViolation(DeviceError):
+    """An answer that the protocol does not allow."""
+
+    reason = "DEVICE_PROTOCOL_VIOLATION"
+
+
+class DeviceNotReady(DeviceError):
+    """Power-up or warm-up failed."""
+
+    reason = "DEVICE_NOT_READY"
+
+
+class UnsupportedDevice(DeviceError):
+    """No driver for it, or a thing that this device cannot do."""
+
+    reason = "DEVICE_UNSUPPORTED"
+
+
+class CaptureCancelled(DriverError):
+    """The caller cancelled the capture."""
+
+    reason = "CAPTURE_CANCELLED"
+
+
+class CaptureTimedOut(DriverError):
+    """Nobody came within the time that the caller gave."""
+
+    reason = "CAPTURE_TIMED_OUT"

@@ -1,0 +1,160 @@
+"""What a driver offers: one Protocol a kind of device.
+
+Every method blocks and is called by one thread, the device's worker; only `CancelToken.cancel` is called from others.
+A method raises DriverError subclasses and nothing else. After any error `close` and a fresh `open` must work, or say
+DeviceGone.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol, runtime_checkable
+
+from drivers.errors import CaptureCancelled
+from drivers.frame import Frame
+
+
+class DeviceKind(Enum):
+    """What a device is for."""
+
+    FINGERPRINT_SCANNER = "fingerprint_scanner"
+    CAMERA = "camera"
+    CARD_ENCODER = "card_encoder"
+
+
+class Impression(Enum):
+    """How a finger touches the platen (ISO/IEC 19794-4 impression types)."""
+
+    FLAT = "flat"
+    ROLLED = "rolled"
+    SLAP = "slap"
+
+
+class ScanEvent(Enum):
+    """What happens on the platen during one capture, in this order."""
+
+    WAITING = "waiting"
+    FINGER_ON = "finger_on"
+    IMAGE = "image"
+    FINGER_OFF = "finger_off"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceIdentity:
+    """Who a device says it is. `serial` is "" where it has none."""
+
+    vendor: str
+    model: str
+    serial: str
+    firmware: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScannerCapabilities:
+    """width, height: pixels of a full image at resolution_ppi."""
+
+    width: int
+    height: int
+    resolution_ppi: float
+    impressions: frozenset[Impression]
+
+
+@dataclass(frozen=True, slots=True)
+class CameraCapabilities:
+    """width, height in pixels; frames_per_second as the camera announces it, 0 where it does not."""
+
+    width: int
+    height: int
+    frames_per_second: float
+
+
+class CancelToken:
+    """Asks a blocking call to stop. Thread-safe; callbacks run once, on the cancelling thread."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._lock = threading.Lock()
+        self._callbacks: list[Callable[[], None]] = []
+
+    def cancel(self) -> None:
+        with self._lock:
+            if self._event.is_set():
+                return
+            self._event.set()
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    @property
+    def cancelled(self) -> bool:
+        return self._event.is_set()
+
+    def on_cancel(self, callback: Callable[[], None]) -> None:
+        """Run callback when cancelled; at once if it already is."""
+        with self._lock:
+            if not self._event.is_set():
+                self._callbacks.append(callback)
+                return
+        callback()
+
+    def raise_if_cancelled(self) -> None:
+        if self._event.is_set():
+            raise CaptureCancelled("the capture was cancelled")
+
+
+@runtime_checkable
+class FingerprintScanner(Protocol):
+    """A scanner of one platen."""
+
+    def open(self) -> None:
+        """Claim the device and power it up. Idempotent."""
+
+    def close(self) -> None:
+        """Stop readers, switch the device off, release it. Never raises; idempotent."""
+
+    @property
+    def identity(self) -> DeviceIdentity:
+        """Valid after open."""
+
+    @property
+    def capabilities(self) -> ScannerCapabilities:
+        """Valid before open."""
+
+    def capture(self, *, timeout_s: float, cancel: CancelToken, on_event: Callable[[ScanEvent], None]) -> Frame:
+        """Wait for a finger, take one image and return it as soon as it is there (the finger still on).
+
+        on_event gets WAITING, FINGER_ON and IMAGE, on the calling thread.
+        Raises CaptureTimedOut when no finger came within timeout_s, CaptureCancelled, DeviceError.
+        """
+
+    def wait_finger_off(self, *, timeout_s: float, cancel: CancelToken) -> None:
+        """Return when the platen is empty; at once if it is. Raises as capture does."""
+
+
+@runtime_checkable
+class Camera(Protocol):
+    """A camera that streams; only the newest frame is ever kept."""
+
+    def open(self) -> None:
+        """Connect, start the newest-frame thread, wait for a first frame. Idempotent."""
+
+    def close(self) -> None:
+        """Stop the thread and release the camera. Never raises; idempotent."""
+
+    @property
+    def identity(self) -> DeviceIdentity:
+        """Valid after open."""
+
+    @property
+    def capabilities(self) -> CameraCapabilities:
+        """Valid after open."""
+
+    def latest(self, *, newer_than: int = 0, timeout_s: float, cancel: CancelToken) -> Frame:
+        """The newest frame whose sequence exceeds newer_than; waits for it.
+
+        A frame is never older than the camera's age limit (2 s): a frozen camera raises DeviceStalled, a lost one
+        DeviceGone.
+        """

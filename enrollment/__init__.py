@@ -1,0 +1,1 @@
+"""The software of a national-ID enrollment workstation: core decides, service acts."""

@@ -1,0 +1,136 @@
+"""The tree of errors that the core raises.
+
+    EnrollmentError
+      InvalidInput            the caller gave something that cannot be used
+        InvalidImage          an image of the wrong shape, type, size or resolution
+        MalformedRecord       bytes that are not the record they claim to be
+        MalformedPackage      bytes that are not a manifest, container, package or receipt
+        InvalidPlan           a plan that asks for what cannot be captured
+        InvalidDemographics   a personal field that fails its rule (the field is named, its value never)
+      RuleViolation           well-formed, but not allowed now
+        DossierIncomplete     something that the plan requires is missing
+        DossierNotOpen        a change to a dossier that is complete, sealed or purged
+        PositionAlreadyCaptured
+        PositionNotInPlan
+      TrustFailure            a signature, digest, key or sequence does not hold
+        WrongRecipient, SignatureInvalid, DigestMismatch, SequenceBroken, UnknownSigner
+
+Each class carries a stable `reason` (UPPER_SNAKE, for programs) and keyword facts (strings and numbers, for people).
+No fact may hold a pixel, a template, a key or a personal field: they reach logs and clients.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EnrollmentError(Exception):
+    """Something that the core refuses, with the reason and the facts."""
+
+    reason: ClassVar[str] = "ENROLLMENT_ERROR"
+
+    def __init__(self, message: str, **facts: str | int | float) -> None:
+        super().__init__(message)
+        self.facts = facts
+
+
+class InvalidInput(EnrollmentError):
+    """What was given cannot be used, now or later."""
+
+    reason = "INVALID_INPUT"
+
+
+class InvalidImage(InvalidInput):
+    """An image of the wrong shape, type, size or resolution."""
+
+    reason = "INVALID_IMAGE"
+
+
+class MalformedRecord(InvalidInput):
+    """Bytes that are not the biometric record they claim to be."""
+
+    reason = "MALFORMED_RECORD"
+
+
+class MalformedPackage(InvalidInput):
+    """Bytes that are not a manifest, container, package or receipt."""
+
+    reason = "MALFORMED_PACKAGE"
+
+
+class InvalidPlan(InvalidInput):
+    """A plan that cannot be carried out as it is written."""
+
+    reason = "INVALID_PLAN"
+
+
+class InvalidDemographics(InvalidInput):
+    """A personal field that fails its rule; facts name the field, never its value."""
+
+    reason = "INVALID_DEMOGRAPHICS"
+
+
+class RuleViolation(EnrollmentError):
+    """Well-formed, but not allowed in the present state."""
+
+    reason = "RULE_VIOLATION"
+
+
+class DossierIncomplete(RuleViolation):
+    """The plan requires something that is neither captured nor excused."""
+
+    reason = "DOSSIER_INCOMPLETE"
+
+
+class DossierNotOpen(RuleViolation):
+    """A change to a dossier that is complete, sealed or purged."""
+
+    reason = "DOSSIER_NOT_OPEN"
+
+
+class PositionAlreadyCaptured(RuleViolation):
+    """The dossier already holds this position; replacing it must be asked for."""
+
+    reason = "POSITION_ALREADY_CAPTURED"
+
+
+class PositionNotInPlan(RuleViolation):
+    """The dossier's plan does not ask for this position."""
+
+    reason = "POSITION_NOT_IN_PLAN"
+
+
+class TrustFailure(EnrollmentError):
+    """A signature, digest, key or sequence does not hold."""
+
+    reason = "TRUST_FAILURE"
+
+
+class WrongRecipient(TrustFailure):
+    """Sealed to another key than the one at hand."""
+
+    reason = "WRONG_RECIPIENT"
+
+
+class SignatureInvalid(TrustFailure):
+    """A signature that must hold does not."""
+
+    reason = "SIGNATURE_INVALID"
+
+
+class UnknownSigner(TrustFailure):
+    """Signed by a key that the verifier does not trust."""
+
+    reason = "UNKNOWN_SIGNER"
+
+
+class DigestMismatch(TrustFailure):
+    """Bytes that differ from the digest that was promised."""
+
+    reason = "DIGEST_MISMATCH"
+
+
+class SequenceBroken(TrustFailure):
+    """A station's sequence number or previous digest does not follow on."""
+
+    reason = "SEQUENCE_BROKEN"
