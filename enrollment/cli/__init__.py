@@ -1,0 +1,1 @@
+"""enrollctl, for technicians, and the demo: only clients of the gRPC API."""

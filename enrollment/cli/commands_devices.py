@@ -1,0 +1,63 @@
+"""enrollctl devices: what is attached, and who uses it."""
+
+from __future__ import annotations
+
+import click
+
+from enrollment.cli import words
+from enrollment.cli.connection import Station
+from enrollment.cli.output import Output
+from enrollment.cli.session import with_station
+from enrollment.v1 import device_pb2
+
+HEADINGS = (
+    ("Device", "Thiết bị"),
+    ("Kind", "Loại"),
+    ("State", "Trạng thái"),
+    ("Model", "Kiểu máy"),
+    ("Image", "Ảnh"),
+    ("Held by", "Đang dùng"),
+    ("Address", "Địa chỉ"),
+    ("Problem", "Sự cố"),
+)
+
+
+def _image(device: device_pb2.Device) -> str:
+    if not device.width_px:
+        return ""
+    ppi = f" @ {device.resolution_ppi:.0f} ppi" if device.resolution_ppi else ""
+    return f"{device.width_px}x{device.height_px}{ppi}"
+
+
+@click.command()
+@with_station
+def devices(station: Station, out: Output) -> None:
+    """List the station's devices."""
+    found: list[device_pb2.Device] = []
+    request = device_pb2.ListDevicesRequest()
+    while True:
+        answer = station.devices.ListDevices(request)
+        found += answer.devices
+        if not answer.next_page_token:
+            break
+        request.page_token = answer.next_page_token
+    answer = device_pb2.ListDevicesResponse(devices=found, unreachable=answer.unreachable)
+    out.value(answer)
+    out.table(
+        HEADINGS,
+        [
+            (
+                device.device_id,
+                device_pb2.DeviceKind.Name(device.kind).removeprefix("DEVICE_KIND_").lower().replace("_", " "),
+                words.state(device_pb2.DeviceState.Name(device.state)),
+                f"{device.vendor} {device.model}".strip(),
+                _image(device),
+                device.lease_holder.operator_id if device.HasField("lease_holder") else "",
+                device.address,
+                device.problem,
+            )
+            for device in found
+        ],
+    )
+    for sentence in answer.unreachable:
+        out.say(f"not reached: {sentence}", f"không kết nối được: {sentence}", style="yellow")

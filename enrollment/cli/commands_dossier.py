@@ -1,0 +1,88 @@
+"""enrollctl dossier: which dossiers there are, and what one holds."""
+
+from __future__ import annotations
+
+import click
+
+from enrollment.cli import words
+from enrollment.cli.connection import Station
+from enrollment.cli.output import Output
+from enrollment.cli.session import with_station
+from enrollment.v1 import dossier_pb2
+
+STATES = [name.removeprefix("DOSSIER_STATE_").lower() for name in dossier_pb2.DossierState.keys()[1:]]
+
+
+@click.group()
+def dossier() -> None:
+    """Dossiers of this station."""
+
+
+@dossier.command("list")
+@click.option("--state", type=click.Choice(STATES), help="Only these.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most this many.")
+@with_station
+def list_dossiers(station: Station, out: Output, state: str | None, limit: int) -> None:
+    """List dossiers, newest first, without personal fields."""
+    request = dossier_pb2.ListDossiersRequest(page_size=min(limit, 500))
+    if state:
+        request.state = dossier_pb2.DossierState.Value(f"DOSSIER_STATE_{state.upper()}")
+    found: list[dossier_pb2.Dossier] = []
+    while len(found) < limit:
+        answer = station.dossiers.ListDossiers(request)
+        found += answer.dossiers
+        if not answer.next_page_token:
+            break
+        request.page_token = answer.next_page_token
+    found = found[:limit]
+    out.value(dossier_pb2.ListDossiersResponse(dossiers=found))
+    out.table(
+        (("Dossier", "Hồ sơ"), ("State", "Trạng thái"), ("Plan", "Thủ tục"), ("Opened", "Mở lúc"),
+         ("Prints", "Vân tay"), ("Missing", "Còn thiếu"), ("Operator", "Cán bộ")),
+        [
+            (
+                item.dossier_id,
+                words.state(dossier_pb2.DossierState.Name(item.state)),
+                f"{item.plan.plan_id} v{item.plan.version}",
+                item.create_time.ToDatetime().strftime("%Y-%m-%d %H:%M:%SZ"),
+                str(sum(1 for capture in item.captures if capture.position)),
+                str(len(item.missing)),
+                item.operator_id,
+            )
+            for item in found
+        ],
+    )  # fmt: skip
+
+
+@dossier.command()
+@click.argument("dossier_id")
+@click.option("--personal", is_flag=True, help="Show the person's fields as well.")
+@with_station
+def show(station: Station, out: Output, dossier_id: str, personal: bool) -> None:
+    """Show one dossier; its personal fields only when asked for."""
+    item = station.dossiers.GetDossier(dossier_pb2.GetDossierRequest(dossier_id=dossier_id)).dossier
+    if not personal:
+        item.ClearField("demographics")
+    out.value(item)
+    state = words.state(dossier_pb2.DossierState.Name(item.state))
+    out.say(f"{item.dossier_id}  {state}", f"{item.dossier_id}  {state}")
+    for name, value in sorted(item.demographics.items()):
+        out.say(f"  {name}: {value}", f"  {name}: {value}")
+    out.table(
+        (("Capture", "Thu nhận"), ("Quality", "Chất lượng"), ("Accepted", "Đạt"), ("Tries", "Lần"), ("Bytes", "Byte"),
+         ("Operator", "Cán bộ")),
+        [
+            (
+                words.finger(capture.position, out.language) if capture.position else out.pick("portrait", "chân dung"),
+                f"{capture.quality.score} ({capture.quality.algorithm} {capture.quality.algorithm_version})",
+                out.pick("yes", "có") if capture.accepted else out.pick("best of tries", "lần tốt nhất"),
+                str(capture.attempts),
+                f"{sum(part.length for part in capture.parts):,}",
+                capture.operator_id,
+            )
+            for capture in item.captures
+        ],
+    )  # fmt: skip
+    for missing in item.missing:
+        name = words.finger(int(missing.name), out.language) if missing.kind == "fingerprint" else missing.name
+        out.say(f"  missing: {missing.kind} {name}", f"  còn thiếu: {missing.kind} {name}", style="yellow")

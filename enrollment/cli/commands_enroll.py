@@ -1,0 +1,84 @@
+"""enrollctl enroll: one person, from the first finger to the receipt, at a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from enrollment.cli.connection import Station
+from enrollment.cli.enrollment_flow import DeviceMissing, Enrollment, Person
+from enrollment.cli.enrollment_flow import enroll as carry_out
+from enrollment.cli.evidence import read_parts
+from enrollment.cli.failure import EXIT_REFUSED
+from enrollment.cli.narrator import Narrator
+from enrollment.cli.output import Output
+from enrollment.cli.session import with_station
+from enrollment.v1 import outbox_pb2
+
+
+def _parse_field(_ctx: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for value in values:
+        name, equals, content = value.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{name!r} has no '='; write --field NAME=VALUE")
+        pairs[name] = content
+    return pairs
+
+
+@click.command()
+@click.option("--plan", "plan_id", default="card-issue", show_default=True, help="The procedure to carry out.")
+@click.option("--field", "fields", multiple=True, callback=_parse_field, metavar="NAME=VALUE", help="A personal field.")
+@click.option("--scanner", default="", help="Device name; else the first ready scanner.")
+@click.option("--camera", default="", help="Device name; else the first ready camera.")
+@click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), help="Leave the ISO records here.")
+@with_station
+def enroll(
+    station: Station,
+    out: Output,
+    plan_id: str,
+    fields: dict[str, str],
+    scanner: str,
+    camera: str,
+    folder: Path | None,
+) -> None:
+    """Enroll the person in front of the station, and wait for the registry's receipt."""
+    try:
+        done = carry_out(
+            station,
+            plan_id=plan_id,
+            demographics=fields,
+            subject=Person(),
+            listener=Narrator(out),
+            scanner=scanner,
+            camera=camera,
+        )
+    except DeviceMissing as missing:
+        out.say(f"no {missing.kind} is ready", f"không có thiết bị {missing.kind} sẵn sàng", style="red")
+        raise click.exceptions.Exit(EXIT_REFUSED) from missing
+    except TimeoutError as late:
+        out.say(
+            f"no receipt yet ({late}); the package is safe in the outbox and goes on by itself",
+            f"chưa có biên nhận ({late}); gói vẫn an toàn trong hàng đợi và sẽ tự gửi tiếp",
+            style="yellow",
+        )
+        raise click.exceptions.Exit(EXIT_REFUSED) from late
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in read_parts(station, done.dossier).items():
+            (folder / name).write_bytes(content)
+    out.value(summary(done))
+
+
+def summary(done: Enrollment) -> dict[str, object]:
+    """An enrollment's result for programs."""
+    return {
+        "dossier_id": done.dossier.dossier_id,
+        "package_id": done.package.package_id,
+        "package_sha256": done.package.sha256,
+        "acknowledged": done.package.state == outbox_pb2.PACKAGE_STATE_ACKNOWLEDGED,
+        "fingers": sum(1 for capture in done.dossier.captures if capture.position),
+        "portrait": any(not capture.position for capture in done.dossier.captures),
+        "seconds": done.seconds,
+    }

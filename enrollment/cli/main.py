@@ -1,0 +1,58 @@
+"""enrollctl: what a technician or a script asks of a running enrolld."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import grpc
+
+from enrollment.cli import commands_devices, commands_dossier, commands_enroll, commands_outbox, commands_receipt
+from enrollment.cli.failure import EXIT_REFUSED, EXIT_UNREACHABLE, describe
+from enrollment.cli.output import Output, default_language
+from enrollment.cli.session import Session
+
+
+class Commands(click.Group):
+    """Turns every failure of a call into its sentence, its reason and an exit status."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except grpc.RpcError as error:
+            failure = describe(error)
+            session = ctx.find_object(Session)
+            out = session.out if session else Output.make(as_json=False, language=default_language())
+            facts = " ".join(f"{name}={value}" for name, value in failure.facts.items())
+            out.console.print(
+                f"{failure.text(out.language)} [{failure.reason}] {facts}".rstrip(), style="red", markup=False
+            )
+            out.value({"error": {"code": failure.code, "reason": failure.reason, "facts": failure.facts}})
+            ctx.exit(EXIT_UNREACHABLE if failure.reason == "DAEMON_UNREACHABLE" else EXIT_REFUSED)
+
+
+@click.group(cls=Commands)
+@click.option("--socket", type=click.Path(path_type=Path), envvar="ENROLL_SOCKET", help="The daemon's Unix socket.")
+@click.option(
+    "--token-file", type=click.Path(path_type=Path), envvar="ENROLL_TOKEN_FILE", help="File with the session token."
+)
+@click.option("--token", envvar="ENROLL_TOKEN", help="The session token; a file or the environment is safer.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON value a line on standard output.")
+@click.option("--lang", type=click.Choice(["vi", "en"]), default=default_language, help="Language of messages.")
+@click.pass_context
+def main(
+    ctx: click.Context, socket: Path | None, token_file: Path | None, token: str | None, as_json: bool, lang: str
+) -> None:
+    """Ask a running enrolld (ENROLL_SOCKET, ENROLL_TOKEN_FILE name its socket and your session)."""
+    ctx.obj = Session(Output.make(as_json=as_json, language=lang), socket, token_file, token)
+
+
+main.add_command(commands_devices.devices)
+main.add_command(commands_enroll.enroll)
+main.add_command(commands_dossier.dossier)
+main.add_command(commands_outbox.outbox)
+main.add_command(commands_receipt.receipt)
+
+if __name__ == "__main__":
+    sys.exit(main())

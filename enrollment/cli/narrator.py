@@ -1,0 +1,87 @@
+"""Tells an operator what happens in an enrollment, as it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from enrollment.cli import words
+from enrollment.cli.output import Output
+from enrollment.v1 import capture_pb2, device_pb2, dossier_pb2, outbox_pb2
+
+BAR_CELLS = 20
+
+
+def quality_bar(score: int) -> str:
+    """A score as a bar, 0..100."""
+    filled = round(score * BAR_CELLS / 100)
+    return "█" * filled + "░" * (BAR_CELLS - filled)
+
+
+@dataclass(slots=True)
+class Narrator:
+    """An enrollment_flow.Listener that prints one line an event."""
+
+    out: Output
+
+    def devices(self, devices: Iterable[device_pb2.Device]) -> None:
+        for device in devices:
+            state = words.state(device_pb2.DeviceState.Name(device.state))
+            name = f"{device.device_id}  {device.vendor} {device.model}".rstrip()
+            self.out.say(f"device   {name}  {state}", f"thiết bị {name}  {state}")
+
+    def opened(self, dossier: dossier_pb2.Dossier) -> None:
+        plan = dossier.plan
+        prints = len(plan.fingerprints)
+        self.out.say(
+            f"dossier  {dossier.dossier_id} opened: {plan.title_en}, {prints} fingerprints",
+            f"hồ sơ    {dossier.dossier_id} đã mở: {plan.title_vi}, {prints} vân tay",
+        )
+
+    def fingerprint(self, position: int, event: capture_pb2.CaptureFingerprintResponse) -> None:
+        finger = words.finger(position, self.out.language)
+        match event.WhichOneof("event"):
+            case "waiting":
+                text = f"{event.waiting.attempt}/{event.waiting.max_attempts}"
+                self.out.say(f"finger   {finger:13} try {text}: place it", f"ngón     {finger:13} lần {text}: đặt lên")
+            case "judged":
+                self._judged(finger, event.judged)
+            case "accepted" | "exhausted":
+                self._outcome(finger, event)
+
+    def portrait(self, event: capture_pb2.CapturePortraitResponse) -> None:
+        name = self.out.pick("portrait", "chân dung")
+        match event.WhichOneof("event"):
+            case "judged":
+                self._judged(name, event.judged)
+            case "accepted" | "exhausted":
+                self._outcome(name, event)
+
+    def _judged(self, name: str, judged: capture_pb2.Judged) -> None:
+        score = judged.quality.score
+        hint = words.hint(judged.hint, self.out.language)
+        minutiae = f"  {judged.minutiae:3} minutiae" if judged.minutiae else ""
+        line = f"         {name:13} {quality_bar(score)} {score:3}{minutiae}  {hint}".rstrip()
+        self.out.say(line, line, style="" if judged.acceptable else "yellow")
+
+    def _outcome(
+        self, name: str, event: capture_pb2.CaptureFingerprintResponse | capture_pb2.CapturePortraitResponse
+    ) -> None:
+        if event.WhichOneof("event") == "accepted":
+            self.out.say(f"         {name:13} accepted, on disk", f"         {name:13} đạt, đã lưu", style="green")
+        else:
+            kept = event.exhausted.kept_attempt
+            self.out.say(
+                f"         {name:13} tries used; the best one (try {kept}) is on disk",
+                f"         {name:13} hết lượt; lần tốt nhất (lần {kept}) đã lưu",
+                style="yellow",
+            )
+
+    def completed(self, dossier: dossier_pb2.Dossier) -> None:
+        self.out.say(f"dossier  {dossier.dossier_id} complete", f"hồ sơ    {dossier.dossier_id} đã đủ")
+
+    def package(self, package: outbox_pb2.Package) -> None:
+        state = words.state(outbox_pb2.PackageState.Name(package.state))
+        sent = f"{package.sent_bytes:,} / {package.size_bytes:,} B"
+        line = f"{package.sha256[:16]} {state}  {sent}  {package.problem}".rstrip()
+        self.out.say(f"package  {line}", f"gói      {line}")

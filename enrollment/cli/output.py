@@ -1,0 +1,59 @@
+"""How commands speak: rich text for people, in Vietnamese or English, or one JSON value a line for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+
+def default_language() -> str:
+    """vi or en, from the environment as gettext would take it."""
+    tag = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
+    return "vi" if tag.lower().startswith("vi") else "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a command's words go. With as_json: people's text to standard error, values to standard output."""
+
+    as_json: bool
+    language: str
+    console: Console
+
+    @classmethod
+    def make(cls, *, as_json: bool, language: str) -> Output:
+        return cls(as_json, language, Console(stderr=as_json, highlight=False, soft_wrap=not sys.stdout.isatty()))
+
+    def pick(self, en: str, vi: str) -> str:
+        return vi if self.language == "vi" else en
+
+    def say(self, en: str, vi: str, style: str = "") -> None:
+        """One line for people; plain text, never markup."""
+        self.console.print(escape(self.pick(en, vi)), style=style)
+
+    def value(self, value: Message | Mapping[str, Any] | Sequence[Any]) -> None:
+        """The command's result for programs; silent without --json."""
+        if not self.as_json:
+            return
+        plain = MessageToDict(value, preserving_proto_field_name=True) if isinstance(value, Message) else value
+        sys.stdout.write(json.dumps(plain, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
+    def table(self, headings: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> None:
+        """A table for people; silent with --json. headings: (English, Vietnamese)."""
+        if self.as_json:
+            return
+        table = Table(*(self.pick(en, vi) for en, vi in headings), header_style="bold")
+        for row in rows:
+            table.add_row(*(escape(cell) for cell in row))
+        self.console.print(table)

@@ -1,0 +1,56 @@
+"""The words of the field for what the API numbers: fingers, hints, states; English and Vietnamese."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from enrollment.v1 import types_pb2
+
+FINGERS: Final[dict[int, tuple[str, str]]] = {
+    1: ("right thumb", "ngón cái phải"),
+    2: ("right index", "ngón trỏ phải"),
+    3: ("right middle", "ngón giữa phải"),
+    4: ("right ring", "ngón áp út phải"),
+    5: ("right little", "ngón út phải"),
+    6: ("left thumb", "ngón cái trái"),
+    7: ("left index", "ngón trỏ trái"),
+    8: ("left middle", "ngón giữa trái"),
+    9: ("left ring", "ngón áp út trái"),
+    10: ("left little", "ngón út trái"),
+    13: ("right four fingers", "bốn ngón tay phải"),
+    14: ("left four fingers", "bốn ngón tay trái"),
+    15: ("two thumbs", "hai ngón cái"),
+}
+
+HINTS: Final[dict[int, tuple[str, str]]] = {
+    types_pb2.CAPTURE_HINT_UNSPECIFIED: ("", ""),
+    types_pb2.CAPTURE_HINT_PLACE_FINGER: ("place the finger on the platen", "đặt ngón tay lên mặt kính"),
+    types_pb2.CAPTURE_HINT_LIFT_FINGER: ("lift the finger", "nhấc ngón tay lên"),
+    types_pb2.CAPTURE_HINT_TOO_DRY: ("too dry: press harder or moisten", "quá khô: ấn mạnh hơn hoặc làm ẩm"),
+    types_pb2.CAPTURE_HINT_TOO_WET: ("too wet: dry the finger or press less", "quá ướt: lau khô hoặc ấn nhẹ hơn"),
+    types_pb2.CAPTURE_HINT_MORE_FINGER: ("lay more of the finger down", "đặt nhiều diện tích ngón tay hơn"),
+    types_pb2.CAPTURE_HINT_HOLD_STILL: ("hold still", "giữ yên"),
+    types_pb2.CAPTURE_HINT_CENTRE: ("move the finger to the middle", "đặt ngón tay vào giữa"),
+    types_pb2.CAPTURE_HINT_CLEAN_PLATEN: ("clean the finger and the platen", "lau sạch ngón tay và mặt kính"),
+    types_pb2.CAPTURE_HINT_NOTHING_THERE: ("no ridges seen", "không thấy đường vân"),
+    types_pb2.CAPTURE_HINT_SAME_FINGER: ("this finger is already captured", "ngón tay này đã được thu nhận"),
+    types_pb2.CAPTURE_HINT_TOO_DARK: ("too dark", "quá tối"),
+    types_pb2.CAPTURE_HINT_TOO_BRIGHT: ("too bright", "quá sáng"),
+    types_pb2.CAPTURE_HINT_BLURRED: ("blurred: hold still, check the focus", "bị nhòe: giữ yên, kiểm tra tiêu cự"),
+    types_pb2.CAPTURE_HINT_TOO_SMALL: ("the picture is too small", "ảnh quá nhỏ"),
+}
+
+
+def finger(position: int, language: str) -> str:
+    """A finger's name; its number where it has none."""
+    return FINGERS.get(position, (str(position),) * 2)[language == "vi"]
+
+
+def hint(code: int, language: str) -> str:
+    """What to ask of the person; empty when there is nothing."""
+    return HINTS.get(code, (f"hint {code}",) * 2)[language == "vi"]
+
+
+def state(name: str) -> str:
+    """An enum value's name without its prefix: DOSSIER_STATE_OPEN -> open."""
+    return name.rpartition("_STATE_")[2].lower().replace("_", " ")
