@@ -1,0 +1,184 @@
+"""./run demo: one person, from nothing to the registry's verified receipt, on a station of device models."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import click
+import cv2
+import grpc
+
+from enrollment.cli.connection import connect
+from enrollment.cli.contact_sheet import contact_sheet, entries
+from enrollment.cli.demo.processes import ProcessFailed
+from enrollment.cli.demo.station import DemoStation, running_station
+from enrollment.cli.demo.subject import (
+    ControlFailed,
+    Impressions,
+    StandIn,
+    SyntheticImpressions,
+    find_impressions,
+)
+from enrollment.cli.enrollment_flow import DeviceMissing, Enrollment, enroll
+from enrollment.cli.evidence import Evidence, collect
+from enrollment.cli.failure import EXIT_REFUSED, describe
+from enrollment.cli.narrator import Narrator
+from enrollment.cli.output import Output, default_language
+from enrollment.v1 import outbox_pb2
+
+PLAN: Final = "card-issue"
+# Nobody's: a name and number made for this page; the digits follow the rules of the 12-digit number.
+PERSON: Final = {
+    "full_name": "Nguyễn Thị Mẫu",
+    "date_of_birth": "02/09/1995",
+    "sex": "F",
+    "personal_number": "001195000001",
+    "place_of_residence": "Số 1, phố Mẫu, Hà Nội",
+}
+
+
+def save_sheet(done: Enrollment, evidence: Evidence, path: Path) -> None:
+    """Draw the contact sheet and write it as PNG."""
+    ledger = evidence.ledger
+    sheet = contact_sheet(
+        entries(done.dossier, evidence.parts),
+        f"Dossier {done.dossier.dossier_id}",
+        [
+            f"package {done.package.sha256}   {done.package.size_bytes:,} bytes   number {done.package.sequence}",
+            (
+                f"receipt {'verified' if evidence.receipt_verified else 'DOES NOT HOLD'}   "
+                f"collected {ledger.collected}   sent {ledger.sent}   acknowledged {ledger.acknowledged}   "
+                "red: ridge ending, blue: bifurcation, line: direction"
+            ),
+        ],
+    )
+    cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+
+
+def run(
+    demo: DemoStation, out: Output, impressions: Impressions, portrait: bytes | None, person: int, folder: Path
+) -> tuple[Enrollment, Evidence]:
+    """Enroll one person and collect the evidence."""
+    subject = StandIn(demo.platen, demo.scene, impressions, portrait, person, order=[])
+    with connect(demo.socket, demo.token) as station:
+        done = enroll(station, plan_id=PLAN, demographics=PERSON, subject=subject, listener=Narrator(out))
+        evidence = collect(station, done.dossier, done.package.package_id, demo.trust, folder)
+    save_sheet(done, evidence, folder / "contact-sheet.png")
+    return done, evidence
+
+
+def stay(demo: DemoStation, out: Output) -> None:
+    """Leave the station running for enrollctl until Ctrl-C."""
+    token_file = demo.folder / "session-token"
+    token_file.touch(mode=0o600)
+    token_file.write_text(demo.token, encoding="ascii")
+    out.say("the station stays up; in another terminal:", "trạm vẫn chạy; ở cửa sổ khác:")
+    for line in (
+        f"export ENROLL_SOCKET={demo.socket} ENROLL_TOKEN_FILE={token_file}",
+        ".venv/bin/enrollctl devices",
+        f"curl -X PUT '{demo.platen.url}/platen?finger=1&impression=0'   # lay a finger",
+    ):
+        out.say(f"    {line}", f"    {line}")
+    out.say("Ctrl-C ends it", "Ctrl-C để dừng")
+    try:
+        demo.daemon.process.wait()
+    except KeyboardInterrupt:
+        out.say("", "")
+
+
+@click.command()
+@click.option(
+    "--fingers",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Images to lay on the platen: FINGER_IMPRESSION.*, or any ten files.",
+)
+@click.option(
+    "--portrait", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="An image before the camera."
+)
+@click.option("--seed", "person", type=click.IntRange(0, 10**6), default=2026, show_default=True, help="Who is drawn.")
+@click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), help="Leave the results here.")
+@click.option("--stay", "stays", is_flag=True, help="Leave the station running afterwards, for enrollctl.")
+@click.option("--json", "as_json", is_flag=True, help="The last line of standard output is one JSON object.")
+@click.option("--lang", type=click.Choice(["vi", "en"]), default=default_language, help="Language of messages.")
+def main(
+    fingers: Path | None,
+    portrait: Path | None,
+    person: int,
+    folder: Path | None,
+    stays: bool,
+    as_json: bool,
+    lang: str,
+) -> None:
+    """Enroll one person on a station of device models, only through the gRPC API."""
+    began = time.monotonic()
+    out = Output.make(as_json=as_json, language=lang)
+    if folder is None:
+        folder = Path("output") / f"demo-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        impressions: Impressions = find_impressions(fingers) if fingers else SyntheticImpressions(person)
+        picture = portrait.read_bytes() if portrait else None
+        # A socket's path must stay under 108 bytes: the station lives in a short temporary folder.
+        with tempfile.TemporaryDirectory(prefix="enroll-") as home, running_station(Path(home), out.say) as demo:
+            started = time.monotonic()
+            done, evidence = run(demo, out, impressions, picture, person, folder)
+            done.seconds = {"start": round(started - began, 3), **done.seconds}
+            done.seconds["total"] = round(time.monotonic() - began, 3)
+            report(out, done, evidence)
+            if stays:
+                stay(demo, out)
+        if not (evidence.receipt_verified and done.package.state == outbox_pb2.PACKAGE_STATE_ACKNOWLEDGED):
+            sys.exit(EXIT_REFUSED)
+    except grpc.RpcError as error:
+        failure = describe(error)
+        _give_up(out, f"{failure.text(lang)} [{failure.reason}]", failure.reason)
+    except (ProcessFailed, ControlFailed, DeviceMissing, TimeoutError, OSError) as error:
+        _give_up(out, str(error), type(error).__name__)
+
+
+def _give_up(out: Output, text: str, reason: str) -> None:
+    out.say(f"the demo failed: {text}", f"bản trình diễn thất bại: {text}", style="red")
+    out.value({"error": {"reason": reason, "text": text}})
+    sys.exit(EXIT_REFUSED)
+
+
+def report(out: Output, done: Enrollment, evidence: Evidence) -> None:
+    """The ledger, where things are, and the last line for programs."""
+    ledger = evidence.ledger
+    verified = evidence.receipt_verified
+    out.say(
+        f"receipt  {'verified' if verified else 'DOES NOT HOLD'} for {done.package.sha256}",
+        f"biên nhận {'hợp lệ' if verified else 'KHÔNG HỢP LỆ'} cho {done.package.sha256}",
+        style="green" if verified else "red",
+    )
+    out.say(
+        f"ledger   collected {ledger.collected}, sent {ledger.sent}, acknowledged {ledger.acknowledged}",
+        f"sổ cái   thu nhận {ledger.collected}, đã gửi {ledger.sent}, đã xác nhận {ledger.acknowledged}",
+        style="bold",
+    )
+    folder = os.path.relpath(evidence.folder)
+    files = "contact-sheet.png, records/, package.sealed, receipt.cose, registry-trust, ledger.json"
+    out.say(f"results  {folder}: {files}", f"kết quả  {folder}: {files}")
+    out.say(f"time     {done.seconds['total']:.1f} s", f"thời gian {done.seconds['total']:.1f} giây")
+    out.value(
+        {
+            "dossier_id": done.dossier.dossier_id,
+            "package_sha256": done.package.sha256,
+            "receipt_verified": verified,
+            "fingers": sum(1 for capture in done.dossier.captures if capture.position),
+            "portrait": any(not capture.position for capture in done.dossier.captures),
+            "seconds": done.seconds,
+            "output_dir": str(evidence.folder),
+        }
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""A station from nothing: keys, certificates, configuration, then its processes; everything lives in one folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from enrollment.cli.demo.processes import Running, await_ready, launch, run_to_end
+from enrollment.cli.demo.subject import Control
+
+STATION_ID: Final = "DEMO-01"
+OPERATOR_ID: Final = "demo-operator"
+REGISTRY: Final = "enrollment.registry.server"
+DAEMON: Final = "enrollment.service.daemon"
+STUBS: Final = "firmware_stubs"
+
+
+class Told(Protocol):
+    """Hears what starts, for people: English, Vietnamese."""
+
+    def __call__(self, en: str, vi: str) -> None: ...
+
+
+@dataclass(slots=True)
+class DemoStation:
+    """A running station.
+
+    socket, token: what a client needs. trust: the registry's public keys, as the registry itself gave them.
+    """
+
+    folder: Path
+    config: Path
+    socket: Path
+    token: str
+    trust: bytes
+    scanner: Running
+    camera: Running
+    registry: Running
+    daemon: Running
+
+    @property
+    def platen(self) -> Control:
+        return Control(str(self.scanner.ready["control"]))
+
+    @property
+    def scene(self) -> Control:
+        return Control(str(self.camera.ready["control"]))
+
+    def start_daemon(self) -> None:
+        """Start the daemon again after it ended or was killed."""
+        self.daemon = await_ready(launch("enrolld", DAEMON, ["run", "--config", str(self.config)], self.daemon.log))
+
+
+@contextmanager
+def running_station(folder: Path, told: Told) -> Iterator[DemoStation]:
+    """Set everything up in an empty folder and start it; stop it all at the end. Raises ProcessFailed."""
+    logs, registry_data, state = folder / "logs", folder / "registry", folder / "station"
+    logs.mkdir(parents=True)
+    with ExitStack() as stack:
+
+        def start(name: str, module: str, arguments: list[str]) -> Running:
+            running = launch(name, module, arguments, logs / f"{name}.log")
+            stack.callback(running.stop)
+            return running
+
+        scanner = start("scanner", STUBS, ["scanner", "--until-stdin-closes"])
+        camera = start("camera", STUBS, ["camera", "--until-stdin-closes"])
+        told("registry: making its keys and certificates", "cơ quan đăng ký: tạo khóa và chứng thư")
+        run_to_end(REGISTRY, ["init", "--data", str(registry_data)])
+        registry = start("registry", REGISTRY, ["serve", "--data", str(registry_data), "--port", "0"])
+        told("station: making its keys", "trạm: tạo khóa")
+        await_ready(registry)
+        await_ready(scanner)
+        await_ready(camera)
+        config = enroll_station(folder, state, registry_data, registry, [scanner, camera])
+        told("station: starting the daemon", "trạm: khởi động dịch vụ")
+        daemon = await_ready(start("enrolld", DAEMON, ["run", "--config", str(config)]))
+        issued = run_to_end(
+            DAEMON,
+            ["issue-session", "--config", str(config), "--operator", OPERATOR_ID, "--role", "operator", "--json"],
+        )
+        station = DemoStation(
+            folder=folder,
+            config=config,
+            socket=Path(str(daemon.ready["socket"])),
+            token=str(json.loads(issued)["token"]),
+            trust=(registry_data / "registry-trust.txt").read_bytes(),
+            scanner=scanner,
+            camera=camera,
+            registry=registry,
+            daemon=daemon,
+        )
+        try:
+            yield station
+        finally:
+            station.daemon.stop()
+
+
+def enroll_station(folder: Path, state: Path, registry_data: Path, registry: Running, devices: list[Running]) -> Path:
+    """Make the station's keys, have the registry certify them, write station.toml; returns its path."""
+    raise NotImplementedError
