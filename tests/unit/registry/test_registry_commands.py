@@ -1,0 +1,115 @@
+"""The command line: what it makes, who may read it, and what it refuses in one line."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from enrollment.core.sealing.public_keys import decode_registry_trust
+from enrollment.registry.data_folder import DataFolder
+from enrollment.registry.errors import SetupInvalid
+from enrollment.registry.keys import RegistryKeys
+from enrollment.registry.server import main
+from enrollment.registry.serving import load_registry
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    done = CliRunner().invoke(main, [str(argument) for argument in arguments], catch_exceptions=False)
+    return done.exit_code, done.output
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> DataFolder:
+    folder = DataFolder(tmp_path / "registry")
+    assert run("init", "--data", folder.root, "--registry-id", "registry-test")[0] == 0
+    return folder
+
+
+def test_init_makes_private_keys_and_a_public_trust_file(folder: DataFolder) -> None:
+    trust = decode_registry_trust(folder.trust_file.read_bytes())
+    keys = RegistryKeys.load(folder.keys)
+    assert trust.registry_id == "registry-test"
+    assert trust.recipient == keys.recipient.public_key
+    assert trust.receipt_key == keys.receipt.verifying_key
+    private = list(folder.keys.iterdir())
+    assert len(private) == 6
+    assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
+    for path in (folder.root, folder.keys, folder.uploads, folder.objects):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700
+
+
+def test_init_does_not_touch_a_registry_that_is_there(folder: DataFolder) -> None:
+    before = folder.trust_file.read_bytes()
+    status, output = run("init", "--data", folder.root)
+    assert status == 1
+    assert "already holds a registry (SETUP_INVALID" in output
+    assert folder.trust_file.read_bytes() == before
+
+
+@pytest.mark.parametrize("arguments", [("--registry-id", "two words"), ("--name", "tên-máy")])
+def test_init_refuses_names_that_cannot_be_used(tmp_path: Path, arguments: tuple[str, str]) -> None:
+    status, output = run("init", "--data", tmp_path / "registry", *arguments)
+    assert status == 1
+    assert output.startswith("Error: ")
+
+
+@pytest.mark.parametrize("command", [("serve", "--port", "0"), ("ledger",)])
+def test_a_folder_without_a_registry_is_told_so(tmp_path: Path, command: tuple[str, ...]) -> None:
+    status, output = run(*command, "--data", tmp_path)
+    assert status == 1
+    assert "run `init` first" in output
+
+
+def test_a_database_that_cannot_be_opened_is_told_so(folder: DataFolder) -> None:
+    status, output = run("ledger", "--data", folder.root, "--database", f"sqlite:///{folder.root}/no/such/folder.db")
+    assert status == 1
+    assert output == "Error: the database cannot be used: OperationalError\n"
+
+
+@pytest.mark.parametrize("station", ["", "two words", "x" * 65])
+def test_a_station_id_outside_its_rule_is_refused(folder: DataFolder, station: str) -> None:
+    empty = folder.root / "empty"
+    empty.touch()
+    files = ("--csr", empty, "--verifying-key", empty, "--out", folder.root / "out.pem")
+    status, output = run("enroll-station", "--data", folder.root, "--station", station, *files)
+    assert status == 1
+    assert "station_id" in output
+
+
+def test_a_file_that_is_no_verifying_key_is_refused(folder: DataFolder) -> None:
+    empty = folder.root / "empty"
+    empty.touch()
+    files = ("--csr", empty, "--verifying-key", empty, "--out", folder.root / "out.pem")
+    status, output = run("enroll-station", "--data", folder.root, "--station", "HN-07", *files)
+    assert status == 1
+    assert "MALFORMED_PACKAGE" in output
+    assert not (folder.root / "out.pem").exists()
+
+
+@pytest.mark.parametrize("name", ["receipt-es256", "receipt-ml-dsa-65", "recipient-ml-kem-768", "recipient-x25519"])
+def test_a_key_file_that_is_missing_broken_or_another_is_refused(folder: DataFolder, name: str) -> None:
+    path = folder.keys / f"{name}.pem"
+    path.write_bytes(b"-----BEGIN PRIVATE KEY-----\n")
+    with pytest.raises(SetupInvalid, match="cannot be read"):
+        load_registry(folder)
+    path.unlink()
+    with pytest.raises(SetupInvalid, match="cannot be read"):
+        load_registry(folder)
+    other = next(each for each in folder.keys.iterdir() if each.name.startswith("rec"))
+    path.write_bytes(other.read_bytes())
+    with pytest.raises(SetupInvalid):
+        load_registry(folder)
+
+
+def test_a_trust_file_of_other_keys_is_refused(folder: DataFolder, tmp_path: Path) -> None:
+    other = DataFolder(tmp_path / "other")
+    run("init", "--data", other.root)
+    folder.trust_file.write_bytes(other.trust_file.read_bytes())
+    with pytest.raises(SetupInvalid, match="other keys"):
+        load_registry(folder)
+    folder.trust_file.write_bytes(b"")
+    with pytest.raises(SetupInvalid, match="cannot be read"):
+        load_registry(folder)
