@@ -1,0 +1,1 @@
+"""What the station keeps: dossiers, packages, sessions, audit; one SQLite file, durable before it is told."""

@@ -1,0 +1,183 @@
+"""Sends packages strictly in sequence, until each has a verified receipt.
+
+Off line it waits with exponential backoff and jitter; a broken upload goes on where the registry's disk stopped; a
+package that the registry refuses for good stays, marked, and those behind it wait: a person must act. A receipt is
+verified against the pinned registry keys before it is stored, and stored before anything may be deleted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from enrollment.core.errors import EnrollmentError
+from enrollment.core.sealing.public_keys import RegistryTrust
+from enrollment.core.sealing.receipt import verify_receipt
+from enrollment.service.config import Clock, OutboxConfig
+from enrollment.service.outbox.errors import DeliveryFailed, PackageRefused, RegistryNonsense
+from enrollment.service.outbox.events import OutboxEvents
+from enrollment.service.outbox.registry_client import RegistryClient
+from enrollment.service.outbox.sealer import CLOCK_OFFSET_SETTING
+from enrollment.service.store.outbox_store import OutboxPackage, PackageState
+from enrollment.service.store.store import Store
+
+logger = logging.getLogger(__name__)
+
+PROGRESS_EVERY_S: Final = 0.5  # between two notes of progress; the registry's own offset is what counts
+STORE_RETRY_S: Final = 5.0
+MAX_DOUBLINGS: Final = 30
+
+
+class Uploader:
+    """run() works until cancelled; wake() from the event loop when there may be something to send."""
+
+    def __init__(
+        self,
+        store: Store,
+        connect: Callable[[], RegistryClient],
+        trust: RegistryTrust,
+        station_id: str,
+        config: OutboxConfig,
+        clock: Clock,
+        events: OutboxEvents,
+    ) -> None:
+        self._store, self._connect, self._trust, self._station_id = store, connect, trust, station_id
+        self._config, self._clock, self._events = config, clock, events
+        self._wanted = asyncio.Event()
+        self._client: RegistryClient | None = None
+        self._failures = 0
+        self._due_s = 0.0
+        self.registry_reachable = False
+
+    def wake(self) -> None:
+        """A package was queued, or a person asked for a retry: try at once."""
+        self._failures = 0
+        self._due_s = 0.0
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Send what is queued, now and whenever woken or due."""
+        try:
+            while True:
+                self._wanted.clear()
+                wait_s = await self._step()
+                if wait_s is None or wait_s > 0:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._wanted.wait(), wait_s)
+        finally:
+            await self._disconnect()
+
+    async def _step(self) -> float | None:
+        """Do the next thing; the seconds to wait before the one after, None until woken."""
+        try:
+            package = await asyncio.to_thread(self._store.outbox.next_to_send)
+            if package is None or package.state is PackageState.REFUSED:
+                return None
+            left_s = self._due_s - self._clock.monotonic()
+            if left_s > 0:
+                return left_s
+            await self._attempt(package)
+        except EnrollmentError as error:  # the store's own: nothing can be noted now
+            logger.error("the outbox cannot be used: %s", error.reason)
+            return STORE_RETRY_S
+        return 0.0
+
+    async def _attempt(self, package: OutboxPackage) -> None:
+        outbox = self._store.outbox
+        self._tell(await asyncio.to_thread(outbox.begin_attempt, package.package_id))
+        try:
+            receipt = await self._deliver(package)
+        except PackageRefused as refused:
+            logger.error("package %d is refused: %s", package.sequence, refused.registry_reason)
+            self._tell(
+                await asyncio.to_thread(
+                    outbox.refuse, package.package_id, refused.registry_reason or refused.reason, str(refused)
+                )
+            )
+        except EnrollmentError as error:
+            await self._postpone(package, error)
+        else:
+            received_at = await self._verified(package, receipt)
+            if received_at is not None:
+                acknowledged = await asyncio.to_thread(outbox.acknowledge, package.package_id, receipt, received_at)
+                self._failures, self._due_s = 0, 0.0
+                logger.info("package %d is acknowledged", package.sequence)
+                self._tell(acknowledged)
+
+    async def _deliver(self, package: OutboxPackage) -> bytes:
+        """Everything on the wire; returns the receipt, unverified."""
+        content = await asyncio.to_thread(self._content, package)
+        if self._client is None:
+            self._client = self._connect()
+        client = self._client
+        offset_ms = await client.clock_offset_ms()
+        self.registry_reachable = True
+        await asyncio.to_thread(self._store.settings.put, CLOCK_OFFSET_SETTING, str(offset_ms))
+        begun = await client.begin(package.sha256, package.size_bytes, package.sequence)
+        if begun.receipt is not None:
+            return begun.receipt
+        chunk_bytes = min(self._config.chunk_bytes, begun.max_chunk_bytes)
+        noted_s = self._clock.monotonic()
+        uploading = client.upload(package.sha256, content, begun.offset, chunk_bytes)
+        try:
+            async for safe in uploading:
+                now_s = self._clock.monotonic()
+                if now_s - noted_s >= PROGRESS_EVERY_S or safe == package.size_bytes:
+                    noted_s = now_s
+                    self._tell(await asyncio.to_thread(self._store.outbox.progress, package.package_id, safe))
+        finally:
+            await uploading.aclose()
+        return await client.finish(package.sha256)
+
+    def _content(self, package: OutboxPackage) -> bytes:
+        content = self._store.outbox.read(package.package_id)
+        if hashlib.sha256(content).digest() != package.sha256:
+            raise PackageRefused("the stored package differs from its digest", registry_reason="STORED_DATA_DAMAGED")
+        return content
+
+    async def _verified(self, package: OutboxPackage, receipt: bytes) -> datetime | None:
+        """When the registry received the package; None, and the package postponed, when the receipt does not hold."""
+        key = self._trust.receipt_key
+        try:
+            held = verify_receipt(receipt, {key.key_id: key}, package.sha256)
+            if (held.station_id, held.sequence, str(held.package_id)) != (
+                self._station_id,
+                package.sequence,
+                package.package_id,
+            ):
+                raise RegistryNonsense("the receipt is for another place in the chain")
+        except EnrollmentError as error:
+            await self._postpone(package, RegistryNonsense(f"the receipt does not hold: {error.reason}"))
+            return None
+        return datetime.fromtimestamp(held.received_at_ms / 1000, UTC)
+
+    async def _postpone(self, package: OutboxPackage, error: EnrollmentError) -> None:
+        if not isinstance(error, DeliveryFailed) or error.reason != "REGISTRY_NOT_READY":
+            self.registry_reachable = False
+        await self._disconnect()
+        delay_s = self._backoff_s()
+        self._failures += 1
+        self._due_s = self._clock.monotonic() + delay_s
+        due = self._clock.now() + timedelta(seconds=delay_s)
+        logger.warning("package %d waits %.1f s: %s", package.sequence, delay_s, error.reason)
+        reason = str(error.facts.get("registry_reason") or error.reason)
+        self._tell(await asyncio.to_thread(self._store.outbox.postpone, package.package_id, reason, str(error), due))
+
+    def _backoff_s(self) -> float:
+        """Doubles from the least to the most; the jitter keeps stations apart after a common outage."""
+        ceiling = self._config.backoff_min_s * float(2 ** min(self._failures, MAX_DOUBLINGS))
+        return min(ceiling, self._config.backoff_max_s) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+
+    async def _disconnect(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    def _tell(self, package: OutboxPackage) -> None:
+        self._events.changed(package.dossier_id)

@@ -1,0 +1,104 @@
+"""One SQLite file: how it is opened, how a transaction runs, what its failures are called.
+
+Writers take the write lock at BEGIN, so two of them queue instead of failing half way. WAL with synchronous=FULL: a
+commit that returned survives a power cut (synchronous=NORMAL would lose the last ones).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from enrollment.service.store.errors import DatabaseUnavailable
+
+BUSY_TIMEOUT_S: Final = 10.0
+PRAGMAS: Final = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA secure_delete=ON",  # what is deleted is overwritten with zeros
+    "PRAGMA trusted_schema=OFF",
+)
+
+# SQLite's own words -> what a person should do. The first that is contained wins.
+REMEDIES: Final = (
+    ("disk is full", "free space on this disk; nothing that was acknowledged is lost"),
+    ("readonly", "make the file and its folder writable for the daemon's user"),
+    ("unable to open", "check that the folder exists and that the daemon's user may write to it"),
+    ("locked", "another process holds the database; end it"),
+    ("malformed", "the file is damaged: stop the daemon, keep a copy, run sqlite3's .recover on the copy"),
+    ("not a database", "this is not a station database: check [state] folder in station.toml"),
+    ("disk i/o", "the disk fails or was removed: check the system log, keep a copy of the file"),
+)
+FALLBACK_REMEDY: Final = "stop the daemon and keep a copy of the file before anything else"
+
+
+class Database:
+    """An open file. Thread-safe; every method of a store runs in one transaction."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._engine = _engine(path)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that holds the write lock; on disk when the block ends. Raises DatabaseUnavailable."""
+        with self._typed_errors(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent view; never blocked by a writer. Raises DatabaseUnavailable."""
+        with self._typed_errors(), self._engine.connect().execution_options(read_only=True) as connection:
+            yield connection
+
+    def forget_deleted(self) -> None:
+        """Bring the log into the file and cut it, so that no old version of a page is left anywhere."""
+        with self._typed_errors(), self._engine.connect() as connection:
+            connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+
+    def close(self) -> None:
+        """Close every connection; the last one brings the log into the file."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _typed_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise self._unavailable(str(error.orig)) from None  # the statement could carry personal fields
+        except sqlite3.Error as error:
+            raise self._unavailable(str(error)) from None
+
+    def _unavailable(self, said: str) -> DatabaseUnavailable:
+        remedy = next((remedy for words, remedy in REMEDIES if words in said.lower()), FALLBACK_REMEDY)
+        return DatabaseUnavailable(f"{self.path}: {said}; {remedy}", file=str(self.path), problem=said, remedy=remedy)
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None},
+        hide_parameters=True,
+        pool_size=8,
+        max_overflow=8,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: object) -> None:
+        for pragma in PRAGMAS:
+            connection.execute(pragma)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        read_only = connection.get_execution_options().get("read_only")
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine

@@ -1,0 +1,361 @@
+"""Dossiers on disk. Every method is one transaction: it is durable when it returns, or nothing has changed.
+
+Synchronous and thread-safe: call it from worker threads. Personal fields and parts are encrypted (vault.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import uuid_utils
+from sqlalchemy import Connection, delete, insert, select, update
+
+from enrollment.core.dossier.completeness import require_complete
+from enrollment.core.dossier.demographics import validated
+from enrollment.core.dossier.lifecycle import require_open, require_transition
+from enrollment.core.dossier.model import AbsentFinger, Capture, Dossier, DossierState, QualityRecord
+from enrollment.core.dossier.plan import SINGLE_FINGERS, Plan, plan_to_table
+from enrollment.core.errors import InvalidInput, PositionAlreadyCaptured, PositionNotInPlan
+from enrollment.service.config import Clock
+from enrollment.service.store import dossier_rows as rows
+from enrollment.service.store.audit_log import AuditLog
+from enrollment.service.store.database import Database
+from enrollment.service.store.errors import (
+    DossierUnknown,
+    PartPurged,
+    PartUnknown,
+    RequestConflict,
+    StoredDataDamaged,
+)
+from enrollment.service.store.instants import to_ms
+from enrollment.service.store.tables import (
+    ABSENCES,
+    CAPTURES,
+    DOSSIERS,
+    PACKAGE_CONTENTS,
+    PACKAGES,
+    PARTS,
+    PORTRAIT_SLOT,
+)
+from enrollment.service.store.vault import DossierCipher, Vault
+
+MAX_PAGE: Final = 500
+MAX_DESCRIPTION: Final = 200  # characters
+MINUTIAE_SUFFIX: Final = ".fmr"
+
+
+@dataclass(frozen=True, slots=True)
+class NewCapture:
+    """What a capture session hands over. position: None for the portrait; parts: name -> (media type, bytes)."""
+
+    position: int | None
+    impression: str
+    quality: QualityRecord
+    accepted: bool
+    attempts: int
+    kept_attempt: int
+    operator_id: str
+    device_id: str
+    captured_at: datetime
+    parts: Mapping[str, tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class DossierPage:
+    """Newest first. next_page_token: "" on the last page."""
+
+    dossiers: tuple[Dossier, ...]
+    next_page_token: str
+
+
+class DossierStore:
+    """The station's dossiers."""
+
+    def __init__(self, database: Database, vault: Vault, audit: AuditLog, clock: Clock) -> None:
+        self._database, self._vault, self._audit, self._clock = database, vault, audit, clock
+
+    def create(self, plan: Plan, demographics: Mapping[str, str], *, request_id: str, operator_id: str) -> Dossier:
+        """Open a dossier; the same request_id, plan and operator give the same dossier.
+
+        Raises InvalidDemographics, RequestConflict (the request_id was used for another).
+        """
+        fields = validated(plan, demographics)
+        plan_json = json.dumps(plan_to_table(plan), ensure_ascii=False)
+        content = rows.demographics_to_bytes(fields)
+        with self._database.write() as connection:
+            earlier = connection.execute(select(DOSSIERS).where(DOSSIERS.c.request_id == request_id)).one_or_none()
+            digest = hashlib.sha256(json.dumps([plan.plan_id, operator_id]).encode()).digest()
+            if earlier is not None:
+                if earlier.request_digest != digest:
+                    raise RequestConflict("this request_id opened another dossier", request_id=request_id)
+                return rows.load_dossiers(connection, [earlier], self._vault)[0]
+            dossier_id = str(uuid_utils.uuid7())
+            wrapped_key, cipher = self._vault.new_key(dossier_id)
+            connection.execute(
+                insert(DOSSIERS).values(
+                    dossier_id=dossier_id,
+                    request_id=request_id,
+                    request_digest=digest,
+                    state=DossierState.OPEN.value,
+                    plan=plan_json,
+                    operator_id=operator_id,
+                    created_at=to_ms(self._clock.now()),
+                    wrapped_key=wrapped_key,
+                    sealed_demographics=cipher.seal(rows.DEMOGRAPHICS_PLACE, content),
+                )
+            )
+            self._audit.append_in(connection, "dossier-opened", operator_id, dossier_id=dossier_id)
+            return self._load(connection, dossier_id)
+
+    def get(self, dossier_id: str) -> Dossier:
+        """Raises DossierUnknown."""
+        with self._database.read() as connection:
+            return self._load(connection, dossier_id)
+
+    def list(self, state: DossierState | None, page_size: int, page_token: str) -> DossierPage:
+        """A page, newest first. page_token: "" for the first; page_size 1..MAX_PAGE."""
+        query = select(DOSSIERS).order_by(DOSSIERS.c.dossier_id.desc()).limit(min(page_size, MAX_PAGE) + 1)
+        if state is not None:
+            query = query.where(DOSSIERS.c.state == state.value)
+        if page_token:
+            query = query.where(DOSSIERS.c.dossier_id < page_token)
+        with self._database.read() as connection:
+            found = connection.execute(query).all()
+            page = found[: min(page_size, MAX_PAGE)]
+            token = page[-1].dossier_id if len(found) > len(page) else ""
+            return DossierPage(tuple(rows.load_dossiers(connection, page, self._vault)), token)
+
+    def update_demographics(self, dossier_id: str, demographics: Mapping[str, str], *, operator_id: str) -> Dossier:
+        """Replace all fields. Raises DossierUnknown, DossierNotOpen, InvalidDemographics."""
+        with self._database.write() as connection:
+            dossier, cipher = self._open_dossier(connection, dossier_id)
+            content = rows.demographics_to_bytes(validated(dossier.plan, demographics))
+            _update(connection, dossier_id, sealed_demographics=cipher.seal(rows.DEMOGRAPHICS_PLACE, content))
+            self._audit.append_in(connection, "demographics-changed", operator_id, dossier_id=dossier_id)
+            return self._load(connection, dossier_id)
+
+    def record_absence(self, dossier_id: str, absent: AbsentFinger) -> Dossier:
+        """Record or correct why one finger is not captured. Raises DossierUnknown, DossierNotOpen, InvalidInput."""
+        if absent.position not in SINGLE_FINGERS or len(absent.description) > MAX_DESCRIPTION:
+            raise InvalidInput(
+                f"an absence is of one finger, 1..10, in at most {MAX_DESCRIPTION} characters", position=absent.position
+            )
+        with self._database.write() as connection:
+            dossier, cipher = self._open_dossier(connection, dossier_id)
+            if dossier.capture_of(absent.position) is not None:
+                raise PositionAlreadyCaptured(
+                    "this finger is captured, so it is not absent", dossier_id=dossier_id, position=absent.position
+                )
+            where = (ABSENCES.c.dossier_id == dossier_id, ABSENCES.c.position == absent.position)
+            connection.execute(delete(ABSENCES).where(*where))
+            connection.execute(
+                insert(ABSENCES).values(
+                    dossier_id=dossier_id,
+                    position=absent.position,
+                    absence=absent.absence.value,
+                    operator_id=absent.operator_id,
+                    sealed_description=cipher.seal(rows.absence_place(absent.position), absent.description.encode()),
+                )
+            )
+            self._audit.append_in(
+                connection, "finger-absent", absent.operator_id, dossier_id=dossier_id, position=absent.position
+            )
+            return self._load(connection, dossier_id)
+
+    def add_capture(self, dossier_id: str, new: NewCapture, *, replace: bool, request_id: str) -> Capture:
+        """Store a capture with its parts; the same request_id again gives what it stored.
+
+        Raises DossierUnknown, DossierNotOpen, PositionNotInPlan, PositionAlreadyCaptured, RequestConflict.
+        """
+        slot = PORTRAIT_SLOT if new.position is None else new.position
+        with self._database.write() as connection:
+            earlier = self._capture_for_request(connection, request_id)
+            if earlier is not None:
+                if (earlier[0], earlier[1].position) != (dossier_id, new.position):
+                    raise RequestConflict("this request_id belongs to another capture", request_id=request_id)
+                return earlier[1]
+            dossier, cipher = self._open_dossier(connection, dossier_id)
+            planned = dossier.plan.portrait if new.position is None else dossier.plan.fingerprint(new.position)
+            if planned is None:
+                raise PositionNotInPlan("the plan does not ask for this", dossier_id=dossier_id, position=slot)
+            if dossier.capture_of(new.position) is not None:
+                if not replace:
+                    raise PositionAlreadyCaptured(
+                        "the dossier holds this already; ask for a replacement", dossier_id=dossier_id, position=slot
+                    )
+                here = (CAPTURES.c.dossier_id == dossier_id, CAPTURES.c.position == slot)
+                connection.execute(delete(CAPTURES).where(*here))  # its parts go with it
+            absent = (ABSENCES.c.dossier_id == dossier_id, ABSENCES.c.position == slot)
+            connection.execute(delete(ABSENCES).where(*absent))
+            capture_id = str(uuid_utils.uuid7())
+            self._insert_capture(connection, dossier_id, capture_id, slot, new, request_id)
+            _insert_parts(connection, dossier_id, capture_id, new, cipher)
+            self._audit.append_in(
+                connection, "captured", new.operator_id, dossier_id=dossier_id, position=slot, capture_id=capture_id
+            )
+            stored = self._load(connection, dossier_id).capture_of(new.position)
+            if stored is None:
+                raise StoredDataDamaged("a capture vanished while it was stored", capture_id=capture_id)
+            return stored
+
+    def capture_for_request(self, request_id: str) -> tuple[str, Capture] | None:
+        """The dossier's id and the capture that this request_id stored, or None."""
+        with self._database.read() as connection:
+            return self._capture_for_request(connection, request_id)
+
+    def complete(self, dossier_id: str, *, operator_id: str) -> Dossier:
+        """Close an open dossier for sealing; one that is complete or further answers as it is.
+
+        Raises DossierUnknown, DossierIncomplete, TransitionRefused (abandoned).
+        """
+        with self._database.write() as connection:
+            dossier = self._load(connection, dossier_id)
+            if dossier.state in (DossierState.COMPLETE, DossierState.SEALED, DossierState.ACKNOWLEDGED):
+                return dossier
+            require_transition(dossier_id, dossier.state, DossierState.COMPLETE)
+            require_complete(dossier)
+            now = to_ms(self._clock.now())
+            _update(connection, dossier_id, state=DossierState.COMPLETE.value, completed_at=now)
+            self._audit.append_in(connection, "dossier-completed", operator_id, dossier_id=dossier_id)
+            return self._load(connection, dossier_id)
+
+    def complete_dossiers(self) -> tuple[str, ...]:
+        """Ids of the dossiers that wait for sealing, oldest completion first."""
+        waiting = select(DOSSIERS.c.dossier_id).where(DOSSIERS.c.state == DossierState.COMPLETE.value)
+        with self._database.read() as connection:
+            return tuple(connection.execute(waiting.order_by(DOSSIERS.c.completed_at, DOSSIERS.c.dossier_id)).scalars())
+
+    def abandon(self, dossier_id: str, *, operator_id: str, why: str) -> Dossier:
+        """Give up an open dossier: its key and content go, its id stays. Raises DossierUnknown, TransitionRefused."""
+        return self._destroy(dossier_id, DossierState.ABANDONED, "dossier-abandoned", operator_id, why=why[:200])
+
+    def purge(self, dossier_id: str, *, operator_id: str) -> Dossier:
+        """Destroy the key of an acknowledged dossier, and its content. Raises DossierUnknown, TransitionRefused."""
+        return self._destroy(dossier_id, DossierState.PURGED, "dossier-purged", operator_id)
+
+    def read_part(self, dossier_id: str, name: str) -> bytes:
+        """A part, decrypted and checked. Raises DossierUnknown, PartUnknown, PartPurged, StoredDataDamaged."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(PARTS, DOSSIERS.c.wrapped_key)
+                .join(DOSSIERS)
+                .where(PARTS.c.dossier_id == dossier_id, PARTS.c.name == name)
+            ).one_or_none()
+            if row is None:
+                self._load(connection, dossier_id)
+                raise PartUnknown("the dossier has no such part", dossier_id=dossier_id)
+        if row.wrapped_key is None or row.sealed_content is None:
+            raise PartPurged("the dossier was purged: its parts are gone for ever", dossier_id=dossier_id)
+        return _open_part(self._vault.cipher(dossier_id, row.wrapped_key), row)
+
+    def minutiae_records(self, dossier_id: str) -> Mapping[int, bytes]:
+        """The minutiae record of each captured position. Raises DossierUnknown, StoredDataDamaged."""
+        with self._database.read() as connection:
+            found = connection.execute(
+                select(PARTS, CAPTURES.c.position, DOSSIERS.c.wrapped_key)
+                .join(CAPTURES, PARTS.c.capture_id == CAPTURES.c.capture_id)
+                .join(DOSSIERS, PARTS.c.dossier_id == DOSSIERS.c.dossier_id)
+                .where(PARTS.c.dossier_id == dossier_id, PARTS.c.name.endswith(MINUTIAE_SUFFIX))
+            ).all()
+            if not found:
+                self._load(connection, dossier_id)
+        return {
+            row.position: _open_part(self._vault.cipher(dossier_id, row.wrapped_key), row)
+            for row in found
+            if row.wrapped_key is not None and row.sealed_content is not None
+        }
+
+    def _destroy(self, dossier_id: str, state: DossierState, action: str, operator_id: str, **facts: str) -> Dossier:
+        with self._database.write() as connection:
+            dossier = self._load(connection, dossier_id)
+            if dossier.state is state:
+                return dossier
+            require_transition(dossier_id, dossier.state, state)
+            _update(connection, dossier_id, state=state.value, wrapped_key=None, sealed_demographics=None)
+            connection.execute(update(PARTS).where(PARTS.c.dossier_id == dossier_id).values(sealed_content=None))
+            connection.execute(
+                update(ABSENCES).where(ABSENCES.c.dossier_id == dossier_id).values(sealed_description=None)
+            )
+            packages = select(PACKAGES.c.package_id).where(PACKAGES.c.dossier_id == dossier_id)
+            connection.execute(delete(PACKAGE_CONTENTS).where(PACKAGE_CONTENTS.c.package_id.in_(packages)))
+            self._audit.append_in(connection, action, operator_id, dossier_id=dossier_id, **facts)
+            destroyed = self._load(connection, dossier_id)
+        self._database.forget_deleted()
+        return destroyed
+
+    def _load(self, connection: Connection, dossier_id: str) -> Dossier:
+        found = rows.load_dossier(connection, dossier_id, self._vault)
+        if found is None:
+            raise DossierUnknown("this station has no such dossier", dossier_id=dossier_id[:64])
+        return found
+
+    def _open_dossier(self, connection: Connection, dossier_id: str) -> tuple[Dossier, DossierCipher]:
+        dossier = self._load(connection, dossier_id)
+        require_open(dossier)
+        key = select(DOSSIERS.c.wrapped_key).where(DOSSIERS.c.dossier_id == dossier_id)
+        return dossier, self._vault.cipher(dossier_id, connection.execute(key).scalar_one())
+
+    def _capture_for_request(self, connection: Connection, request_id: str) -> tuple[str, Capture] | None:
+        found = select(CAPTURES.c.dossier_id, CAPTURES.c.position).where(CAPTURES.c.request_id == request_id)
+        row = connection.execute(found).one_or_none()
+        if row is None:
+            return None
+        position = None if row.position == PORTRAIT_SLOT else row.position
+        capture = self._load(connection, row.dossier_id).capture_of(position)
+        return None if capture is None else (row.dossier_id, capture)
+
+    def _insert_capture(
+        self, connection: Connection, dossier_id: str, capture_id: str, slot: int, new: NewCapture, request_id: str
+    ) -> None:
+        connection.execute(
+            insert(CAPTURES).values(
+                capture_id=capture_id,
+                dossier_id=dossier_id,
+                position=slot,
+                request_id=request_id,
+                impression=new.impression,
+                quality=rows.quality_to_json(new.quality),
+                accepted=new.accepted,
+                attempts=new.attempts,
+                kept_attempt=new.kept_attempt,
+                operator_id=new.operator_id,
+                device_id=new.device_id,
+                captured_at=to_ms(new.captured_at),
+            )
+        )
+
+
+def _insert_parts(
+    connection: Connection, dossier_id: str, capture_id: str, new: NewCapture, cipher: DossierCipher
+) -> None:
+    connection.execute(
+        insert(PARTS),
+        [
+            {
+                "dossier_id": dossier_id,
+                "name": name,
+                "capture_id": capture_id,
+                "media_type": media_type,
+                "length": len(content),
+                "sha256": hashlib.sha256(content).digest(),
+                "sealed_content": cipher.seal(rows.part_place(name), content),
+            }
+            for name, (media_type, content) in new.parts.items()
+        ],
+    )
+
+
+def _update(connection: Connection, dossier_id: str, **values: str | bytes | int | None) -> None:
+    connection.execute(update(DOSSIERS).where(DOSSIERS.c.dossier_id == dossier_id).values(**values))
+
+
+def _open_part(cipher: DossierCipher, row: rows.AnyRow) -> bytes:
+    content = cipher.open(rows.part_place(row.name), row.sealed_content)
+    if hashlib.sha256(content).digest() != row.sha256:
+        raise StoredDataDamaged("a part differs from its digest", dossier_id=row.dossier_id, part=row.name)
+    return content

@@ -1,0 +1,77 @@
+"""What the store refuses, beside the core's own errors."""
+
+from __future__ import annotations
+
+from enrollment.core.errors import EnrollmentError
+
+
+class StoreError(EnrollmentError):
+    """Anything that the store raises of its own."""
+
+    reason = "STORE_ERROR"
+
+
+class DossierUnknown(StoreError):
+    """No dossier of this id at this station."""
+
+    reason = "DOSSIER_UNKNOWN"
+
+
+class PackageUnknown(StoreError):
+    """No package of this id, or of this dossier, in the outbox."""
+
+    reason = "PACKAGE_UNKNOWN"
+
+
+class PartUnknown(StoreError):
+    """The dossier has no part of this name."""
+
+    reason = "PART_UNKNOWN"
+
+
+class PartPurged(StoreError):
+    """The dossier's key was destroyed: its parts cannot be read any more."""
+
+    reason = "DOSSIER_PURGED"
+
+
+class ReceiptNotYet(StoreError):
+    """The registry has not acknowledged this package yet."""
+
+    reason = "RECEIPT_NOT_YET"
+
+
+class RequestConflict(StoreError):
+    """A request id that was used before, for something else."""
+
+    reason = "REQUEST_ID_CONFLICT"
+
+
+class ChainMoved(StoreError):
+    """Another package took the sequence number while this one was being sealed: seal it again."""
+
+    reason = "SEQUENCE_TAKEN"
+
+
+class SessionInvalid(StoreError):
+    """No such session, or it has expired."""
+
+    reason = "SESSION_INVALID"
+
+
+class DatabaseUnavailable(StoreError):
+    """The database file cannot be used now; facts name the file and the remedy. What was acknowledged is in it."""
+
+    reason = "DATABASE_UNAVAILABLE"
+
+
+class DatabaseTooNew(StoreError):
+    """The file was written by a newer version of this software."""
+
+    reason = "DATABASE_TOO_NEW"
+
+
+class StoredDataDamaged(StoreError):
+    """Stored bytes do not decrypt, or differ from their digest: the file was changed from outside or the disk fails."""
+
+    reason = "STORED_DATA_DAMAGED"

@@ -1,0 +1,343 @@
+"""Sealed packages on disk: the queue, the chain of sequence numbers, the receipts, the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from enrollment.core.dossier.lifecycle import require_transition
+from enrollment.core.dossier.model import DossierState
+from enrollment.service.config import Clock
+from enrollment.service.store.audit_log import AuditLog
+from enrollment.service.store.database import Database
+from enrollment.service.store.errors import (
+    ChainMoved,
+    DossierUnknown,
+    PackageUnknown,
+    PartPurged,
+    ReceiptNotYet,
+)
+from enrollment.service.store.instants import from_ms, to_ms
+from enrollment.service.store.tables import DOSSIERS, PACKAGE_CONTENTS, PACKAGES
+
+MAX_PAGE: Final = 500
+MAX_PROBLEM_TEXT: Final = 500  # characters
+MAX_NAMED_GAPS: Final = 100
+PREDECESSOR_REFUSED: Final = "PREDECESSOR_REFUSED"
+SYSTEM: Final = "system"  # who acts where no operator does
+
+
+class PackageState(Enum):
+    """How far a package is."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    ACKNOWLEDGED = "acknowledged"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainLink:
+    """The place of the next package: its number, and the digest of the one before (None for the first)."""
+
+    sequence: int
+    previous_sha256: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewPackage:
+    """A package that was just sealed for `link`."""
+
+    package_id: str
+    dossier_id: str
+    link: ChainLink
+    sha256: bytes
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxPackage:
+    """One row of the queue, without the content."""
+
+    package_id: str
+    dossier_id: str
+    sequence: int
+    sha256: bytes
+    size_bytes: int
+    state: PackageState
+    sent_bytes: int
+    attempts: int
+    next_attempt_at: datetime | None
+    problem: str
+    problem_text: str
+    sealed_at: datetime
+    received_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PackagePage:
+    """Newest first. next_page_token: "" on the last page."""
+
+    packages: tuple[OutboxPackage, ...]
+    next_page_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Where every dossier of the station is: opened >= collected >= sealed >= sent >= acknowledged."""
+
+    opened: int
+    collected: int
+    sealed: int
+    sent: int
+    acknowledged: int
+    refused: int
+    abandoned: int
+    last_sequence: int
+    unacknowledged_sequences: tuple[int, ...]
+
+
+class OutboxStore:
+    """The station's packages."""
+
+    def __init__(self, database: Database, audit: AuditLog, clock: Clock) -> None:
+        self._database, self._audit, self._clock = database, audit, clock
+
+    def next_link(self) -> ChainLink:
+        """Where the next package will stand."""
+        with self._database.read() as connection:
+            return _next_link(connection)
+
+    def add(self, new: NewPackage) -> OutboxPackage:
+        """Queue a sealed package, in one transaction with its dossier's state and its place in the chain.
+
+        Raises ChainMoved (seal again), DossierUnknown, TransitionRefused (the dossier is not complete).
+        """
+        with self._database.write() as connection:
+            if _next_link(connection) != new.link:
+                raise ChainMoved("another package was queued meanwhile", sequence=new.link.sequence)
+            _advance_dossier(connection, new.dossier_id, DossierState.SEALED)
+            connection.execute(
+                insert(PACKAGES).values(
+                    package_id=new.package_id,
+                    dossier_id=new.dossier_id,
+                    sequence=new.link.sequence,
+                    sha256=new.sha256,
+                    size_bytes=len(new.content),
+                    state=PackageState.QUEUED.value,
+                    sealed_at=to_ms(self._clock.now()),
+                )
+            )
+            connection.execute(insert(PACKAGE_CONTENTS).values(package_id=new.package_id, content=new.content))
+            self._audit.append_in(
+                connection, "sealed", SYSTEM, dossier_id=new.dossier_id, sequence=new.link.sequence,
+                package_sha256=new.sha256.hex(),
+            )  # fmt: skip
+            return _load(connection, new.package_id)
+
+    def get(self, package_id: str) -> OutboxPackage:
+        """Raises PackageUnknown."""
+        with self._database.read() as connection:
+            return _load(connection, package_id)
+
+    def for_dossier(self, dossier_id: str) -> OutboxPackage | None:
+        """The dossier's package; None while it is not sealed. Raises DossierUnknown."""
+        with self._database.read() as connection:
+            row = connection.execute(select(PACKAGES).where(PACKAGES.c.dossier_id == dossier_id)).one_or_none()
+            if row is None:
+                _dossier_state(connection, dossier_id)
+            return None if row is None else _package(row)
+
+    def list(self, state: PackageState | None, page_size: int, page_token: str) -> PackagePage:
+        """A page by sequence number, newest first. page_token: "" for the first, else from the page before."""
+        size = min(page_size, MAX_PAGE)
+        query = select(PACKAGES).order_by(PACKAGES.c.sequence.desc()).limit(size + 1)
+        if state is not None:
+            query = query.where(PACKAGES.c.state == state.value)
+        if page_token:
+            before = int(page_token) if page_token.isascii() and page_token.isdecimal() else 0
+            query = query.where(PACKAGES.c.sequence < min(before, 2**63 - 1))
+        with self._database.read() as connection:
+            found = connection.execute(query).all()
+        page = found[:size]
+        return PackagePage(tuple(map(_package, page)), str(page[-1].sequence) if len(found) > size else "")
+
+    def next_to_send(self) -> OutboxPackage | None:
+        """The oldest package without a receipt: packages go strictly in sequence. None when all have one."""
+        waiting = select(PACKAGES).where(PACKAGES.c.state != PackageState.ACKNOWLEDGED.value)
+        with self._database.read() as connection:
+            row = connection.execute(waiting.order_by(PACKAGES.c.sequence).limit(1)).one_or_none()
+            return None if row is None else _package(row)
+
+    def read(self, package_id: str) -> bytes:
+        """The sealed bytes. Raises PackageUnknown, PartPurged."""
+        with self._database.read() as connection:
+            _load(connection, package_id)
+            content = select(PACKAGE_CONTENTS.c.content).where(PACKAGE_CONTENTS.c.package_id == package_id)
+            found: bytes | None = connection.execute(content).scalar_one_or_none()
+        if found is None:
+            raise PartPurged("the dossier was purged: its package is gone for ever", package_id=package_id)
+        return found
+
+    def receipt(self, package_id: str) -> bytes:
+        """The registry's receipt. Raises PackageUnknown, ReceiptNotYet."""
+        with self._database.read() as connection:
+            _load(connection, package_id)
+            kept = select(PACKAGES.c.receipt).where(PACKAGES.c.package_id == package_id)
+            receipt: bytes | None = connection.execute(kept).scalar_one()
+        if receipt is None:
+            raise ReceiptNotYet("the registry has not acknowledged this package yet", package_id=package_id)
+        return receipt
+
+    def begin_attempt(self, package_id: str) -> OutboxPackage:
+        """Bytes are going out now."""
+        return self._change(
+            package_id, state=PackageState.SENDING.value, attempts=PACKAGES.c.attempts + 1, next_attempt_at=None
+        )
+
+    def progress(self, package_id: str, sent_bytes: int) -> OutboxPackage:
+        """The registry has this many bytes on its disk."""
+        return self._change(package_id, sent_bytes=sent_bytes)
+
+    def postpone(self, package_id: str, problem: str, text: str, next_attempt_at: datetime) -> OutboxPackage:
+        """This attempt failed; try again at the given time."""
+        return self._change(
+            package_id,
+            state=PackageState.QUEUED.value,
+            problem=problem,
+            problem_text=text[:MAX_PROBLEM_TEXT],
+            next_attempt_at=to_ms(next_attempt_at),
+        )
+
+    def refuse(self, package_id: str, problem: str, text: str) -> OutboxPackage:
+        """The registry refused it for good: it stays, a person must act, and those behind it wait and say why."""
+        with self._database.write() as connection:
+            values = {"problem": problem, "problem_text": text[:MAX_PROBLEM_TEXT], "next_attempt_at": None}
+            here = PACKAGES.c.package_id == package_id
+            connection.execute(update(PACKAGES).where(here).values(state=PackageState.REFUSED.value, **values))
+            package = _load(connection, package_id)
+            behind = (PACKAGES.c.sequence > package.sequence, PACKAGES.c.state == PackageState.QUEUED.value)
+            connection.execute(update(PACKAGES).where(*behind).values(problem=PREDECESSOR_REFUSED))
+            self._audit.append_in(connection, "refused", SYSTEM, package_id=package_id, problem=problem)
+            return package
+
+    def retry(self, package_id: str, *, operator_id: str) -> OutboxPackage:
+        """Make a waiting or refused package due now; an acknowledged one stays as it is. Raises PackageUnknown."""
+        with self._database.write() as connection:
+            if _load(connection, package_id).state is not PackageState.ACKNOWLEDGED:
+                values = {
+                    "state": PackageState.QUEUED.value,
+                    "next_attempt_at": None,
+                    "problem": "",
+                    "problem_text": "",
+                }
+                connection.execute(update(PACKAGES).where(PACKAGES.c.package_id == package_id).values(values))
+                connection.execute(update(PACKAGES).where(PACKAGES.c.problem == PREDECESSOR_REFUSED).values(problem=""))
+                self._audit.append_in(connection, "package-retried", operator_id, package_id=package_id)
+            return _load(connection, package_id)
+
+    def acknowledge(self, package_id: str, receipt: bytes, received_at: datetime) -> OutboxPackage:
+        """Store a verified receipt and the dossier's state in one transaction. Idempotent."""
+        with self._database.write() as connection:
+            package = _load(connection, package_id)
+            if package.state is PackageState.ACKNOWLEDGED:
+                return package
+            _advance_dossier(connection, package.dossier_id, DossierState.ACKNOWLEDGED)
+            connection.execute(
+                update(PACKAGES)
+                .where(PACKAGES.c.package_id == package_id)
+                .values(
+                    state=PackageState.ACKNOWLEDGED.value, receipt=receipt, received_at=to_ms(received_at),
+                    sent_bytes=PACKAGES.c.size_bytes, next_attempt_at=None, problem="", problem_text="",
+                )
+            )  # fmt: skip
+            self._audit.append_in(connection, "acknowledged", SYSTEM, package_id=package_id, sequence=package.sequence)
+            return _load(connection, package_id)
+
+    def recover(self) -> None:
+        """After a start: nothing is being sent, whatever the row says."""
+        with self._database.write() as connection:
+            stale = PACKAGES.c.state == PackageState.SENDING.value
+            connection.execute(update(PACKAGES).where(stale).values(state=PackageState.QUEUED.value))
+
+    def ledger(self) -> Ledger:
+        """Count everything in one consistent view."""
+        with self._database.read() as connection:
+            dossiers = _counts(connection, DOSSIERS.c.state)
+            packages = _counts(connection, PACKAGES.c.state)
+            whole = PACKAGES.c.sent_bytes >= PACKAGES.c.size_bytes
+            sent = connection.execute(select(func.count()).select_from(PACKAGES).where(whole)).scalar_one()
+            last = connection.execute(select(func.max(PACKAGES.c.sequence))).scalar_one() or 0
+            waiting = select(PACKAGES.c.sequence).where(PACKAGES.c.state != PackageState.ACKNOWLEDGED.value)
+            gaps = connection.execute(waiting.order_by(PACKAGES.c.sequence).limit(MAX_NAMED_GAPS)).scalars().all()
+        opened = sum(dossiers.values())
+        abandoned = dossiers.get(DossierState.ABANDONED.value, 0)
+        return Ledger(
+            opened=opened,
+            collected=opened - abandoned - dossiers.get(DossierState.OPEN.value, 0),
+            sealed=sum(packages.values()),
+            sent=sent,
+            acknowledged=packages.get(PackageState.ACKNOWLEDGED.value, 0),
+            refused=packages.get(PackageState.REFUSED.value, 0),
+            abandoned=abandoned,
+            last_sequence=last,
+            unacknowledged_sequences=tuple(gaps),
+        )
+
+    def _change(self, package_id: str, **values: Any) -> OutboxPackage:
+        with self._database.write() as connection:
+            connection.execute(update(PACKAGES).where(PACKAGES.c.package_id == package_id).values(values))
+            return _load(connection, package_id)
+
+
+def _next_link(connection: Connection) -> ChainLink:
+    last = select(PACKAGES.c.sequence, PACKAGES.c.sha256).order_by(PACKAGES.c.sequence.desc()).limit(1)
+    row = connection.execute(last).one_or_none()
+    return ChainLink(1, None) if row is None else ChainLink(row.sequence + 1, bytes(row.sha256))
+
+
+def _dossier_state(connection: Connection, dossier_id: str) -> DossierState:
+    found = select(DOSSIERS.c.state).where(DOSSIERS.c.dossier_id == dossier_id)
+    state = connection.execute(found).scalar_one_or_none()
+    if state is None:
+        raise DossierUnknown("this station has no such dossier", dossier_id=dossier_id[:64])
+    return DossierState(state)
+
+
+def _advance_dossier(connection: Connection, dossier_id: str, wanted: DossierState) -> None:
+    require_transition(dossier_id, _dossier_state(connection, dossier_id), wanted)
+    connection.execute(update(DOSSIERS).where(DOSSIERS.c.dossier_id == dossier_id).values(state=wanted.value))
+
+
+def _load(connection: Connection, package_id: str) -> OutboxPackage:
+    row = connection.execute(select(PACKAGES).where(PACKAGES.c.package_id == package_id)).one_or_none()
+    if row is None:
+        raise PackageUnknown("the outbox has no such package", package_id=package_id[:64])
+    return _package(row)
+
+
+def _counts(connection: Connection, column: Any) -> dict[str, int]:
+    grouped = connection.execute(select(column.label("state"), func.count().label("number")).group_by(column))
+    return {row.state: row.number for row in grouped}
+
+
+def _package(row: Row[Any]) -> OutboxPackage:
+    return OutboxPackage(
+        package_id=row.package_id,
+        dossier_id=row.dossier_id,
+        sequence=row.sequence,
+        sha256=bytes(row.sha256),
+        size_bytes=row.size_bytes,
+        state=PackageState(row.state),
+        sent_bytes=row.sent_bytes,
+        attempts=row.attempts,
+        next_attempt_at=None if row.next_attempt_at is None else from_ms(row.next_attempt_at),
+        problem=row.problem,
+        problem_text=row.problem_text,
+        sealed_at=from_ms(row.sealed_at),
+        received_at=None if row.received_at is None else from_ms(row.received_at),
+    )

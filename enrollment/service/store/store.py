@@ -1,0 +1,76 @@
+"""Opens everything that the station keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy import select
+from sqlalchemy.dialects.sqlite import insert
+
+from enrollment.service.config import Clock
+from enrollment.service.store.audit_log import AuditLog
+from enrollment.service.store.database import Database
+from enrollment.service.store.dossier_store import DossierStore
+from enrollment.service.store.migrations import migrate
+from enrollment.service.store.operator_sessions import OperatorSessions
+from enrollment.service.store.outbox_store import OutboxStore
+from enrollment.service.store.tables import SETTINGS
+from enrollment.service.store.vault import KeyWrapper, Vault
+
+
+class Settings:
+    """Small values that outlive the daemon, by name."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, name: str) -> str | None:
+        """The value, or None where none was kept."""
+        with self._database.read() as connection:
+            found = connection.execute(select(SETTINGS.c.value).where(SETTINGS.c.name == name))
+            value: str | None = found.scalar_one_or_none()
+            return value
+
+    def put(self, name: str, value: str) -> None:
+        """Keep a value, durable when this returns."""
+        row = insert(SETTINGS).values(name=name, value=value)
+        with self._database.write() as connection:
+            connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """One station's database and what stands in it."""
+
+    database: Database
+    dossiers: DossierStore
+    outbox: OutboxStore
+    audit: AuditLog
+    sessions: OperatorSessions
+    settings: Settings
+
+    @classmethod
+    def open(cls, path: Path, clock: Clock, wrapper: KeyWrapper) -> Self:
+        """Open or create the file, bring its tables up to date, tidy what a crash left.
+
+        Raises DatabaseUnavailable, DatabaseTooNew.
+        """
+        database = Database(path)
+        migrate(database)
+        audit = AuditLog(database, clock)
+        outbox = OutboxStore(database, audit, clock)
+        outbox.recover()
+        return cls(
+            database=database,
+            dossiers=DossierStore(database, Vault(wrapper), audit, clock),
+            outbox=outbox,
+            audit=audit,
+            sessions=OperatorSessions(database, audit, clock),
+            settings=Settings(database),
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        self.database.close()
