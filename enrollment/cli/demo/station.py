@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -73,10 +74,10 @@ def running_station(folder: Path, told: Told) -> Iterator[DemoStation]:
         run_to_end(REGISTRY, ["init", "--data", str(registry_data)])
         registry = start("registry", REGISTRY, ["serve", "--data", str(registry_data), "--port", "0"])
         told("station: making its keys", "trạm: tạo khóa")
-        await_ready(registry)
-        await_ready(scanner)
-        await_ready(camera)
-        config = enroll_station(folder, state, registry_data, registry, [scanner, camera])
+        for running in (registry, scanner, camera):
+            await_ready(running)
+        addresses = [str(device.ready["url"]) for device in (scanner, camera)]
+        config = make_station(state, registry_data, str(registry.ready["address"]), addresses)
         told("station: starting the daemon", "trạm: khởi động dịch vụ")
         daemon = await_ready(start("enrolld", DAEMON, ["run", "--config", str(config)]))
         issued = run_to_end(
@@ -88,7 +89,7 @@ def running_station(folder: Path, told: Told) -> Iterator[DemoStation]:
             config=config,
             socket=Path(str(daemon.ready["socket"])),
             token=str(json.loads(issued)["token"]),
-            trust=(registry_data / "registry-trust.txt").read_bytes(),
+            trust=(registry_data / "registry-trust.pem").read_bytes(),
             scanner=scanner,
             camera=camera,
             registry=registry,
@@ -100,6 +101,14 @@ def running_station(folder: Path, told: Told) -> Iterator[DemoStation]:
             station.daemon.stop()
 
 
-def enroll_station(folder: Path, state: Path, registry_data: Path, registry: Running, devices: list[Running]) -> Path:
-    """Make the station's keys, have the registry certify them, write station.toml; returns its path."""
-    raise NotImplementedError
+def make_station(state: Path, registry_data: Path, registry_address: str, devices: list[str]) -> Path:
+    """Make the station's keys and have the registry certify them; returns the path of its station.toml."""
+    addressed = [option for address in devices for option in ("--device", address)]
+    options = ["--folder", str(state), "--station", STATION_ID, "--registry-address", registry_address, *addressed]
+    made = json.loads(run_to_end(DAEMON, ["init", *options, "--json"]))
+    files = {"--csr": made["client_csr"], "--verifying-key": made["verifying_key"], "--out": made["client_certificate"]}
+    named = [part for pair in files.items() for part in pair]
+    run_to_end(REGISTRY, ["enroll-station", "--data", str(registry_data), "--station", STATION_ID, *named])
+    shutil.copy(registry_data / "registry-trust.pem", made["registry_trust"])
+    shutil.copy(registry_data / "tls" / "ca.pem", made["registry_ca"])
+    return Path(made["config"])

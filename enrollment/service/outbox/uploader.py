@@ -63,6 +63,7 @@ class Uploader:
 
     async def run(self) -> None:
         """Send what is queued, now and whenever woken or due."""
+        await asyncio.to_thread(self._store.outbox.recover)
         try:
             while True:
                 self._wanted.clear()

@@ -53,7 +53,7 @@ class Store:
 
     @classmethod
     def open(cls, path: Path, clock: Clock, wrapper: KeyWrapper) -> Self:
-        """Open or create the file, bring its tables up to date, tidy what a crash left.
+        """Open or create the file and bring its tables up to date.
 
         Raises DatabaseUnavailable, DatabaseTooNew.
         """
@@ -61,7 +61,6 @@ class Store:
         migrate(database)
         audit = AuditLog(database, clock)
         outbox = OutboxStore(database, audit, clock)
-        outbox.recover()
         return cls(
             database=database,
             dossiers=DossierStore(database, Vault(wrapper), audit, clock),

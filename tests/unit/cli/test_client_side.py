@@ -67,7 +67,7 @@ class RefusingDevices:
 def refusing(tmp_path: Path) -> Iterator[tuple[Path, RefusingDevices]]:
     socket, servicer = tmp_path / "s", RefusingDevices()
     server = grpc.server(futures.ThreadPoolExecutor(2))
-    handler = grpc.unary_unary_rpc_method_handler(servicer.list_devices)
+    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(servicer.list_devices)
     services = [grpc.method_handlers_generic_handler("enrollment.v1.DeviceService", {"ListDevices": handler})]
     server.add_generic_rpc_handlers(services)
     server.add_insecure_port(f"unix:{socket}")

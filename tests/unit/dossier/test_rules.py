@@ -1,0 +1,96 @@
+"""Acceptance, completeness, lifecycle: the small decisions, all of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from enrollment.core.acceptance import Accepted, Exhausted, TryAgain, better, decide
+from enrollment.core.dossier.completeness import MissingItem, missing
+from enrollment.core.dossier.lifecycle import NEXT, TransitionRefused, require_transition
+from enrollment.core.dossier.model import AbsentFinger, Dossier, DossierState, FingerAbsence, QualityRecord
+from enrollment.core.dossier.plan import Plan, PlannedFingerprint
+
+RULE = PlannedFingerprint(1, accept_score=50, max_attempts=3)
+
+
+def quality(score: int, *hints: str) -> QualityRecord:
+    return QualityRecord(score, "a", "1", hints=hints)
+
+
+@given(st.integers(0, 100), st.integers(1, 5), st.none() | st.integers(1, 10))
+def test_decision_follows_score_tries_and_likeness(score: int, attempt: int, same_as: int | None) -> None:
+    decision = decide(RULE, attempt, quality(score, "TOO_DRY"), same_as)
+    if score >= 50 and same_as is None:
+        assert decision == Accepted()
+    elif attempt >= 3:
+        assert isinstance(decision, Exhausted)
+    else:
+        assert isinstance(decision, TryAgain)
+
+
+def test_hint_is_the_most_pressing_one_and_never_empty() -> None:
+    assert decide(RULE, 1, quality(10, "TOO_WET", "BLURRED")) == TryAgain("TOO_WET")
+    assert decide(RULE, 1, quality(10)) == TryAgain("CLEAN_SENSOR")
+    assert decide(RULE, 1, quality(90), same_as=4) == TryAgain("SAME_FINGER")
+
+
+def test_another_fingers_print_is_never_kept_before_one_that_is_not() -> None:
+    assert better(quality(20), quality(90), kept_same_as=2)
+    assert not better(quality(90), quality(20), candidate_same_as=2)
+    assert better(quality(30), quality(20))
+    assert not better(quality(20), quality(20))
+
+
+def dossier(*absent: int, planned: tuple[PlannedFingerprint, ...]) -> Dossier:
+    return Dossier(
+        dossier_id="d",
+        state=DossierState.OPEN,
+        plan=Plan("plan", 1, "", "", planned),
+        operator_id="o",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        absent_fingers=tuple(AbsentFinger(position, FingerAbsence.AMPUTATED, "", "o") for position in absent),
+    )
+
+
+def test_group_is_excused_only_when_each_of_its_fingers_is() -> None:
+    slap = (PlannedFingerprint(13, "slap"),)
+    assert missing(dossier(2, 3, 4, planned=slap)) == (MissingItem("fingerprint", "13"),)
+    assert missing(dossier(2, 3, 4, 5, planned=slap)) == ()
+
+
+@pytest.mark.parametrize(("present", "wanted"), list(product(DossierState, DossierState)))
+def test_only_the_drawn_transitions_are_allowed(present: DossierState, wanted: DossierState) -> None:
+    if wanted in NEXT[present]:
+        require_transition("d", present, wanted)
+    else:
+        with pytest.raises(TransitionRefused):
+            require_transition("d", present, wanted)
+
+
+def test_no_state_leads_back() -> None:
+    reachable = {state: set(NEXT[state]) for state in DossierState}
+    for _ in DossierState:
+        for state in DossierState:
+            reachable[state] |= {further for after in reachable[state] for further in NEXT[after]}
+    assert all(state not in after for state, after in reachable.items())
+
+
+def test_repr_of_a_dossier_shows_no_personal_field() -> None:
+    shown = repr(
+        Dossier(
+            dossier_id="d",
+            state=DossierState.OPEN,
+            plan=Plan("plan", 1, "", "", (RULE,)),
+            operator_id="o",
+            created_at=datetime(2026, 1, 1, tzinfo=UTC),
+            demographics={"full_name": "Nguyễn"},
+            absent_fingers=(AbsentFinger(1, FingerAbsence.DAMAGED, "burnt", "o"),),
+        )
+    )
+    assert "Nguyễn" not in shown
+    assert "burnt" not in shown
