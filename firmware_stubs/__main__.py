@@ -1,0 +1,204 @@
+"""Devices without hardware, each as a process of its own.
+
+    python -m firmware_stubs scanner [--model 4500|msv2] [--serial S] [--port N] [--control-port N] [--image-ms 128]
+    python -m firmware_stubs camera  [--port N] [--control-port N] [--fps 30] [--scene FILE | --portrait SEED]
+    python -m firmware_stubs finger  --seed N --impression K --out FILE
+
+A server prints one line of JSON when it listens: {"ready": true, "kind", "url", "control"}. It ends on SIGTERM or
+SIGINT, and with --until-stdin-closes also when its standard input does, so that it never outlives who started it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from firmware_stubs.uru4000.models import MODELS
+
+_IMAGE_SUFFIXES: Final = (".png", ".tif", ".tiff", ".bmp")
+
+
+def main() -> int:
+    """Parse the command line and run one stub; the process's exit status."""
+    arguments = _parser().parse_args()
+    logging.basicConfig(level=logging.DEBUG if arguments.verbose else logging.WARNING, stream=sys.stderr)
+    try:
+        command: Callable[[argparse.Namespace], None] = arguments.command
+        command(arguments)
+    except OSError as error:
+        print(f"firmware_stubs: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m firmware_stubs", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--verbose", action="store_true", help="log what happens to standard error")
+    kinds = parser.add_subparsers(required=True, metavar="KIND")
+
+    scanner = kinds.add_parser("scanner", help="a U.are.U scanner behind a USB/IP server")
+    _add_server_options(scanner)
+    scanner.add_argument("--model", choices=sorted(MODELS), default="4500")
+    scanner.add_argument("--serial", type=_serial, help="serial number string; default: the model's own")
+    scanner.add_argument("--image-ms", type=_positive, default=128.0, help="duration of one image transfer")
+    scanner.add_argument("--bus-id", type=_bus_id, default="1-1")
+    scanner.set_defaults(command=_scanner)
+
+    camera = kinds.add_parser("camera", help="a 1080p MJPEG camera over HTTP")
+    _add_server_options(camera)
+    camera.add_argument("--fps", type=_frame_rate, default=30.0, help="up to 1000")
+    scene = camera.add_mutually_exclusive_group()
+    scene.add_argument("--scene", type=Path, help="an image file before the lens")
+    scene.add_argument("--portrait", type=_seed, default=1, help="seed of a schematic portrait before the lens")
+    camera.set_defaults(command=_camera)
+
+    finger = kinds.add_parser("finger", help="write one synthetic print, 500 ppi")
+    finger.add_argument("--seed", type=_seed, required=True)
+    finger.add_argument("--impression", type=_seed, default=0)
+    finger.add_argument("--out", type=_image_file, required=True, help=f"one of {', '.join(_IMAGE_SUFFIXES)}")
+    finger.set_defaults(command=_finger)
+    return parser
+
+
+def _add_server_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=_port, default=0, help="0: any free one")
+    parser.add_argument("--control-port", type=_port, default=0, help="0: any free one")
+    parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input reaches its end")
+
+
+def _scanner(arguments: argparse.Namespace) -> None:
+    from firmware_stubs.uru4000.stub import ScannerOptions, ScannerStub
+
+    options = ScannerOptions(
+        model=MODELS[arguments.model],
+        serial=arguments.serial,
+        host=arguments.host,
+        port=arguments.port,
+        control_port=arguments.control_port,
+        image_ms=arguments.image_ms,
+        bus_id=arguments.bus_id,
+    )
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        _when_asked_to_stop(arguments, lambda: loop.call_soon_threadsafe(stop.set))
+        async with ScannerStub(options) as stub:
+            _announce("scanner", stub.url, stub.control_url)
+            await stop.wait()
+
+    asyncio.run(serve())
+
+
+def _camera(arguments: argparse.Namespace) -> None:
+    from firmware_stubs.camera import serve
+    from firmware_stubs.camera.refusal import Refusal
+    from firmware_stubs.camera.scene import decode
+    from firmware_stubs.portrait import schematic_portrait
+
+    try:
+        file: Path | None = arguments.scene
+        scene = schematic_portrait(arguments.portrait) if file is None else decode(file.read_bytes())
+    except Refusal as refusal:
+        message = f"{arguments.scene}: {refusal}"
+        raise OSError(message) from refusal
+    stop = threading.Event()
+    _when_asked_to_stop(arguments, stop.set)
+    serve(
+        arguments.host,
+        arguments.port,
+        arguments.control_port,
+        fps=arguments.fps,
+        scene=scene,
+        ready=lambda url, control: _announce("camera", url, control),
+        stop=stop,
+    )
+
+
+def _finger(arguments: argparse.Namespace) -> None:
+    from PIL import Image
+
+    from firmware_stubs.fingers import finger_image
+
+    Image.fromarray(finger_image(arguments.seed, arguments.impression)).save(arguments.out, dpi=(500, 500))
+
+
+def _announce(kind: str, url: str, control: str) -> None:
+    print(json.dumps({"ready": True, "kind": kind, "url": url, "control": control}), flush=True)
+
+
+def _when_asked_to_stop(arguments: argparse.Namespace, stop: Callable[[], object]) -> None:
+    """Call `stop` on SIGTERM, SIGINT and, where asked for, at the end of standard input."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop())
+    if arguments.until_stdin_closes:
+        threading.Thread(target=_watch_stdin, args=(stop,), name="stdin", daemon=True).start()
+
+
+def _watch_stdin(stop: Callable[[], object]) -> None:
+    try:
+        while os.read(0, 4096):  # not sys.stdin: its lock would be held while the interpreter shuts down
+            pass
+    except OSError:
+        pass
+    stop()
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError("a port is 0 to 65535")
+    return port
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0.0 < number < 1e6:
+        raise argparse.ArgumentTypeError("a number above 0 is needed")
+    return number
+
+
+def _frame_rate(text: str) -> float:
+    if _positive(text) > 1000.0:
+        raise argparse.ArgumentTypeError("at most 1000 frames a second")
+    return float(text)
+
+
+def _seed(text: str) -> int:
+    seed = int(text)
+    if seed < 0:
+        raise argparse.ArgumentTypeError("a seed is not negative")
+    return seed
+
+
+def _serial(text: str) -> str:
+    if not 1 <= len(text) <= 126:
+        raise argparse.ArgumentTypeError("a serial number has 1 to 126 characters")
+    return text
+
+
+def _image_file(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() not in _IMAGE_SUFFIXES:
+        raise argparse.ArgumentTypeError(f"the suffix must be one of {', '.join(_IMAGE_SUFFIXES)}")
+    return path
+
+
+def _bus_id(text: str) -> str:
+    if not 1 <= len(text) <= 31 or not text.isascii() or not text.isprintable() or "/" in text:
+        raise argparse.ArgumentTypeError("a bus id has 1 to 31 printable ASCII characters, no slash")
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

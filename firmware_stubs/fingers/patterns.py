@@ -1,0 +1,198 @@
+"""Ridge flow of the six classes: where the cores and deltas lie, and the orientation and period that follow.
+
+Zero-pole orientation (Sherlock and Monro 1993) with the angle of each singularity bent by a short Fourier series
+(Vizcaya and Gerhardt 1996), hairpins instead of pointed fans at the cores, and a dome over the tip of the finger.
+Inside this module X runs right and Y up from the middle of the pattern; what it returns is in pixels, y down.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_stubs.fingers.noise import smooth_noise, smoothstep
+
+MASTER_WIDTH_PX: Final = 416
+MASTER_HEIGHT_PX: Final = 560
+CENTRE_X_PX: Final = MASTER_WIDTH_PX / 2  # the middle of the pattern, where the core tends to be
+CENTRE_Y_PX: Final = 0.44 * MASTER_HEIGHT_PX
+MIN_PERIOD_PX: Final = 7.0
+MAX_PERIOD_PX: Final = 11.5
+
+
+class Pattern(Enum):
+    """Class of the ridge flow, as seen in the image (a left loop opens to the left)."""
+
+    ARCH = "arch"
+    TENTED_ARCH = "tented arch"
+    LEFT_LOOP = "left loop"
+    RIGHT_LOOP = "right loop"
+    WHORL = "whorl"
+    DOUBLE_LOOP = "double loop"
+
+
+# Natural frequencies (Wilson, Candela and Watson 1993); a quarter of their whorls are double loops.
+FREQUENCIES: Final = {
+    Pattern.ARCH: 0.037,
+    Pattern.TENTED_ARCH: 0.029,
+    Pattern.LEFT_LOOP: 0.338,
+    Pattern.RIGHT_LOOP: 0.317,
+    Pattern.WHORL: 0.209,
+    Pattern.DOUBLE_LOOP: 0.070,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RidgeFlow:
+    """Orientation and period that a finger's ridges are grown to.
+
+    orientation: (H, W) float32, angle of the ridge in radians, [0, pi), y down.
+    period: (H, W) float32, pixels from ridge to ridge.
+    cores, deltas: (N, 2) float32, x and y in pixels.
+    """
+
+    orientation: NDArray[np.float32]
+    period: NDArray[np.float32]
+    cores: NDArray[np.float32]
+    deltas: NDArray[np.float32]
+
+
+def draw_pattern(random: np.random.Generator) -> Pattern:
+    """Draw a class as often as it occurs in nature."""
+    return list(FREQUENCIES)[int(random.choice(len(FREQUENCIES), p=list(FREQUENCIES.values())))]
+
+
+def draw_flow(random: np.random.Generator, pattern: Pattern) -> RidgeFlow:
+    """Draw the orientation and period of one finger of a class."""
+    shape = (MASTER_HEIGHT_PX, MASTER_WIDTH_PX)
+    y, x = np.indices(shape, dtype=np.float32)
+    X, Y = x - np.float32(CENTRE_X_PX), np.float32(CENTRE_Y_PX) - y
+    cores, deltas = _draw_singularities(random, pattern)
+    if pattern is Pattern.ARCH:
+        theta = _arch(random, X, Y)
+    else:
+        theta = _zero_pole(random, pattern, X + 1j * Y, cores, deltas)
+        theta -= random.uniform(0.3, 0.5) * np.tanh(X / 130) * smoothstep(Y, -60, 150)
+        theta -= 0.22 * np.tanh(X / 120) * smoothstep(Y, 60, 220)
+    bends = smooth_noise(random, shape, 60.0, 0.075)
+    bends += smooth_noise(random, shape, 26.0, 0.05)
+    for singularity in (*cores, *deltas):
+        bends *= smoothstep(np.hypot(X - singularity.real, Y - singularity.imag), 10.0, 60.0)
+    theta += bends + smooth_noise(random, shape, 130.0, 0.07)
+    return RidgeFlow(
+        np.mod(-theta, np.pi).astype(np.float32),
+        _period(random, X, Y, cores),
+        _to_pixels(cores),
+        _to_pixels(deltas),
+    )
+
+
+def _to_pixels(points: list[complex]) -> NDArray[np.float32]:
+    return np.array([(CENTRE_X_PX + z.real, CENTRE_Y_PX - z.imag) for z in points], np.float32).reshape(-1, 2)
+
+
+def _draw_singularities(random: np.random.Generator, pattern: Pattern) -> tuple[list[complex], list[complex]]:
+    def between(low: float, high: float) -> float:
+        return float(random.uniform(low, high))
+
+    side = 1 if pattern is Pattern.LEFT_LOOP else -1
+    match pattern:
+        case Pattern.ARCH:
+            return [], []
+        case Pattern.TENTED_ARCH:
+            x0 = between(-8, 8)
+            return [complex(x0, between(-4, 14))], [complex(x0 + between(-20, 20), -between(80, 115))]
+        case Pattern.LEFT_LOOP | Pattern.RIGHT_LOOP:
+            core = complex(between(-12, 12), between(-8, 14))
+            return [core], [complex(side * between(75, 125), -between(95, 160))]
+        case Pattern.WHORL:
+            tilt = between(-8, 8)
+            cores = [complex(tilt, between(9, 26)), complex(-tilt, -between(9, 26))]
+        case _:  # double loop
+            turn = 1 if random.random() < 0.5 else -1
+            cores = [
+                complex(turn * between(18, 32), between(26, 44)),
+                complex(-turn * between(18, 32), -between(26, 44)),
+            ]
+    return cores, [complex(-between(95, 140), -between(105, 165)), complex(between(95, 140), -between(105, 165))]
+
+
+def _zero_pole(
+    random: np.random.Generator, pattern: Pattern, z: NDArray[np.complex64], cores: list[complex], deltas: list[complex]
+) -> NDArray[np.float32]:
+    """Half the sum of the bent angles from the cores, less those from the deltas, with hairpins at the cores."""
+    singularities = [(core, 1) for core in cores] + [(delta, -1) for delta in deltas]
+    series = random.normal(0.0, 0.10, (len(singularities), 4))
+
+    def bent_angle(at: NDArray[np.complex64], index: int) -> NDArray[np.float32]:
+        offset = at - np.complex64(singularities[index][0])
+        a = np.arctan2(offset.imag, offset.real)
+        c1, s1, c2, s2 = series[index].astype(np.float32)
+        bent: NDArray[np.float32] = (
+            a + c1 * np.cos(a) + s1 * np.sin(a) + 0.5 * (c2 * np.cos(2 * a) + s2 * np.sin(2 * a))
+        )
+        return bent
+
+    theta = np.zeros(z.shape, np.float32)
+    for index, (_, charge) in enumerate(singularities):
+        theta += np.float32(0.5 * charge) * bent_angle(z, index)
+    turned = _drawn_axis(random, pattern)
+    spiral = _spiral(random, pattern, cores)
+    for index, core in enumerate(cores):
+        offset = z - np.complex64(core)
+        r2 = offset.real**2 + offset.imag**2
+        here = np.array([core], np.complex64)
+        others = [(other, charge) for other, (_, charge) in enumerate(singularities) if other != index]
+        axis = float(sum(charge * bent_angle(here, other)[0] for other, charge in others))
+        if turned is not None:
+            turn = float(np.clip(math.remainder(turned - axis, math.tau) / 2, -0.6, 0.6))
+            theta += np.float32(turn) * np.exp(-r2 / np.float32(2 * 70.0**2))
+            axis += 2 * turn
+        bend = random.uniform(0.34, 0.50) * (0.5 if pattern is Pattern.TENTED_ARCH else 1.0)
+        radius = random.uniform(45, 85)
+        phi = np.arctan2(offset.imag, offset.real) - np.float32(axis + math.pi)
+        theta += np.float32(bend) * np.sin(phi) * np.exp(-r2 / np.float32(2 * radius**2))
+    if spiral:
+        middle = sum(cores) / len(cores)
+        theta += np.float32(spiral) * np.exp(-(np.abs(z - np.complex64(middle)) ** 2) / np.float32(2 * 90.0**2))
+    return theta
+
+
+def _spiral(random: np.random.Generator, pattern: Pattern, cores: list[complex]) -> float:
+    """Turn of the flow round two cores, radians: a whorl becomes a spiral, a double loop an S or its mirror image."""
+    if pattern is Pattern.WHORL:
+        return float(random.normal(0.0, 0.17))
+    if pattern is Pattern.DOUBLE_LOOP:
+        return math.copysign(random.uniform(0.35, 0.65), (cores[0] - cores[1]).real)
+    return 0.0
+
+
+def _drawn_axis(random: np.random.Generator, pattern: Pattern) -> float | None:
+    """Direction in which a single loop opens, radians; None where two cores decide it between them."""
+    mean = {Pattern.LEFT_LOOP: -118.0, Pattern.RIGHT_LOOP: -62.0, Pattern.TENTED_ARCH: -90.0}.get(pattern)
+    return None if mean is None else math.radians(random.normal(mean, 13.0))
+
+
+def _arch(random: np.random.Generator, X: NDArray[np.float32], Y: NDArray[np.float32]) -> NDArray[np.float32]:
+    height = random.uniform(0.55, 1.0) * smoothstep(Y, -230, -20) * (1 - 0.35 * smoothstep(Y, 20, 200))
+    q = smoothstep(Y, -30, 110)
+    slope = (1 - q) * -np.sin(np.float32(math.pi / (0.46 * MASTER_WIDTH_PX)) * X) - q * np.tanh(X / 110)
+    theta: NDArray[np.float32] = np.arctan(1.1 * height * slope)
+    return theta
+
+
+def _period(
+    random: np.random.Generator, X: NDArray[np.float32], Y: NDArray[np.float32], cores: list[complex]
+) -> NDArray[np.float32]:
+    """Finer at the core and the tip, coarser towards the crease of the joint."""
+    middle = sum(cores) / len(cores) if cores else 0j
+    r2 = (X - middle.real) ** 2 + (Y - middle.imag) ** 2
+    period = np.float32(random.normal(8.9, 0.6)) - 0.5 * np.exp(-r2 / np.float32(70.0**2))
+    period += 1.3 * smoothstep(-Y, 30, 190) - 0.3 * smoothstep(Y, 60, 200)
+    period += smooth_noise(random, X.shape, 60.0, 0.45)
+    return np.clip(period, MIN_PERIOD_PX, MAX_PERIOD_PX).astype(np.float32)
