@@ -6,20 +6,24 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import Executor
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
 import grpc.aio
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from enrollment.core.errors import EnrollmentError
 from enrollment.registry.certificates import station_of
-from enrollment.registry.errors import InvalidRequest
+from enrollment.registry.errors import InvalidRequest, RegistryError
 from enrollment.registry.intake import MAX_CHUNK_BYTES, Intake, Piece
 from enrollment.v1 import registry_pb2, registry_pb2_grpc
 
 MAX_WAITING_CHUNKS: Final = 16  # of one stream: bounds its memory to 4 MiB
 
+HEARING_S: Final = 1.0  # a client that waits for an answer before it goes on must not wait for long
+
+Gathered = AsyncGenerator[list[registry_pb2.UploadChunksRequest], None]
 Context = grpc.aio.ServicerContext[Any, Any]
 Result = TypeVar("Result")
 
@@ -47,15 +51,13 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
         self, request_iterator: AsyncIterator[registry_pb2.UploadChunksRequest], context: Context
     ) -> AsyncIterator[registry_pb2.UploadChunksResponse]:
         """Append chunks; what arrives while the disk is busy goes to it in one write."""
-        package_sha256 = b""
         async with aclosing(_gathered(request_iterator)) as gathered:
-            async for chunks in gathered:
-                package_sha256 = package_sha256 or chunks[0].package_sha256
-                if any(chunk.package_sha256 != package_sha256 for chunk in chunks):
-                    raise InvalidRequest("all chunks of a stream must be of one package", field="package_sha256")
-                pieces = [Piece(chunk.offset, chunk.content) for chunk in chunks]
-                offset = await self._for_station(context, self._intake.append, package_sha256, pieces)
-                yield registry_pb2.UploadChunksResponse(offset=offset)
+            try:
+                async for offset in self._append_all(gathered, context):
+                    yield registry_pb2.UploadChunksResponse(offset=offset)
+            except (EnrollmentError, RegistryError):
+                await _hear_out(gathered)
+                raise
 
     async def FinishUpload(  # noqa: N802
         self, request: registry_pb2.FinishUploadRequest, context: Context
@@ -80,6 +82,15 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
             server_time=server_time,
         )
 
+    async def _append_all(self, gathered: Gathered, context: Context) -> AsyncIterator[int]:
+        package_sha256 = b""
+        async for chunks in gathered:
+            package_sha256 = package_sha256 or chunks[0].package_sha256
+            if any(chunk.package_sha256 != package_sha256 for chunk in chunks):
+                raise InvalidRequest("all chunks of a stream must be of one package", field="package_sha256")
+            pieces = [Piece(chunk.offset, chunk.content) for chunk in chunks]
+            yield await self._for_station(context, self._intake.append, package_sha256, pieces)
+
     async def _for_station(self, context: Context, call: Callable[..., Result], *arguments: object) -> Result:
         """Run a call of the intake on a thread, one at a time of each station."""
         station_id = station_of(context.auth_context())
@@ -96,9 +107,20 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
                 raise
 
 
+async def _hear_out(gathered: Gathered) -> None:
+    """Let the client finish what it is sending before its stream is refused, if that does not take long.
+
+    grpc.aio clients that are cut off while they write report an internal error of their own, and lose the status.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(HEARING_S):
+            async for _ in gathered:
+                pass
+
+
 async def _gathered(
     requests: AsyncIterator[registry_pb2.UploadChunksRequest],
-) -> AsyncGenerator[list[registry_pb2.UploadChunksRequest], None]:
+) -> Gathered:
     """Yield what has arrived, one chunk or more, without ever waiting for more than the first."""
     arrived: deque[registry_pb2.UploadChunksRequest] = deque()
     room = asyncio.Semaphore(MAX_WAITING_CHUNKS)
