@@ -12,7 +12,6 @@ from pathlib import Path
 from time import perf_counter
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rich.console import Console
 from rich.progress import track
 
@@ -26,7 +25,9 @@ WARM_UP_CALLS = 50
 
 def serve_echo(socket: str, ready: Event, stop: Event) -> None:
     """A grpc server whose one method answers its request's bytes: the least that a call can cost here."""
-    handler = grpc.unary_unary_rpc_method_handler(lambda request, _context: request)
+    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(
+        lambda request, _context: request
+    )
     server = grpc.server(futures.ThreadPoolExecutor(2))
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("bench.Echo", {"Echo": handler})])
     server.add_insecure_port(f"unix:{socket}")
@@ -59,12 +60,12 @@ def measure_calls(demo: DemoStation, station: Station, console: Console) -> dict
         ready.wait()
         try:
             with grpc.insecure_channel(f"unix:{socket}") as bare, grpc.insecure_channel(f"unix:{demo.socket}") as own:
-                raw = bare.unary_unary("/bench.Echo/Echo")
-                health = health_pb2_grpc.HealthStub(own)
+                raw: grpc.UnaryUnaryMultiCallable[bytes, bytes] = bare.unary_unary("/bench.Echo/Echo")
+                check: grpc.UnaryUnaryMultiCallable[bytes, bytes] = own.unary_unary("/grpc.health.v1.Health/Check")
                 device_id = station.devices.ListDevices(device_pb2.ListDevicesRequest()).devices[0].device_id
                 calls: dict[str, Callable[[], object]] = {
                     "bare gRPC echo": lambda: raw(b"x"),
-                    "health Check": lambda: health.Check(health_pb2.HealthCheckRequest()),
+                    "health Check": lambda: check(b""),
                     "ListDevices": lambda: station.devices.ListDevices(device_pb2.ListDevicesRequest()),
                     "GetDevice": lambda: station.devices.GetDevice(device_pb2.GetDeviceRequest(device_id=device_id)),
                     "GetLedger": lambda: station.outbox.GetLedger(outbox_pb2.GetLedgerRequest()),
