@@ -1,0 +1,1 @@
+"""USB: the only users of pyusb, over libusb or USB/IP."""

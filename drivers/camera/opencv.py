@@ -1,0 +1,273 @@
+"""Any camera that OpenCV reads: MJPEG or H.264 over HTTP and RTSP (FFmpeg), and V4L2 devices.
+
+One thread reads without pause and keeps the newest frame only: a slow reader of an unread stream would see the past,
+and further back with every second. Nothing reconnects by itself: a stream that ended or froze is an error that the
+caller must see, and answers with `close` and `open`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urldefrag, urlsplit
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.errors import (
+    CaptureTimedOut,
+    DeviceError,
+    DeviceGone,
+    DeviceNotFound,
+    DeviceNotReady,
+    DeviceStalled,
+    ProtocolViolation,
+    UnsupportedDevice,
+)
+from drivers.frame import Frame
+from drivers.spi import CameraCapabilities, CancelToken, DeviceIdentity
+
+AGE_LIMIT_S = 2.0
+
+_FFMPEG_QUIET = "-8"  # AV_LOG_QUIET
+_OPEN_TIMEOUT_S = 4.0  # RTSP takes 2.1 s
+_READ_TIMEOUT_S = 1.5
+_WARM_UP_LIMIT_S = 3.0
+_JOIN_TIMEOUT_S = 3.0
+_CANCEL_SLICE_S = 0.05  # one token may serve a whole day's preview, so no callback is left on it
+_DARK_MEAN = 8.0  # of 255: below it even a portrait in an unlit room is not
+_SETTLED_FRAMES = 4
+_SETTLED_CHANGE = 0.02  # of the brightness; automatic exposure changes by more from frame to frame until it is done
+_STRIDE = 16  # pixels between those that brightness is taken from
+
+_SYSFS_VIDEO = Path("/sys/class/video4linux")
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why a stream ended; made into a new exception for each caller."""
+
+    kind: type[DeviceError]
+    message: str
+
+
+class OpenCvCamera:
+    """A camera at http(s)://..., rtsp://... or video:/dev/v4l/by-id/...; implements Camera.
+
+    warm_up_frames: first frames that are dropped; after them all until the exposure has settled.
+    width, height: asked of a V4L2 device, which may give another size; 0 leaves its own.
+    Raises UnsupportedDevice for another kind of address.
+    """
+
+    def __init__(self, address: str, *, warm_up_frames: int = 3, width: int = 0, height: int = 0) -> None:
+        try:
+            self._source = urldefrag(address).url
+            url = urlsplit(self._source)
+        except ValueError as error:
+            raise UnsupportedDevice("not an address of a camera") from error
+        if url.scheme not in ("http", "https", "rtsp", "video"):
+            raise UnsupportedDevice("not an address of a camera")
+        self._is_local = url.scheme == "video"
+        self._host = url.hostname or ""
+        self._warm_up_frames = warm_up_frames
+        self._size = (width, height)
+        self._stream: _Stream | None = None
+        self._capabilities = CameraCapabilities(0, 0, 0.0)
+
+    @property
+    def identity(self) -> DeviceIdentity:
+        if not self._is_local:
+            return DeviceIdentity("", self._host, "", "")
+        return _identify_video_device(Path(self._source.removeprefix("video:")))
+
+    @property
+    def capabilities(self) -> CameraCapabilities:
+        """Zeros before the first open: a runtime check of the Protocol reads it, so it may not raise."""
+        return self._capabilities
+
+    def open(self) -> None:
+        if self._stream is not None:
+            return
+        capture = self._connect()
+        rate = capture.get(cv2.CAP_PROP_FPS)
+        stream = _Stream(capture, self._warm_up_frames)
+        try:
+            first = stream.newer_than(0, _WARM_UP_LIMIT_S + _READ_TIMEOUT_S, CancelToken())
+        except CaptureTimedOut as error:
+            stream.stop()
+            raise DeviceNotReady("the camera connects, but sends no frame") from error
+        except BaseException:
+            stream.stop()
+            raise
+        height, width = first.pixels.shape[:2]
+        self._capabilities = CameraCapabilities(width, height, rate if 0 < rate < 1000 else 0.0)
+        self._stream = stream
+
+    def close(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.stop()
+
+    def latest(self, *, newer_than: int = 0, timeout_s: float, cancel: CancelToken) -> Frame:
+        """As Camera.latest. Raises CaptureTimedOut where a camera that is alive has nothing newer in time."""
+        if self._stream is None:
+            raise DeviceNotReady("the camera is not open")
+        return self._stream.newer_than(newer_than, timeout_s, cancel)
+
+    def _connect(self) -> cv2.VideoCapture:
+        # FFmpeg writes a line to standard error for each broken frame, and takes its level from here alone.
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", _FFMPEG_QUIET)
+        started = time.monotonic()
+        try:
+            if self._is_local:
+                capture = cv2.VideoCapture(self._source.removeprefix("video:"), cv2.CAP_V4L2, self._local_options())
+            else:
+                limits = (
+                    (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _OPEN_TIMEOUT_S),
+                    (cv2.CAP_PROP_READ_TIMEOUT_MSEC, _READ_TIMEOUT_S),
+                )
+                options = [value for option, limit_s in limits for value in (option, int(1000 * limit_s))]
+                capture = cv2.VideoCapture(self._source, cv2.CAP_FFMPEG, options)
+        except cv2.error as error:
+            raise DeviceNotFound("the camera's address cannot be opened") from error
+        if not capture.isOpened():
+            capture.release()
+            if time.monotonic() - started >= 0.9 * _OPEN_TIMEOUT_S:
+                raise DeviceStalled("the camera's server accepts, but sends no stream")
+            raise DeviceNotFound("no camera answers at this address")
+        return capture
+
+    def _local_options(self) -> list[int]:
+        width, height = self._size
+        if not width or not height:
+            return []
+        # Uncompressed video does not fit through USB 2.0 at the sizes that a portrait needs.
+        motion_jpeg = cv2.VideoWriter.fourcc(*"MJPG")
+        return [
+            *(cv2.CAP_PROP_FOURCC, motion_jpeg),
+            *(cv2.CAP_PROP_FRAME_WIDTH, width),
+            *(cv2.CAP_PROP_FRAME_HEIGHT, height),
+        ]
+
+
+class _Stream:
+    """One connection with its reading thread, which alone touches and releases the capture."""
+
+    def __init__(self, capture: cv2.VideoCapture, warm_up_frames: int) -> None:
+        self._capture = capture
+        self._exposure = _Exposure(warm_up_frames)
+        self._changed = threading.Condition()
+        self._newest: Frame | None = None
+        self._failure: _Failure | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="camera-reader", daemon=True)
+        self._thread.start()
+
+    def newer_than(self, sequence: int, timeout_s: float, cancel: CancelToken) -> Frame:
+        """Wait for a frame with a higher sequence number that is not older than the age limit."""
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            while True:
+                cancel.raise_if_cancelled()
+                if self._failure is not None:
+                    raise self._failure.kind(self._failure.message)
+                now = time.monotonic()
+                stale_at = deadline
+                if self._newest is not None:
+                    stale_at = self._newest.captured_monotonic_s + AGE_LIMIT_S
+                    if now >= stale_at:
+                        raise DeviceStalled("the camera is frozen", age_limit_s=AGE_LIMIT_S)
+                    if self._newest.sequence > sequence:
+                        return self._newest
+                if now >= deadline:
+                    raise CaptureTimedOut("no newer frame within the time limit")
+                self._changed.wait(min(deadline - now, stale_at - now, _CANCEL_SLICE_S))
+
+    def stop(self) -> None:
+        """End the thread, which may take as long as one read."""
+        self._stopping.set()
+        self._thread.join(_JOIN_TIMEOUT_S)
+        if self._thread.is_alive():
+            _logger.warning("a camera's reading thread does not end; it releases the camera when it does")
+
+    def _run(self) -> None:
+        try:
+            self._read_frames()
+        except cv2.error as error:
+            self._fail(ProtocolViolation, f"the camera's stream cannot be read (OpenCV {error.code})")
+        finally:
+            self._capture.release()
+
+    def _read_frames(self) -> None:
+        sequence = 0
+        warm_up_ends = time.monotonic() + _WARM_UP_LIMIT_S
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            read, pixels = self._capture.read()
+            now = time.monotonic()
+            if not read:
+                self._fail_after(now - started)
+                return
+            frame_pixels = np.asarray(pixels, np.uint8)
+            if sequence == 0 and not self._exposure.settles(frame_pixels):
+                if now <= warm_up_ends:
+                    continue
+                if self._exposure.is_dark:
+                    self._fail(DeviceNotReady, "the camera gives dark frames only")
+                    return
+            sequence += 1
+            with self._changed:
+                self._newest = Frame(frame_pixels, sequence, now)
+                self._changed.notify_all()
+
+    def _fail_after(self, waited_s: float) -> None:
+        # OpenCV tells a read that timed out from a stream that ended by nothing but the time it took.
+        if waited_s >= 0.9 * _READ_TIMEOUT_S:
+            self._fail(DeviceStalled, "the camera sends nothing")
+        else:
+            self._fail(DeviceGone, "the camera ended its stream")
+
+    def _fail(self, kind: type[DeviceError], message: str) -> None:
+        with self._changed:
+            self._failure = _Failure(kind, message)
+            self._changed.notify_all()
+
+
+class _Exposure:
+    """Whether a camera that has just started has found its exposure: not dark, and as bright as some frames ago."""
+
+    def __init__(self, warm_up_frames: int) -> None:
+        self._remaining = warm_up_frames
+        self._brightness: deque[float] = deque(maxlen=_SETTLED_FRAMES)
+
+    @property
+    def is_dark(self) -> bool:
+        return not self._brightness or self._brightness[-1] < _DARK_MEAN
+
+    def settles(self, pixels: NDArray[np.uint8]) -> bool:
+        self._remaining -= 1
+        self._brightness.append(float(pixels[::_STRIDE, ::_STRIDE].mean()))
+        if self._remaining >= 0 or self.is_dark or len(self._brightness) < _SETTLED_FRAMES:
+            return False
+        return max(self._brightness) - min(self._brightness) <= max(1.0, _SETTLED_CHANGE * self._brightness[-1])
+
+
+def _identify_video_device(device: Path) -> DeviceIdentity:
+    """What the USB device behind a /dev/videoN says of itself; "" where Linux does not tell."""
+    parent = (_SYSFS_VIDEO / device.resolve().name / "device").resolve().parent
+
+    def read(name: str) -> str:
+        try:
+            return (parent / name).read_text("utf-8", "replace").strip()
+        except OSError:
+            return ""
+
+    return DeviceIdentity(read("manufacturer"), read("product") or device.name, read("serial"), read("bcdDevice"))

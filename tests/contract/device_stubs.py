@@ -1,0 +1,148 @@
+"""A station's devices as processes, for tests of what speaks to them. Loaded by `pytest_plugins`.
+
+Only sockets are used: the stubs' own sources stay unread here, as a real device's do.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+
+class DeviceStub:
+    """One stub process; it ends when its standard input closes."""
+
+    def __init__(self, kind: str, *arguments: str) -> None:
+        command = [sys.executable, "-m", "firmware_stubs", kind, "--port", "0", "--control-port", "0"]
+        self._process = subprocess.Popen(
+            [*command, "--until-stdin-closes", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        ready = json.loads(self._process.stdout.readline())
+        assert ready["ready"] is True
+        self.url: str = ready["url"]
+        self._control: str = ready["control"]
+
+    def stop(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(10)
+        self._process.stdout.close()
+
+    def control(self, method: str, path: str, body: bytes | None = None) -> Any:
+        request = urllib.request.Request(self._control + path, data=body, method=method)  # noqa: S310
+        response: http.client.HTTPResponse
+        with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
+            return json.loads(response.read() or b"null")
+
+    def fail(self, kind: str, **details: float) -> None:
+        self.control("PUT", "/fault", json.dumps({"kind": kind} | details).encode())
+
+    def heal(self) -> None:
+        self.control("DELETE", "/fault")
+
+
+class ScannerStub(DeviceStub):
+    """A U.are.U scanner."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__("scanner", "--model", model)
+        self.model = model
+
+    def lay(self, pixels: NDArray[np.uint8]) -> None:
+        """Lay a finger that looks like this."""
+        self.control("PUT", "/platen", cv2.imencode(".png", pixels)[1].tobytes())
+
+    def lift(self) -> None:
+        self.control("DELETE", "/platen")
+
+    def await_state(self, state: str) -> None:
+        """Return when the firmware has reached a state, such as wait_finger_on."""
+        reached = self.control("GET", f"/state?until={state}&timeout_s=10")
+        assert reached["mode"] == state
+
+    def unplug(self) -> None:
+        self.control("POST", "/unplug")
+
+    def plug(self) -> None:
+        self.control("POST", "/plug")
+
+    def reset(self) -> None:
+        self.heal()
+        self.plug()
+        self.lift()
+
+
+class CameraStub(DeviceStub):
+    """A 1080p camera over HTTP."""
+
+    def __init__(self) -> None:
+        super().__init__("camera")
+
+    def reset(self) -> None:
+        self.heal()
+
+
+@pytest.fixture(scope="session")
+def _scanner_processes() -> Iterator[dict[str, ScannerStub]]:
+    stubs: dict[str, ScannerStub] = {}
+    yield stubs
+    for stub in stubs.values():
+        stub.stop()
+
+
+@pytest.fixture
+def scanner_stub(request: pytest.FixtureRequest, _scanner_processes: dict[str, ScannerStub]) -> ScannerStub:
+    """A plugged scanner with an empty platen and no fault; of another model by indirect parametrisation."""
+    model = getattr(request, "param", "4500")
+    if model not in _scanner_processes:
+        _scanner_processes[model] = ScannerStub(model)
+    stub = _scanner_processes[model]
+    stub.reset()
+    return stub
+
+
+@pytest.fixture(scope="session")
+def _camera_process() -> Iterator[CameraStub]:
+    stub = CameraStub()
+    yield stub
+    stub.stop()
+
+
+@pytest.fixture
+def camera_stub(_camera_process: CameraStub) -> CameraStub:
+    """A streaming camera without a fault."""
+    _camera_process.reset()
+    return _camera_process
+
+
+@pytest.fixture
+def no_thread_left() -> Iterator[None]:
+    """Fail where a test leaves a thread behind."""
+    before = set(threading.enumerate())
+    yield
+    left = [thread.name for thread in threading.enumerate() if thread not in before]
+    assert left == []
+
+
+@pytest.fixture
+def print_like() -> NDArray[np.uint8]:
+    """(290, 384) uint8: ridges of 9 pixels around a point off the centre, unlike itself under any turn or mirror."""
+    rows, columns = np.mgrid[:290, :384].astype(np.float64)
+    distance = np.hypot(rows - 120, columns - 150)
+    ridges = 128 + 70 * np.cos(2 * np.pi * distance / 9 + 0.6 * np.arctan2(rows - 120, columns - 150))
+    noise = np.random.default_rng(4500).normal(0, 12, ridges.shape)
+    pixels: NDArray[np.uint8] = np.clip(ridges + noise, 0, 255).astype(np.uint8)
+    return pixels

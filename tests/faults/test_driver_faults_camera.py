@@ -1,0 +1,116 @@
+"""What goes wrong with a camera: a typed error within its limits, no reconnecting, and a next open that works."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from drivers.camera.opencv import AGE_LIMIT_S, OpenCvCamera, _Stream
+from drivers.errors import DeviceError, DeviceGone, DeviceNotFound, DeviceNotReady, DeviceStalled
+from drivers.spi import CancelToken
+
+if TYPE_CHECKING:
+    from tests.contract.device_stubs import CameraStub
+
+pytest_plugins = ("tests.contract.device_stubs",)
+pytestmark = pytest.mark.usefixtures("no_thread_left")
+
+NEVER = 1_000_000
+
+
+@pytest.fixture
+def camera(camera_stub: CameraStub) -> Iterator[OpenCvCamera]:
+    driver = OpenCvCamera(camera_stub.url)
+    driver.open()
+    yield driver
+    driver.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"), [("stall", DeviceStalled), ("disconnect", DeviceGone), ("garbage", DeviceGone)]
+)
+def test_stream_that_breaks_is_a_typed_error_until_it_is_opened_again(
+    camera_stub: CameraStub, camera: OpenCvCamera, kind: str, error: type[DeviceError]
+) -> None:
+    camera_stub.fail(kind)
+    with pytest.raises(error):
+        camera.latest(newer_than=NEVER, timeout_s=10, cancel=CancelToken())
+    camera_stub.heal()
+    with pytest.raises(error):  # nothing reconnects by itself
+        camera.latest(timeout_s=10, cancel=CancelToken())
+    camera.close()
+    camera.open()
+    assert camera.latest(timeout_s=5, cancel=CancelToken()).sequence >= 1
+
+
+def test_frozen_picture_is_served_as_long_as_frames_come(camera_stub: CameraStub, camera: OpenCvCamera) -> None:
+    camera_stub.fail("freeze")
+    first = camera.latest(timeout_s=5, cancel=CancelToken())
+    assert camera.latest(newer_than=first.sequence + 5, timeout_s=5, cancel=CancelToken()).pixels.shape == (
+        1080,
+        1920,
+        3,
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"), [("black", DeviceNotReady), ("disconnect", DeviceNotFound), ("garbage", DeviceError)]
+)
+def test_camera_that_does_not_start_is_a_typed_error_and_opens_later(
+    camera_stub: CameraStub, kind: str, error: type[DeviceError]
+) -> None:
+    camera = OpenCvCamera(camera_stub.url)
+    camera_stub.fail(kind)
+    with pytest.raises(error):
+        camera.open()
+    camera_stub.heal()
+    camera.open()
+    camera.close()
+
+
+def test_server_that_accepts_and_says_nothing_is_stalled(camera_stub: CameraStub) -> None:
+    camera_stub.fail("stall")
+    with pytest.raises(DeviceStalled):
+        OpenCvCamera(camera_stub.url).open()
+
+
+class BlockingCapture:
+    """A capture whose read hangs after some frames, as V4L2's does for 10 s; FFmpeg's gives up before frames age.
+
+    It stands in for cv2.VideoCapture because there is no V4L2 device without hardware.
+    """
+
+    def __init__(self, frames: int) -> None:
+        self._frames = frames
+        self.hang = threading.Event()
+        self.released = threading.Event()
+
+    def read(self) -> tuple[bool, NDArray[np.uint8]]:
+        self._frames -= 1
+        if self._frames < 0:
+            self.hang.wait(30)
+        return self._frames >= 0, np.full((48, 64, 3), 128, np.uint8)
+
+    def release(self) -> None:
+        self.released.set()
+
+
+def test_frame_is_never_older_than_the_age_limit_while_the_camera_hangs() -> None:
+    capture = BlockingCapture(frames=10)
+    stream = _Stream(cast(cv2.VideoCapture, capture), warm_up_frames=0)
+    first = stream.newer_than(0, 5, CancelToken())
+    with pytest.raises(DeviceStalled):
+        stream.newer_than(NEVER, 30, CancelToken())
+    assert time.monotonic() - first.captured_monotonic_s >= AGE_LIMIT_S
+    with pytest.raises(DeviceStalled):
+        stream.newer_than(0, 30, CancelToken())
+    capture.hang.set()
+    stream.stop()
+    assert capture.released.is_set()
