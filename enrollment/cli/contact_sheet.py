@@ -23,7 +23,7 @@ from enrollment.v1 import dossier_pb2
 
 Picture = NDArray[np.uint8]  # (H, W, 3) RGB
 
-CELL_PX: Final = (384, 384)  # width, height of one print
+CELL_PX: Final = (384, 300)  # width, height of one print; the portrait stands beside them, as high as two rows
 LABEL_PX: Final = 52
 GAP_PX: Final = 12
 COLUMNS: Final = 5
@@ -46,6 +46,7 @@ class SheetEntry:
     score: int
     accepted: bool
     picture: Picture
+    is_portrait: bool = False
 
 
 def draw_minutiae(image: FingerprintImage, template: FingerprintTemplate, *, zoom: float = 2.0) -> Picture:
@@ -82,7 +83,8 @@ def entries(dossier: dossier_pb2.Dossier, parts: Mapping[str, bytes]) -> list[Sh
             picture = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR_RGB)
             if picture is not None:
                 note = f"quality {score}   {picture.shape[1]} x {picture.shape[0]}   {tries}"
-                found.append(SheetEntry("portrait", note, score, capture.accepted, np.asarray(picture, np.uint8)))
+                rgb = np.asarray(picture, np.uint8)
+                found.append(SheetEntry("portrait", note, score, capture.accepted, rgb, is_portrait=True))
     return found
 
 
@@ -99,26 +101,26 @@ def _fit(picture: Picture, width: int, height: int) -> Picture:
 def contact_sheet(found: Sequence[SheetEntry], heading: str, lines: Sequence[str]) -> Picture:
     """Lay the entries out under a heading and one or two lines; returns (H, W, 3) uint8 RGB."""
     width, height = CELL_PX
-    rows = max(1, -(-len(found) // COLUMNS))
-    sheet = Image.new(
-        "RGB",
-        (GAP_PX + COLUMNS * (width + GAP_PX), HEADER_PX + rows * (height + LABEL_PX + GAP_PX) + GAP_PX),
-        (246, 246, 248),
-    )
+    down = height + LABEL_PX + GAP_PX
+    prints = [entry for entry in found if not entry.is_portrait]
+    beside = [entry for entry in found if entry.is_portrait]
+    rows = max(2 if beside else 1, -(-len(prints) // COLUMNS))
+    columns = COLUMNS + len(beside)
+    sheet = Image.new("RGB", (GAP_PX + columns * (width + GAP_PX), HEADER_PX + rows * down + GAP_PX), (246, 246, 248))
     pen = ImageDraw.Draw(sheet)
     large, normal = ImageFont.load_default(26), ImageFont.load_default(17)
     pen.text((GAP_PX, 10), heading, fill=INK, font=large)
     for number, line in enumerate(lines[:2]):
         pen.text((GAP_PX, 44 + 21 * number), line, fill=GREY, font=normal)
-    for index, entry in enumerate(found):
-        row, column = divmod(index, COLUMNS)
-        left = GAP_PX + column * (width + GAP_PX)
-        top = HEADER_PX + row * (height + LABEL_PX + GAP_PX)
-        sheet.paste(Image.fromarray(_fit(entry.picture, width, height)), (left, top))
+    placed = [(entry, *divmod(index, COLUMNS), height) for index, entry in enumerate(prints)]
+    placed += [(entry, 0, COLUMNS + index, height + down) for index, entry in enumerate(beside)]
+    for entry, row, column, tall in placed:
+        left, top = GAP_PX + column * (width + GAP_PX), HEADER_PX + row * down
+        below = top + tall
+        sheet.paste(Image.fromarray(_fit(entry.picture, width, tall)), (left, top))
         colour = GOOD if entry.accepted else FAIR
-        pen.rectangle((left, top + height, left + width - 1, top + height + 5), fill=(222, 222, 226))
-        bar = round((width - 1) * min(entry.score, 100) / 100)
-        pen.rectangle((left, top + height, left + bar, top + height + 5), fill=colour)
-        pen.text((left, top + height + 9), entry.title, fill=INK, font=normal)
-        pen.text((left, top + height + 29), entry.note, fill=colour, font=normal)
+        pen.rectangle((left, below, left + width - 1, below + 5), fill=(222, 222, 226))
+        pen.rectangle((left, below, left + round((width - 1) * min(entry.score, 100) / 100), below + 5), fill=colour)
+        pen.text((left, below + 9), entry.title, fill=INK, font=normal)
+        pen.text((left, below + 29), entry.note, fill=colour, font=normal)
     return np.asarray(sheet, dtype=np.uint8)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 SAME_FINGER_HINT: Final = "SAME_FINGER"
-FALLBACK_HINT: Final = "CLEAN_SENSOR"
 
 
 class Rule(Protocol):
@@ -20,6 +19,11 @@ class Rule(Protocol):
 
     @property
     def max_attempts(self) -> int: ...
+
+    @property
+    def fallback_hint(self) -> str:
+        """What to ask for when a try is not good and its quality does not say why."""
+        ...
 
 
 class Judgement(Protocol):
@@ -58,7 +62,7 @@ def decide(rule: Rule, attempt: int, quality: Judgement, same_as: int | None = N
     """Decide on the attempt-th try (from 1). same_as: the dossier's other position that it resembles, if any."""
     if same_as is None and quality.score >= rule.accept_score:
         return Accepted()
-    hint = SAME_FINGER_HINT if same_as is not None else next(iter(quality.hints), FALLBACK_HINT)
+    hint = SAME_FINGER_HINT if same_as is not None else next(iter(quality.hints), rule.fallback_hint)
     return Exhausted(hint) if attempt >= rule.max_attempts else TryAgain(hint)
 
 

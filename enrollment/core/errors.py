@@ -3,6 +3,8 @@
     EnrollmentError
       InvalidInput            the caller gave something that cannot be used
         InvalidImage          an image of the wrong shape, type, size or resolution
+          ImageTooSmall       less than a fingerprint needs
+          ImageTooLarge       larger than a hand, by its own resolution
         MalformedRecord       bytes that are not the record they claim to be
         MalformedPackage      bytes that are not a manifest, container, package or receipt
         InvalidPlan           a plan that asks for what cannot be captured
@@ -44,6 +46,18 @@ class InvalidImage(InvalidInput):
     """An image of the wrong shape, type, size or resolution."""
 
     reason = "INVALID_IMAGE"
+
+
+class ImageTooSmall(InvalidImage):
+    """An image of less than a fingerprint needs; facts give its size."""
+
+    reason = "IMAGE_TOO_SMALL"
+
+
+class ImageTooLarge(InvalidImage):
+    """An image that would be larger than a hand at the resolution it claims; facts give its size."""
+
+    reason = "IMAGE_TOO_LARGE"
 
 
 class MalformedRecord(InvalidInput):

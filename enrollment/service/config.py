@@ -186,11 +186,14 @@ def load_config(path: Path) -> StationConfig:
     socket = listen.path("socket", folder / "enrolld.sock") or folder / "enrolld.sock"
     if len(os.fsencode(socket)) > MAX_SOCKET_PATH:
         raise listen.wrong("socket", f"is longer than the {MAX_SOCKET_PATH} bytes that a Unix socket's path may have")
+    socket_mode = listen.take("socket_mode", int, 0o660)
+    if not 0 <= socket_mode <= 0o777:
+        raise listen.wrong("socket_mode", "must be 0o000..0o777")
     config = StationConfig(
         station_id=station_id,
         folder=folder,
         socket=socket,
-        socket_mode=listen.take("socket_mode", int, 0o660),
+        socket_mode=socket_mode,
         passphrase_file=state.path("passphrase_file"),
         registry=_registry(table("registry"), folder) if "registry" in content else None,
         devices=_devices(table("devices")),
@@ -246,6 +249,8 @@ def _outbox(table: _Table) -> OutboxConfig:
         backoff_max_s=table.number("backoff_max_s", 300.0, 0.01, 86_400),
         call_timeout_s=table.number("call_timeout_s", 30.0, 0.1, 3600),
     )
+    if config.backoff_max_s < config.backoff_min_s:
+        raise table.wrong("backoff_max_s", "must not be less than backoff_min_s")
     table.done()
     return config
 

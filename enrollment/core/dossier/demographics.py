@@ -19,17 +19,19 @@ from enrollment.core.errors import InvalidDemographics
 PERSONAL_NUMBER: Final = re.compile(r"[0-9]{12}")
 DATE: Final = re.compile(r"([0-9]{2})/([0-9]{2})/([0-9]{4})")
 FIRST_CENTURY: Final = 20  # coded 0 and 1
+# Control, format (zero-width and direction marks), surrogate, private and unassigned characters: nobody sees them.
+UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 
 def validated(plan: Plan, demographics: Mapping[str, str]) -> dict[str, str]:
-    """The fields in NFC, blanks trimmed, empty ones left out. Raises InvalidDemographics for the first that fails."""
+    """The fields in NFC, blanks trimmed and single, empty ones left out. Raises InvalidDemographics for the first wrong."""
     planned = {field.name: field for field in plan.fields}
     unknown = [name for name in demographics if name not in planned]
     if unknown:
         raise InvalidDemographics("a field that the plan does not have", plan=plan.plan_id, count=len(unknown))
     fields = {}
     for name, value in demographics.items():
-        text = unicodedata.normalize("NFC", value).strip()
+        text = " ".join(unicodedata.normalize("NFC", value).split())
         if text:
             _check(planned[name], text)
             fields[name] = text
@@ -44,8 +46,8 @@ def _refuse(name: str, rule: str) -> InvalidDemographics:
 def _check(planned: PlannedField, text: str) -> None:
     if len(text) > planned.max_length:
         raise _refuse(planned.name, f"longer than {planned.max_length} characters")
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn") for character in text):
-        raise _refuse(planned.name, "has control or unassigned characters")
+    if any(unicodedata.category(character) in UNSEEN for character in text):
+        raise _refuse(planned.name, "has characters that cannot be seen")
     if planned.pattern and not re.fullmatch(planned.pattern, text):
         raise _refuse(planned.name, "does not have the form that the plan asks for")
     if planned.rule == "personal_number" and not PERSONAL_NUMBER.fullmatch(text):

@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, Final, TypeVar, get_type_hints
+from typing import Any, ClassVar, Final, TypeVar, get_type_hints
 
 from enrollment.core.errors import InvalidPlan
 
@@ -23,6 +23,7 @@ MAX_PLAN_CHARACTERS: Final = 65_536
 MAX_FIELDS: Final = 64
 MAX_FIELD_LENGTH: Final = 1000  # characters of one personal field
 MAX_ATTEMPTS: Final = 20
+MAX_FRAMES: Final = 1000  # that may be judged for one portrait
 MAX_TIMEOUT_S: Final = 600
 MAX_SIDE_PX: Final = 10_000
 
@@ -32,6 +33,8 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class PlannedFingerprint:
     """position: ISO number. accept_score: 0..100. max_attempts: tries before the best one is kept."""
+
+    fallback_hint: ClassVar[str] = "CLEAN_PLATEN"
 
     position: int
     impression: str = "flat"
@@ -52,6 +55,8 @@ class PlannedFingerprint:
 class PlannedPortrait:
     """accept_score: 0..100. max_attempts: frames judged before the best one is kept. Sides in pixels."""
 
+    fallback_hint: ClassVar[str] = "HOLD_STILL"
+
     accept_score: int = 50
     max_attempts: int = 10
     min_width_px: int = 480
@@ -59,7 +64,7 @@ class PlannedPortrait:
 
     def __post_init__(self) -> None:
         _require(0 <= self.accept_score <= 100, "accept_score", self.accept_score)
-        _require(1 <= self.max_attempts <= 1000, "max_attempts", self.max_attempts)
+        _require(1 <= self.max_attempts <= MAX_FRAMES, "max_attempts", self.max_attempts)
         _require(1 <= self.min_width_px <= MAX_SIDE_PX, "min_width_px", self.min_width_px)
         _require(1 <= self.min_height_px <= MAX_SIDE_PX, "min_height_px", self.min_height_px)
 

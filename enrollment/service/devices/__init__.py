@@ -1,0 +1,1 @@
+"""The station's devices: what is attached, who may use it, and the one thread that each is used by."""

@@ -1,12 +1,15 @@
 """One SQLite file: how it is opened, how a transaction runs, what its failures are called.
 
-Writers take the write lock at BEGIN, so two of them queue instead of failing half way. WAL with synchronous=FULL: a
-commit that returned survives a power cut (synchronous=NORMAL would lose the last ones).
+Writers of this process queue on a lock, because SQLite's own wait is a poll that can starve one of them for a second;
+against other processes they take SQLite's write lock at BEGIN, so that nobody fails half way. WAL with
+synchronous=FULL: a commit that returned survives a power cut (synchronous=NORMAL would lose the last ones).
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +17,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from enrollment.service.store.errors import DatabaseUnavailable
 
@@ -45,12 +48,15 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._writing = threading.Lock()
+        with self._typed_errors():
+            _create_private(path)
         self._engine = _engine(path)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that holds the write lock; on disk when the block ends. Raises DatabaseUnavailable."""
-        with self._typed_errors(), self._engine.begin() as connection:
+        with self._typed_errors(), self._writing, self._engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -60,9 +66,15 @@ class Database:
             yield connection
 
     def forget_deleted(self) -> None:
-        """Bring the log into the file and cut it, so that no old version of a page is left anywhere."""
-        with self._typed_errors(), self._engine.connect() as connection:
-            connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+        """Bring the log into the file and cut it, so that no old version of a page is left anywhere.
+
+        Raises DatabaseUnavailable, also when a reader of an old version does not end in time: call it again then.
+        """
+        with self._typed_errors(), self._writing, self._engine.connect() as connection:
+            raw: Any = connection.connection.driver_connection
+            busy, _, _ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise self._unavailable("database is locked by a reader")
 
     def close(self) -> None:
         """Close every connection; the last one brings the log into the file."""
@@ -74,12 +86,27 @@ class Database:
             yield
         except DBAPIError as error:
             raise self._unavailable(str(error.orig)) from None  # the statement could carry personal fields
-        except sqlite3.Error as error:
+        except (sqlite3.Error, SQLAlchemyError) as error:
             raise self._unavailable(str(error)) from None
+        except OSError as error:
+            raise self._unavailable(f"unable to open: {error.strerror}") from None
 
     def _unavailable(self, said: str) -> DatabaseUnavailable:
         remedy = next((remedy for words, remedy in REMEDIES if words in said.lower()), FALLBACK_REMEDY)
         return DatabaseUnavailable(f"{self.path}: {said}; {remedy}", file=str(self.path), problem=said, remedy=remedy)
+
+
+def _create_private(path: Path) -> None:
+    """Make an empty file that only its owner may read, its name on disk too; SQLite gives its log the same mode."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _engine(path: Path) -> Engine:

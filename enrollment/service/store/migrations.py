@@ -1,39 +1,62 @@
-"""Brings a database file to this version's tables, step by step; each step is one transaction."""
+"""Brings a database file to this version's tables. An empty file gets them at once, an older one step by step.
+
+The version is SQLite's `user_version`, 1 for the first release. Each step is one transaction.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
 from enrollment.service.store.database import Database
-from enrollment.service.store.errors import DatabaseTooNew
+from enrollment.service.store.errors import DatabaseTooNew, DatabaseUnavailable
 from enrollment.service.store.tables import METADATA
 
+Step = Callable[[Connection], None]
 
-def _first_tables(connection: Connection) -> None:
-    METADATA.create_all(connection)
+FIRST_VERSION: Final = 1
+# STEPS[n] brings a file of version n + 1 to version n + 2. A step names its columns itself and, once released, never
+# changes: tables.py tells only what the newest version looks like.
+STEPS: Final[tuple[Step, ...]] = ()
+VERSION: Final = FIRST_VERSION + len(STEPS)
 
 
-# STEPS[n] brings a file of version n to version n + 1. A step, once released, never changes.
-STEPS: Final[tuple[Callable[[Connection], None], ...]] = (_first_tables,)
-VERSION: Final = len(STEPS)
-
-
-def migrate(database: Database) -> int:
-    """Carry out what is missing and return the version before. Raises DatabaseTooNew, DatabaseUnavailable."""
+def migrate(database: Database, steps: Sequence[Step] = STEPS) -> None:
+    """Carry out what is missing. Raises DatabaseTooNew, DatabaseUnavailable (also for another program's database)."""
+    newest = FIRST_VERSION + len(steps)
     with database.read() as connection:
-        found = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
-    if found > VERSION:
+        found = _version(connection)
+    while found < newest:
+        with database.write() as connection:
+            found = _version(connection)  # another process may have been quicker
+            if found == 0:
+                _require_empty(connection, database)
+                METADATA.create_all(connection)
+                found = newest
+            elif found < newest:
+                steps[found - FIRST_VERSION](connection)
+                found += 1
+            connection.exec_driver_sql(f"PRAGMA user_version = {found}")
+    if found > newest:
         raise DatabaseTooNew(
-            f"{database.path} has version {found}, this software knows up to {VERSION}: install the newer software",
+            f"{database.path} has version {found}, this software knows up to {newest}: install the newer software",
             file=str(database.path),
             found=found,
-            known=VERSION,
+            known=newest,
         )
-    for number in range(found, VERSION):
-        with database.write() as connection:
-            STEPS[number](connection)
-            connection.exec_driver_sql(f"PRAGMA user_version = {number + 1}")
-    return found
+
+
+def _version(connection: Connection) -> int:
+    return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+
+
+def _require_empty(connection: Connection, database: Database) -> None:
+    if inspect(connection).get_table_names():
+        raise DatabaseUnavailable(
+            f"{database.path} is another program's database: check [state] folder in station.toml",
+            file=str(database.path),
+            problem="another program's database",
+            remedy="check [state] folder in station.toml",
+        )

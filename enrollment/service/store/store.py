@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -13,6 +14,7 @@ from enrollment.service.config import Clock
 from enrollment.service.store.audit_log import AuditLog
 from enrollment.service.store.database import Database
 from enrollment.service.store.dossier_store import DossierStore
+from enrollment.service.store.errors import DatabaseUnavailable
 from enrollment.service.store.migrations import migrate
 from enrollment.service.store.operator_sessions import OperatorSessions
 from enrollment.service.store.outbox_store import OutboxStore
@@ -53,12 +55,18 @@ class Store:
 
     @classmethod
     def open(cls, path: Path, clock: Clock, wrapper: KeyWrapper) -> Self:
-        """Open or create the file and bring its tables up to date.
+        """Open or create the file, bring its tables up to date, finish a purge that a crash cut short.
 
         Raises DatabaseUnavailable, DatabaseTooNew.
         """
         database = Database(path)
-        migrate(database)
+        try:
+            migrate(database)
+        except BaseException:
+            database.close()
+            raise
+        with suppress(DatabaseUnavailable):  # another process may be reading: the next start does it
+            database.forget_deleted()  # a crash may have come between a purge and this
         audit = AuditLog(database, clock)
         outbox = OutboxStore(database, audit, clock)
         return cls(

@@ -6,6 +6,7 @@ place, so that no stored blob can be moved to another dossier. Destroying the wr
 
 from __future__ import annotations
 
+import hmac
 import os
 from typing import Final, Protocol
 
@@ -35,6 +36,7 @@ class DossierCipher:
 
     def __init__(self, dossier_id: str, key: bytes) -> None:
         self._dossier_id = dossier_id
+        self._key = key
         self._cipher = AESGCM(key)
 
     def seal(self, place: str, content: bytes) -> bytes:
@@ -50,6 +52,10 @@ class DossierCipher:
             raise StoredDataDamaged(
                 f"{place} of this dossier does not decrypt", dossier_id=self._dossier_id, place=place
             ) from error
+
+    def digest(self, content: bytes) -> bytes:
+        """Tells equal contents of this dossier; keyed, because a plain digest of a name could be guessed. 32 bytes."""
+        return hmac.digest(self._key, content, "sha256")
 
     def _context(self, place: str) -> bytes:
         return f"{self._dossier_id}|{place}".encode()

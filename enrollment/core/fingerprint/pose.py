@@ -1,0 +1,105 @@
+"""The rigid motion that carries the probe onto a gallery template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enrollment.core.fingerprint.described import DescribedTemplates
+from enrollment.core.fingerprint.matching_parameters import MATCHING
+from enrollment.core.fingerprint.misfit import MOST_MISFIT, our_terms
+
+_LEAST_WEIGHT: Final = 1e-12  # of a hypothesis that nothing supports
+_LEAST_SPREAD: Final = 1e-3  # square pixels: pairs closer together than this fix no rotation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Motion:
+    """Rotations about the origin followed by shifts; all four of one shape, float32.
+
+    cos, sin: of the angle. east, south: pixels.
+    """
+
+    cos: NDArray[np.float32]
+    sin: NDArray[np.float32]
+    east: NDArray[np.float32]
+    south: NDArray[np.float32]
+
+    def turn(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Rotate (2, N) vectors by each motion: (2, ..., N)."""
+        x, y = vectors
+        cos, sin = self.cos[..., None], self.sin[..., None]
+        turned = np.empty((2, *cos.shape[:-1], x.shape[-1]), np.float32)
+        np.subtract(cos * x, sin * y, out=turned[0])
+        np.add(sin * x, cos * y, out=turned[1])
+        return turned
+
+    def move(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Rotate and shift (2, N) points by each motion: (2, ..., N)."""
+        moved = self.turn(points)
+        moved[0] += self.east[..., None]
+        moved[1] += self.south[..., None]
+        return moved
+
+    def undo(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Carry (2, C, M) points back through C motions: (2, C, M)."""
+        cos, sin = self.cos[:, None], self.sin[:, None]
+        x, y = points[0] - self.east[:, None], points[1] - self.south[:, None]
+        return np.stack([cos * x + sin * y, cos * y - sin * x])
+
+
+def fit_motions(
+    weights: NDArray[np.float32],
+    ours: NDArray[np.float32],
+    theirs: NDArray[np.float32],
+    fallback: NDArray[np.float32],
+) -> Motion:
+    """Fit rigid motions to weighted point pairs by least squares.
+
+    weights: (C, R, K) float32, >= 0, one row a motion. ours, theirs: (2, C, K) float32, pixels.
+    fallback: (2, C, R) float32, cosine and sine to take where the points do not fix a rotation.
+    Returns motions of shape (C, R).
+    """
+    ax, ay = ours
+    bx, by = theirs
+    terms = np.stack([np.ones_like(ax), ax, ay, bx, by, ax * bx + ay * by, ax * by - ay * bx], axis=2)
+    sums = np.moveaxis(weights @ terms, 2, 0)
+    mean_ax, mean_ay, mean_bx, mean_by, dot, cross = sums[1:] / np.maximum(sums[0], _LEAST_WEIGHT)
+    along = dot - mean_ax * mean_bx - mean_ay * mean_by
+    across = cross - mean_ax * mean_by + mean_ay * mean_bx
+    spread = np.hypot(along, across)
+    fixed = spread > _LEAST_SPREAD
+    spread = np.maximum(spread, _LEAST_SPREAD)
+    cos = np.where(fixed, along / spread, fallback[0])
+    sin = np.where(fixed, across / spread, fallback[1])
+    return Motion(cos, sin, mean_bx - cos * mean_ax + sin * mean_ay, mean_by - sin * mean_ax - cos * mean_ay)
+
+
+def best_motion(
+    probe: DescribedTemplates,
+    terms: NDArray[np.float32],
+    hypotheses: Motion,
+    trust: NDArray[np.float32],
+) -> Motion:
+    """Keep the hypothesis under which most of the probe finds a place.
+
+    probe: one template of N minutiae. terms: (C, 6, M) of `misfit.their_terms`. hypotheses: shape (C, R).
+    trust: (C, R) float32, support of the candidate that each grew from.
+    Returns motions of shape (C,).
+    """
+    count, tried = hypotheses.cos.shape
+    points = hypotheses.move(probe.points[:, 0]).reshape(2, count, -1)
+    headings = hypotheses.turn(probe.headings[:, 0]).reshape(2, count, -1)
+    misfits = terms.transpose(0, 2, 1) @ our_terms(points, headings, MATCHING.pose_tolerance_px)
+    least = np.clip(misfits.min(axis=1), 0.0, MOST_MISFIT).reshape(count, tried, -1)
+    kept = ((np.exp(-least) @ probe.reliabilities[0]) * np.sqrt(trust)).argmax(axis=1)
+    rows = np.arange(count)
+    return Motion(
+        hypotheses.cos[rows, kept],
+        hypotheses.sin[rows, kept],
+        hypotheses.east[rows, kept],
+        hypotheses.south[rows, kept],
+    )

@@ -1,0 +1,48 @@
+"""The learned projection of a cylinder to a short unit vector: similarity is then a dot product.
+
+`projection.npy` is float16 (1 + DIMENSIONS, CYLINDER_SIZE): the mean cylinder, then one row a dimension. It is made by
+`python -m bench.learn_projection` from synthetic templates of our own and from nothing else.
+"""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from importlib import resources
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enrollment.core.fingerprint.cylinders import CELL_COUNT, CYLINDER_SIZE
+from enrollment.core.fingerprint.matching_parameters import CYLINDER, MATCHING
+
+RESOURCE: Final = "projection.npy"
+RESOURCE_SHA256: Final = "c502340178146acc2ff65c1ca340f68a17f4f85049fc649b81fa064bb426fbba"
+DIMENSIONS: Final = 128
+
+_SHORTEST: Final = 1e-6  # a cylinder with nothing known has no direction: its vector stays zero
+
+
+@cache
+def stored_projection() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Load the projection, once: mean (CYLINDER_SIZE,) and weights (CYLINDER_SIZE, DIMENSIONS), float32."""
+    content = resources.files("enrollment.core.fingerprint").joinpath(RESOURCE).read_bytes()
+    table = np.load(io.BytesIO(content), allow_pickle=False).astype(np.float32)
+    return table[0], np.ascontiguousarray(table[1:].T)
+
+
+def project(values: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.int8]:
+    """Project cylinders to unit vectors; an unknown cell counts as the mean one.
+
+    values: (N, CYLINDER_SIZE) float32. known: (N, CELL_COUNT) bool.
+    Returns (N, DIMENSIONS) int8 in steps of 1 / MATCHING.descriptor_scale: whole numbers make sums of products exact,
+    so that a score does not depend on how a matrix product was blocked.
+    """
+    mean, weights = stored_projection()
+    centred = (values - mean).reshape(-1, CELL_COUNT, CYLINDER.slots) * known[:, :, None]
+    vectors = centred.reshape(-1, CYLINDER_SIZE) @ weights
+    lengths = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
+    steps = np.rint(vectors * (MATCHING.descriptor_scale / np.maximum(lengths, _SHORTEST)))
+    short: NDArray[np.int8] = np.clip(steps, -127, 127).astype(np.int8)
+    return short

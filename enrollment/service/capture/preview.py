@@ -1,0 +1,166 @@
+"""Preview: the newest frame of a leased device as a small JPEG. The newest frame, never a queue.
+
+A reader takes the newest frame when it is ready for one, so a slow reader skips frames and holds one picture at most. A
+picture is encoded once for each size and shared by all readers. What was seen under a lease is forgotten with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+import cv2
+
+from drivers.errors import DriverError
+from drivers.frame import Frame
+from drivers.spi import Camera, CancelToken, DeviceKind
+from enrollment.core.errors import EnrollmentError
+from enrollment.service.config import Clock
+from enrollment.service.devices.inventory import StationDevice
+from enrollment.service.devices.leases import Lease
+from enrollment.service.devices.worker import Driver
+
+JPEG_QUALITY: Final = 80
+FRAME_TIMEOUT_S: Final = 3.0  # a camera that gives no frame for so long is stalled
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One preview picture.
+
+    sequence: the device's own count of frames.
+    age_s: from the end of the frame's transfer until it was handed out.
+    """
+
+    jpeg: bytes
+    sequence: int
+    age_s: float
+
+
+@dataclass(slots=True, eq=False)
+class _Screen:
+    """What a lease's readers look at: the newest frame, and that frame encoded for each size that was asked for."""
+
+    frame: Frame | None = None
+    number: int = 0
+    problem: DriverError | EnrollmentError | None = None
+    readers: set[asyncio.Event] = field(default_factory=set)
+    encoded: dict[int, asyncio.Future[bytes]] = field(default_factory=dict)
+    pump: asyncio.Task[None] | None = None
+    pump_cancel: CancelToken = field(default_factory=CancelToken)
+
+    def wake(self) -> None:
+        for reader in self.readers:
+            reader.set()
+
+
+class Previews:
+    """The screens of all live leases."""
+
+    def __init__(self, numeric_pool: Executor, clock: Clock) -> None:
+        self._pool = numeric_pool
+        self._clock = clock
+        self._screens: dict[str, _Screen] = {}
+
+    def publish(self, lease: Lease, frame: Frame) -> None:
+        """Show a frame that a capture got. On the event loop."""
+        self._show(self._screen(lease), frame)
+
+    async def pictures(
+        self, device: StationDevice, lease: Lease, *, max_side_px: int, max_frames_per_second: float
+    ) -> AsyncGenerator[Picture, None]:
+        """Yield the newest picture whenever the reader is ready and a newer frame is there, until closed.
+
+        A camera is asked for frames while somebody reads; a scanner's screen shows the frames of its captures.
+        Raises LeaseExpired or LeaseNotYours when the lease ends, DriverError when the camera fails.
+        """
+        screen = self._screen(lease)
+        news = asyncio.Event()
+        screen.readers.add(news)
+        shown = 0
+        try:
+            if device.kind is DeviceKind.CAMERA:
+                self._start_pump(screen, device, lease)
+            while True:
+                lease.require_live()
+                if screen.problem is not None:
+                    raise screen.problem
+                if screen.frame is None or screen.number == shown:
+                    news.clear()
+                    await news.wait()
+                    continue
+                shown, frame = screen.number, screen.frame
+                began_s = self._clock.monotonic()
+                jpeg = await self._encoded(screen, frame, max_side_px)
+                yield Picture(jpeg, frame.sequence, max(0.0, self._clock.monotonic() - frame.captured_monotonic_s))
+                pause_s = began_s + 1 / max_frames_per_second - self._clock.monotonic()
+                if pause_s > 0:
+                    await asyncio.sleep(pause_s)
+        finally:
+            screen.readers.discard(news)
+            if not screen.readers:
+                screen.pump_cancel.cancel()
+
+    def _screen(self, lease: Lease) -> _Screen:
+        screen = self._screens.get(lease.lease_id)
+        if screen is None:
+            screen = self._screens[lease.lease_id] = _Screen()
+            lease.at_end(lambda: self._forget(lease.lease_id))
+        return screen
+
+    def _forget(self, lease_id: str) -> None:
+        screen = self._screens.pop(lease_id, None)
+        if screen is not None:
+            screen.frame = None
+            screen.encoded.clear()
+            screen.pump_cancel.cancel()
+            screen.wake()
+
+    def _show(self, screen: _Screen, frame: Frame) -> None:
+        screen.frame = frame
+        screen.number += 1
+        screen.encoded.clear()
+        screen.wake()
+
+    def _start_pump(self, screen: _Screen, device: StationDevice, lease: Lease) -> None:
+        if screen.pump is None or screen.pump.done() or screen.pump_cancel.cancelled:
+            screen.problem = None
+            screen.pump_cancel = CancelToken()
+            screen.pump = asyncio.create_task(self._pump(screen, device, lease, screen.pump_cancel))
+
+    async def _pump(self, screen: _Screen, device: StationDevice, lease: Lease, cancel: CancelToken) -> None:
+        """Bring a camera's frames to the screen while it has readers; a capture on the same device goes between."""
+        seen: tuple[Driver, int] | None = None
+
+        def next_frame(driver: Driver) -> tuple[Driver, Frame]:
+            newest = seen[1] if seen is not None and seen[0] is driver else 0  # a new driver counts from 1 again
+            return driver, cast(Camera, driver).latest(newer_than=newest, timeout_s=FRAME_TIMEOUT_S, cancel=cancel)
+
+        try:
+            while screen.readers and not cancel.cancelled:
+                driver, frame = await device.worker.run(next_frame, cancel=cancel, check=lease.require_live)
+                seen = driver, frame.sequence
+                self._show(screen, frame)
+        except (DriverError, EnrollmentError) as error:
+            if not cancel.cancelled:
+                screen.problem = error
+                screen.wake()
+
+    async def _encoded(self, screen: _Screen, frame: Frame, max_side_px: int) -> bytes:
+        picture = screen.encoded.get(max_side_px)
+        if picture is None:
+            picture = asyncio.get_running_loop().run_in_executor(self._pool, _encode, frame, max_side_px)
+            screen.encoded[max_side_px] = picture
+        return await asyncio.shield(picture)
+
+
+def _encode(frame: Frame, max_side_px: int) -> bytes:
+    height, width = frame.pixels.shape[:2]
+    scale = min(1.0, max_side_px / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    pixels = frame.pixels if scale == 1 else cv2.resize(frame.pixels, size, interpolation=cv2.INTER_AREA)
+    _, jpeg = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return jpeg.tobytes()

@@ -1,0 +1,177 @@
+"""enrolld: the command line of the station's daemon.
+
+    enrolld init          makes a station's folder: configuration, keys, database
+    enrolld issue-session makes an operator's token
+    enrolld run           serves until SIGTERM or SIGINT
+
+Everything heavy is imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from enrollment.core.errors import EnrollmentError
+
+CONFIG_NAME: Final = "station.toml"
+ROLES: Final = ("operator", "supervisor", "technician")
+
+
+class _TypedErrors(click.Group):
+    """Shows our own errors as one line and exit status 1 (with --json on the command: as JSON)."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EnrollmentError as error:
+            facts = {name: str(value) for name, value in error.facts.items()}
+            click.echo(json.dumps({"error": error.reason, "message": str(error), "facts": facts}), err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=_TypedErrors)
+def main() -> None:
+    """The enrollment station's daemon."""
+
+
+@main.command()
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), required=True, help="The station's folder.")
+@click.option("--station", "station_id", required=True, help="The station's id at the registry.")
+@click.option("--registry-address", help="host:port of the registry; without it nothing is ever sent.")
+@click.option("--device", "devices", multiple=True, help="Device address (usb:, usbip://..., http://...); repeatable.")
+@click.option("--passphrase-file", type=click.Path(path_type=Path, exists=True), help="Encrypts the key files.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def init(
+    folder: Path,
+    station_id: str,
+    registry_address: str | None,
+    devices: tuple[str, ...],
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Make a station: configuration, keys, database. What exists is never overwritten."""
+    from enrollment.service.config import ConfigInvalid, SystemClock, load_config
+    from enrollment.service.keys import software_keys
+    from enrollment.service.store.store import Store
+
+    path = folder / CONFIG_NAME
+    if path.exists():
+        raise ConfigInvalid(f"{path} exists already", file=str(path))
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.write_text(_station_toml(station_id, registry_address, devices, passphrase_file), "utf-8")
+    except OSError as error:
+        raise ConfigInvalid(f"{path} cannot be written: {error.strerror}", file=str(path)) from error
+    try:
+        config = load_config(path)
+        keys = software_keys.SoftwareKeys.create(config.keys_folder, config.station_id, config.passphrase())
+        Store.open(config.database, SystemClock(), keys).close()
+    except BaseException:
+        path.unlink()
+        raise
+    made = {
+        "config": str(path),
+        "verifying_key": str(config.keys_folder / software_keys.VERIFYING_FILE),
+        "client_csr": str(config.keys_folder / software_keys.REQUEST_FILE),
+        "keys": str(config.keys_folder),
+    }
+    if config.registry is not None:
+        made |= {
+            "registry_trust": str(config.registry.trust),
+            "registry_ca": str(config.registry.ca),
+            "client_certificate": str(config.registry.certificate),
+        }
+    _say(made, as_json)
+
+
+def _station_toml(
+    station_id: str, registry_address: str | None, devices: tuple[str, ...], passphrase_file: Path | None
+) -> str:
+    def quoted(text: str) -> str:
+        return json.dumps(text, ensure_ascii=False)  # a JSON string is a TOML basic string
+
+    lines = ["[station]", f"id = {quoted(station_id)}"]
+    if passphrase_file is not None:
+        lines += ["", "[state]", f"passphrase_file = {quoted(str(passphrase_file.resolve()))}"]
+    if devices:
+        lines += ["", "[devices]", f"addresses = [{', '.join(map(quoted, devices))}]"]
+    if registry_address is not None:
+        lines += ["", "[registry]", f"address = {quoted(registry_address)}"]
+    return "\n".join(lines) + "\n"
+
+
+@main.command("issue-session")
+@click.option("--config", "path", type=click.Path(path_type=Path), required=True, help="station.toml")
+@click.option("--operator", "operator_id", required=True, help="The operator's id.")
+@click.option("--role", type=click.Choice(ROLES), default="operator", show_default=True)
+@click.option("--hours", type=click.FloatRange(0.01, 24 * 31), default=12.0, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def issue_session(path: Path, operator_id: str, role: str, hours: float, as_json: bool) -> None:
+    """Make an operator's token and print it; it is shown this once. Works while the daemon runs."""
+    from enrollment.service.config import SystemClock, load_config
+    from enrollment.service.keys.software_keys import SoftwareKeys
+    from enrollment.service.store.operator_sessions import Role
+    from enrollment.service.store.store import Store
+
+    config = load_config(path)
+    store = Store.open(config.database, SystemClock(), SoftwareKeys.load(config.keys_folder, config.passphrase()))
+    try:
+        token = store.sessions.issue(operator_id, Role(role), timedelta(hours=hours))
+    finally:
+        store.close()
+    if as_json:
+        _say({"token": token, "operator": operator_id, "role": role}, as_json=True)
+    else:
+        click.echo(token)
+
+
+@main.command()
+@click.option("--config", "path", type=click.Path(path_type=Path), required=True, help="station.toml")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
+def run(path: Path, log_level: str) -> None:
+    """Serve until SIGTERM or SIGINT. Prints one line of JSON when health says SERVING."""
+    logging.basicConfig(
+        level=log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    import asyncio
+
+    asyncio.run(_serve(path))
+
+
+async def _serve(path: Path) -> None:
+    import asyncio
+    import signal
+
+    from enrollment.service.assembly import Station
+    from enrollment.service.config import load_config
+    from enrollment.service.rpc.diagnostics_servicer import process_started_s
+
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    config = load_config(path)
+    station = Station(config, started_s=process_started_s())
+    await station.start()
+    _say({"ready": True, "socket": str(config.socket), "start_ms": round(station.start_ms)}, as_json=True)
+    await stop.wait()
+    await station.stop()
+
+
+def _say(facts: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(facts))
+    else:
+        for name, value in facts.items():
+            click.echo(f"{name:20} {value}")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,280 @@
+"""What is attached now: scans the configured addresses, and counts how often each device was attached.
+
+A device keeps its name through re-plugs; its generation rises with each one, and a lease of an earlier generation is
+over. A driver that says DeviceGone ends a generation at once, without waiting for the next scan. Everything runs on the
+event loop but the scans themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from enum import Enum
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+from drivers.discovery import Discovery, FoundDevice
+from drivers.errors import DeviceError, DeviceGone, DriverError
+from drivers.spi import DeviceIdentity, DeviceKind
+from enrollment.service.devices.errors import DeviceDetached, DeviceInUse, DeviceUnknown
+from enrollment.service.devices.worker import DeviceWorker, Driver
+
+_log = logging.getLogger(__name__)
+
+FIRST_SCAN_WAIT_S: Final = 3.0
+IN_USE_WAIT_S: Final = 1.0  # a capture that was just cancelled lets go within 0.2 s
+
+Discover = Callable[[Sequence[str]], Discovery]
+Build = Callable[[FoundDevice], Driver]
+
+
+class DeviceState(Enum):
+    """Whether a device can be used."""
+
+    READY = "ready"
+    BUSY = "busy"
+    FAULTY = "faulty"
+    DETACHED = "detached"
+
+
+class StationDevice:
+    """One device of the station, attached or not. Attributes are read freely; only the inventory changes them."""
+
+    def __init__(self, found: FoundDevice, worker: DeviceWorker) -> None:
+        self.found = found
+        self.worker = worker
+        self.generation = 1
+        self.attached = True
+        self.missed_by_scan = False
+        self.problem = ""
+        self.identity: DeviceIdentity | None = None
+        self.size: tuple[int, int] = (0, 0)
+        self.resolution_ppi = 0.0
+        self.capturing = False
+        self.platen_watch: asyncio.Task[None] | None = None
+        self._in_use = asyncio.Lock()
+
+    @property
+    def device_id(self) -> str:
+        return self.found.device_id
+
+    @property
+    def kind(self) -> DeviceKind:
+        return self.found.kind
+
+    @property
+    def state(self) -> DeviceState:
+        if not self.attached:
+            return DeviceState.DETACHED
+        if self.capturing:
+            return DeviceState.BUSY
+        return DeviceState.FAULTY if self.problem else DeviceState.READY
+
+
+class Inventory:
+    """All devices that were seen since the daemon started.
+
+    at_gone: called with the device's id when its generation ends.
+    """
+
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        poll_s: float,
+        *,
+        discover: Discover,
+        build: Build,
+        at_gone: Callable[[str], None],
+    ) -> None:
+        self._addresses = tuple(addresses)
+        self._poll_s = poll_s
+        self._discover = discover
+        self._build = build
+        self._at_gone = at_gone
+        self._devices: dict[str, StationDevice] = {}
+        self._watchers: set[_Watcher] = set()
+        self._scan_now = asyncio.Event()
+        self._scanned = asyncio.Event()
+        self.unreachable: tuple[str, ...] = ()
+
+    # ------------------------------------------------------------------------------------------------ what there is
+
+    def devices(self) -> list[StationDevice]:
+        """All of them, ordered by kind, then name."""
+        return sorted(self._devices.values(), key=lambda device: (device.kind.value, device.device_id))
+
+    def get(self, device_id: str) -> StationDevice:
+        """One of them. Raises DeviceUnknown."""
+        try:
+            return self._devices[device_id]
+        except KeyError:
+            raise DeviceUnknown("this station has no such device", devices=len(self._devices)) from None
+
+    def generation_of(self, device_id: str) -> int:
+        """The generation that is attached now. Raises DeviceUnknown, DeviceDetached."""
+        device = self.get(device_id)
+        if not device.attached:
+            raise DeviceDetached("the device is not attached", device_id=device_id)
+        return device.generation
+
+    async def watch(self) -> AsyncGenerator[StationDevice, None]:
+        """Each device once, then each that changed; a slow reader gets a device's newest state only."""
+        watcher = _Watcher(self.devices())
+        self._watchers.add(watcher)
+        try:
+            while True:
+                yield self._devices[await watcher.next()]
+        finally:
+            self._watchers.discard(watcher)
+
+    def changed(self, device_id: str) -> None:
+        """Tell those who watch."""
+        for watcher in self._watchers:
+            watcher.tell(device_id)
+
+    # ------------------------------------------------------------------------------------------------------ scanning
+
+    async def run(self) -> None:
+        """Scan now, then every poll_s seconds and whenever a device failed, until cancelled."""
+        while True:
+            self._scan_now.clear()
+            await self.scan()
+            try:
+                await asyncio.wait_for(self._scan_now.wait(), self._poll_s)
+            except TimeoutError:
+                continue
+
+    async def first_scan(self) -> None:
+        """Wait until the first scan is done, but not for ever: an address may take long to fail."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._scanned.wait(), FIRST_SCAN_WAIT_S)
+
+    async def scan(self) -> None:
+        """Look at every address once."""
+        try:
+            discovery = await asyncio.to_thread(self._discover, self._addresses)
+        except DriverError as error:
+            _log.warning("device scan failed: %s", error.reason)
+            self.unreachable = (str(error),)
+            self._scanned.set()
+            return
+        self.unreachable = tuple(f"{shown(failure.address)}: {failure.error}" for failure in discovery.failures)
+        failed = tuple(failure.address for failure in discovery.failures)
+        found = {device.device_id: device for device in discovery.devices}
+        for device_id, device in self._devices.items():
+            if device_id in found or (device.worker.is_open and device.found.address.startswith(failed)):
+                continue  # where a scan could not look, an open device speaks for itself
+            device.missed_by_scan = True
+            if device.attached:
+                self._detach(device)
+        for device_id, seen in found.items():
+            self._attach(device_id, seen)
+        self._scanned.set()
+
+    def _attach(self, device_id: str, found: FoundDevice) -> None:
+        device = self._devices.get(device_id)
+        if device is None:
+            device = self._devices[device_id] = self._new(found)
+        elif not device.attached:
+            device.generation += 1
+            device.attached = True
+            if device.missed_by_scan:  # else only its driver said that it left: it is listed without being looked at
+                device.missed_by_scan = False
+                device.problem = ""
+        elif device.found == found:
+            return
+        device.found = found
+        _log.info("device %s attached, generation %d", device_id, device.generation)
+        self.changed(device_id)
+
+    def _detach(self, device: StationDevice) -> None:
+        device.attached = False
+        device.problem = DeviceGone.reason
+        _log.info("device %s detached, generation %d", device.device_id, device.generation)
+        self._at_gone(device.device_id)
+        self.changed(device.device_id)
+
+    def _new(self, found: FoundDevice) -> StationDevice:
+        loop = asyncio.get_running_loop()
+        device_id = found.device_id
+
+        def opened(driver: Driver) -> None:
+            loop.call_soon_threadsafe(self._opened, device_id, driver.identity, driver.capabilities)
+
+        def failed(error: DeviceError) -> None:
+            loop.call_soon_threadsafe(self._failed, device_id, error)
+
+        worker = DeviceWorker(
+            device_id, lambda: self._build(self._devices[device_id].found), at_opened=opened, at_failed=failed
+        )
+        return StationDevice(found, worker)
+
+    def _opened(self, device_id: str, identity: DeviceIdentity, capabilities: object) -> None:
+        device = self._devices[device_id]
+        device.identity = identity
+        device.size = (getattr(capabilities, "width", 0), getattr(capabilities, "height", 0))
+        device.resolution_ppi = float(getattr(capabilities, "resolution_ppi", 0.0))
+        device.problem = ""
+        self.changed(device_id)
+
+    def _failed(self, device_id: str, error: DeviceError) -> None:
+        device = self._devices[device_id]
+        if isinstance(error, DeviceGone) and device.attached:
+            self._detach(device)
+        else:
+            device.problem = error.reason
+            self.changed(device_id)
+        self._scan_now.set()
+
+    # ---------------------------------------------------------------------------------------------------------- use
+
+    @asynccontextmanager
+    async def in_use(self, device: StationDevice) -> AsyncIterator[None]:
+        """Keep a device for one capture. Raises DeviceInUse when another capture does not let go of it."""
+        try:
+            await asyncio.wait_for(device._in_use.acquire(), IN_USE_WAIT_S)
+        except TimeoutError:
+            raise DeviceInUse("a capture is running on this device", device_id=device.device_id) from None
+        device.capturing = True
+        self.changed(device.device_id)
+        try:
+            yield
+        finally:
+            device.capturing = False
+            device._in_use.release()
+            self.changed(device.device_id)
+
+    async def stop(self) -> None:
+        """Cancel what runs and close every device."""
+        await asyncio.gather(*(device.worker.stop() for device in self._devices.values()))
+
+
+def shown(address: str) -> str:
+    """An address without what it may keep secret: user, password and query."""
+    url = urlsplit(address)
+    if not url.netloc:
+        return address
+    return urlunsplit((url.scheme, url.netloc.rpartition("@")[2], url.path, "", url.fragment))
+
+
+class _Watcher:
+    """The devices that one reader has not heard of yet: names only, so that it stays small however slow it reads."""
+
+    def __init__(self, devices: Sequence[StationDevice]) -> None:
+        self._unheard = dict.fromkeys(device.device_id for device in devices)
+        self._news = asyncio.Event()
+
+    def tell(self, device_id: str) -> None:
+        self._unheard[device_id] = None
+        self._news.set()
+
+    async def next(self) -> str:
+        while not self._unheard:
+            self._news.clear()
+            await self._news.wait()
+        device_id = next(iter(self._unheard))
+        del self._unheard[device_id]
+        return device_id

@@ -1,0 +1,55 @@
+"""Who calls: the operator session behind the bearer token, and what its role may do.
+
+Every call but health and reflection carries `authorization: Bearer <token>`. The session is kept for the duration of
+the call, so that servicers ask `operator_id()` and never see a token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextvars import ContextVar
+from typing import Final
+
+from enrollment.service.rpc.errors import NotAuthenticated, RoleRequired
+from enrollment.service.rpc.interception import Metadata
+from enrollment.service.store.operator_sessions import OperatorSession, Role
+
+SCHEME: Final = "bearer "
+ROLES: Final = {  # methods that not every role may call
+    "/enrollment.v1.DeviceService/TakeOverLease": frozenset({Role.SUPERVISOR}),
+    "/enrollment.v1.DossierService/PurgeDossier": frozenset({Role.SUPERVISOR}),
+    "/enrollment.v1.CardService/UndoHandOver": frozenset({Role.SUPERVISOR}),
+}
+
+_session: ContextVar[OperatorSession] = ContextVar("operator session")
+
+
+def operator_id() -> str:
+    """The operator whose call this is."""
+    return _session.get().operator_id
+
+
+class SessionGate:
+    """Admits calls whose token is a live session's. authenticate: blocks, and raises for unknown or expired tokens."""
+
+    def __init__(self, authenticate: Callable[[str], OperatorSession], pool: Executor) -> None:
+        self._authenticate = authenticate
+        self._pool = pool
+
+    async def admit(self, method: str, metadata: Metadata) -> None:
+        """Remember the caller's session for this call. Raises NotAuthenticated, SessionInvalid, RoleRequired."""
+        value = next((value for key, value in metadata if key == "authorization"), "")
+        if not isinstance(value, str) or not value.lower().startswith(SCHEME):
+            raise NotAuthenticated("send metadata authorization: Bearer <token>")
+        token = value[len(SCHEME) :].strip()
+        session = await asyncio.get_running_loop().run_in_executor(self._pool, self._authenticate, token)
+        allowed = ROLES.get(method)
+        if allowed is not None and session.role not in allowed:
+            raise RoleRequired(
+                "this call is for another role",
+                role=session.role.value,
+                needed=", ".join(sorted(role.value for role in allowed)),
+            )
+        _session.set(session)

@@ -1,0 +1,126 @@
+"""The one interceptor: every call of our services is read, authenticated, carried out and answered for here.
+
+    bytes -> size limit -> operator session and role -> protobuf -> servicer -> answer, or a typed error status
+
+Servicers therefore never abort and never see a request that is not well-formed protobuf. Health and reflection pass
+untouched. Streams are written one message at a time: the next one is asked for when the last one has left, so a client
+that stops reading stops its own stream and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, Final, NoReturn, Protocol, TypeAlias, cast
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError, Message
+
+from drivers.errors import DriverError
+from enrollment.core.errors import EnrollmentError
+from enrollment.service.rpc import error_status
+from enrollment.service.rpc.errors import MalformedRequest, MethodNotImplemented
+
+_log = logging.getLogger(__name__)
+
+MAX_REQUEST_BYTES: Final = 256 * 1024  # requests are ids and personal fields; what is large only flows outwards
+FREE_SERVICES: Final = ("/grpc.health.v1.", "/grpc.reflection.")
+DETAILS_KEY: Final = "grpc-status-details-bin"
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Metadata = tuple[tuple[str, str | bytes], ...]
+
+
+class Gate(Protocol):
+    """Lets a call through, or raises NotAuthenticated or RoleRequired."""
+
+    async def admit(self, method: str, metadata: Metadata) -> None: ...
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps every handler of our services."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        method = handler_call_details.method
+        handler: Any = await continuation(handler_call_details)
+        if method.startswith(FREE_SERVICES):
+            return cast(Handler, handler)
+        if handler is None:
+            return grpc.unary_unary_rpc_method_handler(_refuse_unknown)
+        metadata = cast(Metadata, tuple(handler_call_details.invocation_metadata or ()))
+
+        async def admitted(request: bytes) -> Message:
+            if len(request) > MAX_REQUEST_BYTES:
+                raise MalformedRequest(
+                    f"a request of {len(request)} bytes; at most {MAX_REQUEST_BYTES}", size_bytes=len(request)
+                )
+            await self._gate.admit(method, metadata)
+            try:
+                return cast(Message, handler.request_deserializer(request))
+            except (DecodeError, UnicodeDecodeError) as error:
+                raise MalformedRequest("the request is not the protobuf message of this method") from error
+
+        async def call(request: bytes, context: Context) -> Message:
+            try:
+                answer: Awaitable[Message] = handler.unary_unary(await admitted(request), context)
+                return await answer
+            except Exception as error:  # noqa: BLE001  whatever it is, the caller hears of it and the log does
+                await _end_with(error, method, context)
+
+        async def stream(request: bytes, context: Context) -> None:
+            try:
+                answers: AsyncGenerator[Message, None] = handler.unary_stream(await admitted(request), context)
+                async with aclosing(answers):
+                    async for answer in answers:
+                        await context.write(answer)
+            except Exception as error:  # noqa: BLE001  whatever it is, the caller hears of it and the log does
+                await _end_with(error, method, context)
+
+        make, wrapped = (
+            (grpc.unary_stream_rpc_method_handler, stream)
+            if handler.response_streaming
+            else (grpc.unary_unary_rpc_method_handler, call)
+        )
+        return make(wrapped, response_serializer=handler.response_serializer)
+
+
+async def _refuse_unknown(_request: bytes, context: Context) -> NoReturn:
+    await _end_with(NotImplementedError(), "a method that this daemon has not", context)
+
+
+async def _end_with(error: Exception, method: str, context: Context) -> NoReturn:
+    """End the call with the error's status; unexpected errors get an incident number and leave no words behind."""
+    if isinstance(error, NotImplementedError):
+        error = MethodNotImplemented("this version of the daemon does not have this method yet")
+    if isinstance(error, (EnrollmentError, DriverError)):
+        status = error_status.status_of(error)
+        _log.info("%s refused: %s", method, error.reason)
+    else:
+        incident = uuid.uuid4().hex[:12]
+        _log.error("%s failed, incident %s: %s", method, incident, _places(error))
+        status = error_status.internal(incident)
+    details = ((DETAILS_KEY, status.SerializeToString()),)
+    await context.abort(error_status.grpc_code(status), status.message, details)
+
+
+def _places(error: BaseException) -> str:
+    """An exception's type and the lines that it came through; its message may hold what a log must not."""
+    lines = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        lines.append(f"{code.co_filename}:{trace.tb_lineno} {code.co_name}")
+        trace = trace.tb_next
+    cause = f" caused by {_places(error.__cause__)}" if error.__cause__ is not None else ""
+    return f"{type(error).__name__} at {' < '.join(reversed(lines))}{cause}"

@@ -1,0 +1,104 @@
+"""The gRPC server: one Unix socket for the station's own group, health and reflection, everything behind one gate."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health
+from grpc_reflection.v1alpha import reflection
+
+from enrollment.service.rpc.errors import AlreadyRunning, SocketUnavailable
+from enrollment.service.rpc.interception import MAX_REQUEST_BYTES, CallInterceptor, Gate
+
+MAX_SOCKET_PATH_BYTES: Final = 107  # sun_path of Linux, without its closing zero
+OPTIONS: Final = (
+    # Larger requests end inside gRPC; up to here they get our own typed refusal.
+    ("grpc.max_receive_message_length", 16 * MAX_REQUEST_BYTES),
+    # A client that died without a word (its virtual machine was suspended) gives its leases back within half a minute.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+)
+
+Register = Callable[[grpc.aio.Server], None]
+
+
+class RpcServer:
+    """Serves until stopped.
+
+    services: full name of each service -> what adds it to the server.
+    """
+
+    def __init__(self, socket_path: Path, socket_mode: int, gate: Gate, services: Mapping[str, Register]) -> None:
+        self._path = socket_path
+        self._mode = socket_mode
+        self._names = (*services, "")
+        self._server = grpc.aio.server(interceptors=[CallInterceptor(gate)], options=OPTIONS)
+        self._health = health.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        for register in services.values():
+            register(self._server)
+        reflection.enable_server_reflection(
+            (*services, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME),
+            self._server,
+        )
+
+    async def start(self) -> None:
+        """Listen, and say NOT_SERVING until `ready`. Raises AlreadyRunning, SocketUnavailable."""
+        await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
+        _clear_stale(self._path)
+        before = os.umask(0o777 & ~self._mode)  # so that the socket never exists with more rights than it should have
+        try:
+            self._server.add_insecure_port(f"unix:{self._path}")
+            self._path.chmod(self._mode)
+        except (RuntimeError, OSError) as error:
+            raise SocketUnavailable(f"cannot listen on {self._path}", path=str(self._path)) from error
+        finally:
+            os.umask(before)
+        await self._server.start()
+
+    async def ready(self) -> None:
+        """Health says SERVING from now on."""
+        await self._say(health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop(self, grace_s: float) -> None:
+        """Health says NOT_SERVING, new calls are refused, calls get grace_s seconds to end; the socket goes."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace_s)
+        self._path.unlink(missing_ok=True)
+
+    async def _say(self, status: int) -> None:
+        for name in self._names:
+            await self._health.set(name, status)
+
+
+def _clear_stale(path: Path) -> None:
+    """Remove the socket file that a killed daemon left; anything else in its place is somebody's and stays."""
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
+        raise SocketUnavailable(
+            f"a socket's path has at most {MAX_SOCKET_PATH_BYTES} bytes", path=str(path), bytes=len(os.fsencode(path))
+        )
+    try:
+        kind = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise SocketUnavailable(f"cannot look at {path}", path=str(path)) from error
+    if not stat.S_ISSOCK(kind):
+        raise SocketUnavailable(f"{path} is in the way, and is no socket", path=str(path))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise SocketUnavailable(f"cannot reach {path}", path=str(path)) from error
+        else:
+            raise AlreadyRunning(f"a daemon listens on {path}", path=str(path))
