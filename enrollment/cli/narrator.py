@@ -46,6 +46,8 @@ class Narrator:
                 self.out.say(f"finger   {finger:13} try {text}: place it", f"ngón     {finger:13} lần {text}: đặt lên")
             case "judged":
                 self._judged(finger, event.judged)
+            case "lift_finger":
+                self.out.say(f"         {finger:13} lift it", f"         {finger:13} nhấc lên")
             case "accepted" | "exhausted":
                 self._outcome(finger, event)
 

@@ -14,7 +14,7 @@ import pytest
 from enrollment.core.records.iso19794_2_2005 import FingerMinutiaeRecord, template_from_record
 from enrollment.core.records.iso19794_4_2005 import FingerImageRecord
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SHARED = ROOT.parent / "shared" / "data"
 LAST_LINE = {"dossier_id", "package_sha256", "receipt_verified", "fingers", "portrait", "seconds", "output_dir"}
 

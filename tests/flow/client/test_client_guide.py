@@ -11,22 +11,16 @@ from typing import Any
 import grpc
 import pytest
 
-from enrollment.cli.demo.station import DemoStation, running_station
+from enrollment.cli.demo.station import DemoStation
 from enrollment.cli.demo.subject import StandIn, SyntheticImpressions
 from enrollment.v1 import dossier_pb2, dossier_pb2_grpc
 
-GUIDE = Path(__file__).parents[2] / "docs" / "client-guide.md"
+GUIDE = Path(__file__).parents[3] / "docs" / "client-guide.md"
 CLIENT_LINES = 45
 
 
 def code_blocks() -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", GUIDE.read_text(), flags=re.MULTILINE | re.DOTALL)
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with running_station(tmp_path_factory.mktemp("s") / "d", lambda en, vi: None) as station:
-        yield station
 
 
 def test_the_guides_client_enrolls_a_person_as_it_stands(demo: DemoStation, tmp_path: Path) -> None:

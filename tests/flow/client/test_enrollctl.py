@@ -1,0 +1,156 @@
+"""enrollctl as a process against a running station: every command, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from enrollment.cli.demo.station import DemoStation
+from enrollment.cli.demo.subject import ControlFailed, StandIn, SyntheticImpressions
+
+FIELDS = {
+    "full_name": "Trần Văn Thử",
+    "date_of_birth": "01/02/1980",
+    "sex": "M",
+    "personal_number": "001080000007",
+}
+
+
+@pytest.fixture
+def ctl(demo: DemoStation, tmp_path: Path) -> Any:
+    token = tmp_path / "token"
+    token.write_text(demo.token)
+
+    def call(*arguments: str, lang: str = "en", **environment: str) -> subprocess.CompletedProcess[str]:
+        settings = {"ENROLL_SOCKET": str(demo.socket), "ENROLL_TOKEN_FILE": str(token), "COLUMNS": "200"} | environment
+        return subprocess.run(
+            [sys.executable, "-m", "enrollment.cli.main", "--lang", lang, *arguments],
+            env=os.environ | settings,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return call
+
+
+def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def enrolled(demo: DemoStation) -> dict[str, Any]:
+    """One person, enrolled with `enrollctl enroll` while somebody moves the fingers."""
+    person = StandIn(demo.platen, demo.scene, SyntheticImpressions(11), None, person=11, order=[])
+    person.present_face()
+    given = [part for name, value in FIELDS.items() for part in ("--field", f"{name}={value}")]
+    environment = os.environ | {"ENROLL_SOCKET": str(demo.socket), "ENROLL_TOKEN": demo.token}
+    command = [sys.executable, "-m", "enrollment.cli.main", "--json", "--lang", "en", "enroll", *given]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        said = []
+        position = 0
+        for line in process.stderr:
+            said.append(line)
+            if ": place it" in line:
+                attempt = int(line.split("try ")[1].split("/")[0])
+                position += attempt == 1
+                person.present_finger(position, attempt)
+            elif line.rstrip().endswith(("lift it", "on disk")) and "portrait" not in line:
+                person.lift_finger()
+        result = process.stdout.read()
+    assert process.returncode == 0, "".join(said)
+    found: dict[str, Any] = json.loads(result.splitlines()[-1])
+    return found
+
+
+def test_enroll_ends_with_an_acknowledged_package(enrolled: dict[str, Any]) -> None:
+    assert (enrolled["acknowledged"], enrolled["fingers"], enrolled["portrait"]) == (True, 10, True)
+
+
+def test_devices_lists_scanner_and_camera(ctl: Any) -> None:
+    [answer] = lines(ctl("--json", "devices"))
+    kinds = {device["kind"]: device for device in answer["devices"]}
+    assert kinds.keys() == {"DEVICE_KIND_FINGERPRINT_SCANNER", "DEVICE_KIND_CAMERA"}
+    shown = ctl("devices")
+    assert shown.returncode == 0
+    for device in answer["devices"]:
+        assert device["device_id"] in shown.stdout
+    assert "Thiết bị" in ctl("devices", lang="vi").stdout
+
+
+def test_dossier_list_and_show_name_the_enrolled_one(ctl: Any, enrolled: dict[str, Any]) -> None:
+    [answer] = lines(ctl("--json", "dossier", "list", "--state", "acknowledged"))
+    assert enrolled["dossier_id"] in {dossier["dossier_id"] for dossier in answer["dossiers"]}
+    assert FIELDS["full_name"] not in json.dumps(answer, ensure_ascii=False)
+    shown = ctl("dossier", "show", enrolled["dossier_id"])
+    assert shown.returncode == 0
+    assert shown.stdout.count("right") == 5
+    assert FIELDS["full_name"] not in shown.stdout, "personal fields are shown only when asked for"
+    assert FIELDS["full_name"] in ctl("dossier", "show", "--personal", enrolled["dossier_id"]).stdout
+
+
+def test_outbox_shows_package_and_ledger(ctl: Any, enrolled: dict[str, Any]) -> None:
+    ledger, *packages = lines(ctl("--json", "outbox"))
+    assert int(ledger["acknowledged"]) == len(packages) == int(ledger["collected"])
+    assert enrolled["package_id"] in {package["package_id"] for package in packages}
+    assert "collected" in ctl("outbox").stdout
+    assert "đã xác nhận" in ctl("outbox", lang="vi").stdout
+
+
+def test_receipt_verifies_against_the_stations_pin_and_fails_against_anothers(
+    ctl: Any, enrolled: dict[str, Any], demo: DemoStation, tmp_path: Path
+) -> None:
+    [answer] = lines(ctl("--json", "receipt", "verify", enrolled["package_id"]))
+    assert (answer["receipt_verified"], answer["package_sha256"]) == (True, enrolled["package_sha256"])
+    other = tmp_path / "other"
+    made = [sys.executable, "-m", "enrollment.registry.server", "init", "--data", str(other)]
+    subprocess.run(made, check=True, capture_output=True)
+    done = ctl("--json", "receipt", "verify", enrolled["package_id"], "--trust", str(other / "registry-trust.pem"))
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["reason"] == "UNKNOWN_SIGNER"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("dossier", "show", "01890000-0000-7000-8000-000000000000"), "DOSSIER_UNKNOWN"),
+        (("outbox", "--retry", "01890000-0000-7000-8000-000000000000"), "PACKAGE_UNKNOWN"),
+        (("enroll", "--plan", "no-such-plan"), "PLAN_UNKNOWN"),
+    ],
+)
+def test_refusal_is_one_sentence_in_the_chosen_language_and_json_for_programs(
+    ctl: Any, arguments: tuple[str, ...], reason: str
+) -> None:
+    english, vietnamese = ctl(*arguments), ctl(*arguments, lang="vi")
+    assert english.returncode == vietnamese.returncode == 1
+    assert reason in english.stdout
+    assert english.stdout != vietnamese.stdout
+    assert "Traceback" not in english.stderr + vietnamese.stderr
+    assert json.loads(ctl("--json", *arguments).stdout.splitlines()[-1])["error"]["reason"] == reason
+
+
+def test_no_daemon_wrong_token_and_no_settings_each_say_what_to_do(ctl: Any, tmp_path: Path) -> None:
+    away = ctl("devices", ENROLL_SOCKET=str(tmp_path / "nobody"))
+    assert (away.returncode, "DAEMON_UNREACHABLE" in away.stdout) == (3, True)
+    (tmp_path / "wrong").write_text("x" * 43)
+    wrong = ctl("devices", ENROLL_TOKEN_FILE=str(tmp_path / "wrong"))
+    assert (wrong.returncode, "SESSION" in wrong.stdout) == (1, True)
+    unset = ctl("devices", ENROLL_TOKEN_FILE=str(tmp_path / "absent"))
+    assert (unset.returncode, "session token" in unset.stderr) == (2, True)
+
+
+def test_what_the_model_does_not_know_is_a_typed_failure(demo: DemoStation) -> None:
+    with pytest.raises(ControlFailed, match="404"):
+        demo.platen.send("PUT", "/nothing")
