@@ -11,11 +11,13 @@ import json
 import statistics
 import tempfile
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import click
+import cv2
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -26,12 +28,13 @@ from bench.processes import cpu_seconds, resident_mib
 from bench.rpc_overhead import measure_calls
 from enrollment.cli.connection import Station, connect
 from enrollment.cli.demo.station import DemoStation, running_station
-from enrollment.cli.demo.subject import SyntheticImpressions
 from enrollment.cli.lease import held_lease
 from enrollment.v1 import capture_pb2, device_pb2, dossier_pb2, types_pb2
+from firmware_stubs.fingers import finger_image, person_finger_seed
 
 STAGES = ("device_ms", "judge_ms", "compare_ms", "record_ms", "store_ms")
 WARM_UP_CAPTURES = 2
+PERSON = 7
 MODEL_IMAGE_MS = (
     128.0  # what the fact sheet's recording took from MODE=capture to the whole image; the model waits as long
 )
@@ -42,15 +45,25 @@ def device_of(station: Station, kind: device_pb2.DeviceKind.ValueType) -> str:
     return station.devices.ListDevices(device_pb2.ListDevicesRequest(kind=kind)).devices[0].device_id
 
 
+def draw_prints(console: Console) -> list[list[bytes]]:
+    """Ten fingers with three impressions each as PNG files, drawn before anything is measured."""
+    fingers = [person_finger_seed(PERSON, position) for position in range(1, 11)]
+    return [
+        [cv2.imencode(".png", finger_image(finger, number))[1].tobytes() for number in range(3)]
+        for finger in track(fingers, "drawing fingers", console=console, transient=True)
+    ]
+
+
 def capture_once(
     demo: DemoStation,
     station: Station,
     dossier_id: str,
     position: types_pb2.FingerPosition.ValueType,
     lease: capture_pb2.LeaseReference,
+    prints: Sequence[Sequence[bytes]],
 ) -> dict[str, float]:
     """One capture as a client sees it, milliseconds; the finger is laid the moment the scanner waits."""
-    impressions = SyntheticImpressions(person=7)
+    impressions = prints[(position - 1) % len(prints)]
     request = capture_pb2.CaptureFingerprintRequest(
         dossier_id=dossier_id, lease=lease, position=position, replace=True, request_id=str(uuid.uuid4())
     )
@@ -62,7 +75,7 @@ def capture_once(
             case "waiting":
                 row.setdefault("call_to_waiting_ms", 1000 * (perf_counter() - called))
                 began = perf_counter()
-                impressions.lay(demo.platen, int(position), event.waiting.attempt)
+                demo.platen.send("PUT", "/platen", impressions[(event.waiting.attempt - 1) % len(impressions)])
                 row["person_ms"] += 1000 * (perf_counter() - began)
             case "finger_on":
                 row["tries"] += 1
@@ -85,12 +98,13 @@ def measure_captures(demo: DemoStation, station: Station, count: int, console: C
     positions = [planned.position for planned in dossier.plan.fingerprints]
     scanner = device_of(station, device_pb2.DEVICE_KIND_FINGERPRINT_SCANNER)
     daemon = demo.daemon.process.pid
+    prints = draw_prints(console)
     with held_lease(station, scanner, client_name="bench") as lease:
         for number in range(WARM_UP_CAPTURES):
-            capture_once(demo, station, dossier.dossier_id, positions[number], lease)
+            capture_once(demo, station, dossier.dossier_id, positions[number], lease, prints)
         began, cpu = perf_counter(), cpu_seconds(daemon)
         rows = [
-            capture_once(demo, station, dossier.dossier_id, positions[number % len(positions)], lease)
+            capture_once(demo, station, dossier.dossier_id, positions[number % len(positions)], lease, prints)
             for number in track(range(count), "captures", console=console, transient=True)
         ]
         wall, cpu = perf_counter() - began, cpu_seconds(daemon) - cpu
@@ -152,7 +166,7 @@ def main(count: int, seconds: int, out: Path, as_json: bool) -> None:
     """Measure captures, calls and previews on a station of device models."""
     console = Console(stderr=as_json)
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, running_station(Path(folder), lambda *_: None) as demo:
+    with tempfile.TemporaryDirectory() as folder, running_station(Path(folder) / "station", lambda *_: None) as demo:
         at_rest = resident_mib(demo.daemon.process.pid)
         with connect(demo.socket, demo.token) as station:
             results: dict[str, Any] = {"daemon_at_rest_mib": at_rest}
