@@ -24,7 +24,7 @@ UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 
 def validated(plan: Plan, demographics: Mapping[str, str]) -> dict[str, str]:
-    """The fields in NFC, blanks trimmed and single, empty ones left out. Raises InvalidDemographics for the first wrong."""
+    """The fields in NFC, blanks trimmed and single, empty ones left out. Raises InvalidDemographics."""
     planned = {field.name: field for field in plan.fields}
     unknown = [name for name in demographics if name not in planned]
     if unknown:

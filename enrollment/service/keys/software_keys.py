@@ -1,18 +1,24 @@
 """The station's keys in files: signing, wrapping, TLS.
 
     signing-es256.pem, signing-ml-dsa-65.pem    sign manifests (PKCS #8)
-    wrapping.key                                wraps the dossiers' keys (AES-256), itself encrypted under a passphrase
+    wrapping.key                                wraps the dossiers' keys (AES-256)
     client-key.pem                              TLS client key, certified by the registry
     verifying-key.txt, client-csr.pem           what the registry is given; public
 
-Private files have mode 0600 in a folder of mode 0700. With a passphrase PKCS #8 files use PBES2 and the wrapping key
-scrypt with AES-256-GCM. Without one, whoever steals the disk has the keys: use a passphrase or an encrypted disk.
+Private files have mode 0600 in a folder of mode 0700. With a passphrase every one of them is encrypted alike, by scrypt
+and AES-256-GCM: PKCS #8's own PBES2 would be the weak door to the same passphrase. Without one, whoever steals the disk
+has the keys: use a passphrase or an encrypted disk.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+import errno
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Self
 
@@ -25,7 +31,6 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
@@ -44,8 +49,11 @@ CLIENT_KEY_FILE: Final = "client-key.pem"
 VERIFYING_FILE: Final = "verifying-key.txt"
 REQUEST_FILE: Final = "client-csr.pem"
 
-PLAIN: Final = b"EWK0"  # wrapping.key: magic | key
-UNDER_PASSPHRASE: Final = b"EWK1"  # wrapping.key: magic | salt (16) | nonce (12) | ciphertext and tag (48)
+WRAPPING_MAGIC: Final = b"EWK0"  # wrapping.key: magic | key
+# Any private file under a passphrase: base64 of salt (16) | nonce (12) | ciphertext and tag, between these two lines.
+BEGIN: Final = b"-----BEGIN ENROLLMENT ENCRYPTED KEY-----"
+END: Final = b"-----END ENROLLMENT ENCRYPTED KEY-----"
+MAX_KEY_FILE_BYTES: Final = 64 * 1024
 KEY_BYTES: Final = 32
 SALT_BYTES: Final = 16
 NONCE_BYTES: Final = 12
@@ -77,18 +85,23 @@ class SoftwareKeys:
         verifying_key = VerifyingKey.from_public_keys(es256.public_key(), ml_dsa_65.public_key())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, station_id)])
         request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(client, hashes.SHA256())
+        protect = _protection(passphrase)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)
-            _write_private(folder / ES256_FILE, _pem(es256, passphrase))
-            _write_private(folder / ML_DSA_FILE, _pem(ml_dsa_65, passphrase))
-            _write_private(folder / CLIENT_KEY_FILE, _pem(client, passphrase))
-            (folder / VERIFYING_FILE).write_bytes(encode_verifying_key(verifying_key))
-            (folder / REQUEST_FILE).write_bytes(request.public_bytes(Encoding.PEM))
+            _clear_leftovers(folder)
+            _write(folder / ES256_FILE, protect(_pem(es256)))
+            _write(folder / ML_DSA_FILE, protect(_pem(ml_dsa_65)))
+            _write(folder / CLIENT_KEY_FILE, protect(_pem(client)))
+            _write(folder / VERIFYING_FILE, encode_verifying_key(verifying_key), 0o644)
+            _write(folder / REQUEST_FILE, request.public_bytes(Encoding.PEM), 0o644)
+            _sync_folder(folder)
             # Last: a folder with a wrapping key is a complete one.
-            _write_private(folder / WRAPPING_FILE, _protect(wrapping, passphrase))
+            _write(folder / WRAPPING_FILE, protect(WRAPPING_MAGIC + wrapping))
+            _sync_folder(folder)
         except OSError as error:
-            raise KeysUnusable(f"{folder} cannot be written: {error.strerror}", folder=str(folder)) from error
+            where = error.filename or folder
+            raise KeysUnusable(f"{where} cannot be written: {error.strerror}", folder=str(folder)) from error
         return cls(es256, ml_dsa_65, wrapping, verifying_key)
 
     @classmethod
@@ -98,7 +111,7 @@ class SoftwareKeys:
         ml_dsa_65 = _load_pem(folder / ML_DSA_FILE, passphrase)
         if not isinstance(es256, ec.EllipticCurvePrivateKey) or not isinstance(ml_dsa_65, MLDSA65PrivateKey):
             raise KeysUnusable(f"{folder} holds signing keys of another kind", folder=str(folder))
-        wrapping = _unprotect(folder / WRAPPING_FILE, passphrase)
+        wrapping = _load_wrapping(folder / WRAPPING_FILE, passphrase)
         verifying_key = VerifyingKey.from_public_keys(es256.public_key(), ml_dsa_65.public_key())
         return cls(es256, ml_dsa_65, wrapping, verifying_key)
 
@@ -135,18 +148,16 @@ def load_client_key(path: Path, passphrase: bytes | None) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def _pem(key: PrivateKey, passphrase: bytes | None) -> bytes:
-    encryption = NoEncryption() if passphrase is None else BestAvailableEncryption(passphrase)
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+def _pem(key: PrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def _load_pem(path: Path, passphrase: bytes | None) -> PrivateKey:
-    content = _read_private(path)
-    encrypted = b"ENCRYPTED" in content
-    if encrypted and passphrase is None:
-        raise KeysUnusable(f"{path} needs the station's passphrase: name its file in station.toml", file=str(path))
+    """A PKCS #8 file of ours, or one that a certificate authority's tools encrypted under the same passphrase."""
+    content = _read_private(path, passphrase)
+    password = passphrase if b"ENCRYPTED" in content else None
     try:
-        key = load_pem_private_key(content, passphrase if encrypted else None)
+        key = load_pem_private_key(content, password)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise KeysUnusable(f"{path} is damaged, or the passphrase is another one", file=str(path)) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey | MLDSA65PrivateKey):
@@ -154,47 +165,81 @@ def _load_pem(path: Path, passphrase: bytes | None) -> PrivateKey:
     return key
 
 
-def _derive(passphrase: bytes, salt: bytes) -> AESGCM:
-    return AESGCM(Scrypt(salt=salt, length=KEY_BYTES, n=SCRYPT_N, r=SCRYPT_R, p=SCRYPT_P).derive(passphrase))
-
-
-def _protect(key: bytes, passphrase: bytes | None) -> bytes:
-    if passphrase is None:
-        return PLAIN + key
-    salt, nonce = os.urandom(SALT_BYTES), os.urandom(NONCE_BYTES)
-    return UNDER_PASSPHRASE + salt + nonce + _derive(passphrase, salt).encrypt(nonce, key, UNDER_PASSPHRASE)
-
-
-def _unprotect(path: Path, passphrase: bytes | None) -> bytes:
-    content = _read_private(path)
-    magic, rest = content[: len(PLAIN)], content[len(PLAIN) :]
-    if magic == PLAIN and len(rest) == KEY_BYTES:
-        return rest
-    if magic != UNDER_PASSPHRASE:
+def _load_wrapping(path: Path, passphrase: bytes | None) -> bytes:
+    content = _read_private(path, passphrase)
+    key = content[len(WRAPPING_MAGIC) :]
+    if not content.startswith(WRAPPING_MAGIC) or len(key) != KEY_BYTES:
         raise KeysUnusable(f"{path} is no wrapping key", file=str(path))
+    return key
+
+
+@lru_cache(maxsize=2)  # all files of a folder have one salt: the price is paid once, not at each reconnection
+def _derived(passphrase: bytes, salt: bytes) -> bytes:
+    return Scrypt(salt=salt, length=KEY_BYTES, n=SCRYPT_N, r=SCRYPT_R, p=SCRYPT_P).derive(passphrase)
+
+
+def _protection(passphrase: bytes | None) -> Callable[[bytes], bytes]:
+    """What a file's content goes through before it is written."""
+    if passphrase is None:
+        return lambda content: content
+    salt = os.urandom(SALT_BYTES)
+    cipher = AESGCM(_derived(passphrase, salt))
+
+    def protect(content: bytes) -> bytes:
+        nonce = os.urandom(NONCE_BYTES)
+        text = base64.encodebytes(salt + nonce + cipher.encrypt(nonce, content, BEGIN))
+        return BEGIN + b"\n" + text + END + b"\n"
+
+    return protect
+
+
+def _unprotect(path: Path, content: bytes, passphrase: bytes | None) -> bytes:
     if passphrase is None:
         raise KeysUnusable(f"{path} needs the station's passphrase: name its file in station.toml", file=str(path))
-    salt, rest = rest[:SALT_BYTES], rest[SALT_BYTES:]
-    nonce, sealed = rest[:NONCE_BYTES], rest[NONCE_BYTES:]
     try:
-        return _derive(passphrase, salt).decrypt(nonce, sealed, UNDER_PASSPHRASE)
-    except (InvalidTag, ValueError) as error:
+        raw = base64.b64decode(content.strip().removeprefix(BEGIN).removesuffix(END))
+        salt, nonce = raw[:SALT_BYTES], raw[SALT_BYTES : SALT_BYTES + NONCE_BYTES]
+        return AESGCM(_derived(passphrase, salt)).decrypt(nonce, raw[SALT_BYTES + NONCE_BYTES :], BEGIN)
+    except (InvalidTag, ValueError, binascii.Error) as error:
         raise KeysUnusable(f"{path} is damaged, or the passphrase is another one", file=str(path)) from error
 
 
-def _write_private(path: Path, content: bytes) -> None:
+def _clear_leftovers(folder: Path) -> None:
+    """Take away what a creation left that was cut short: nothing was ever signed or encrypted with it.
+
+    Raises FileExistsError for files that it did not leave: the ES256 key, which is written first, is not there.
+    """
+    ours = (folder / ES256_FILE).exists()
+    for path in (folder / name for name in (ML_DSA_FILE, CLIENT_KEY_FILE, VERIFYING_FILE, REQUEST_FILE, ES256_FILE)):
+        if not ours and path.exists():
+            raise FileExistsError(errno.EEXIST, "somebody else put a file of this name there", str(path))
+        path.unlink(missing_ok=True)
+
+
+def _write(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Create, never overwrite; on disk when this returns."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _read_private(path: Path) -> bytes:
+def _sync_folder(folder: Path) -> None:
+    """Put the files' names on disk, too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read_private(path: Path, passphrase: bytes | None) -> bytes:
     try:
         if os.name == "posix" and path.stat().st_mode & OTHERS:
             raise KeysUnusable(f"{path} can be read by others: chmod 600 it, and have new keys made", file=str(path))
-        return path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_KEY_FILE_BYTES)
     except OSError as error:
         raise KeysUnusable(f"{path} cannot be read: {error.strerror}", file=str(path)) from error
+    return _unprotect(path, content, passphrase) if content.startswith(BEGIN) else content

@@ -18,6 +18,11 @@ class OutboxEvents:
         for event in self._waiting.get(dossier_id, ()):
             event.set()
 
+    def all_changed(self) -> None:
+        """Wake everyone: something changed that concerns packages which wait behind it."""
+        for dossier_id in self._waiting:
+            self.changed(dossier_id)
+
     async def changes(self, dossier_id: str) -> AsyncGenerator[None, None]:
         """Yield once at once, then after each change; changes that come together are one. Close it when done."""
         event = asyncio.Event()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import grpc
 import grpc.aio
+from cryptography import x509
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
+from enrollment.core.sealing.manifest import MAX_CLOCK_OFFSET_MS
 from enrollment.service.config import RegistryConfig
 from enrollment.service.keys.software_keys import load_client_key
 from enrollment.service.outbox.errors import (
@@ -35,6 +38,7 @@ OPTIONS: Final = (
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
 MAX_RECEIPT_BYTES: Final = 64 * 1024
+SLOWEST_BYTES_PER_S: Final = 4096  # a line that is slower than a bad modem counts as cut
 STATUS_DETAILS_KEY: Final = "grpc-status-details-bin"
 
 # Statuses with which the registry refuses a package for good, unless the reason says that it is about something else.
@@ -42,6 +46,20 @@ FINAL_CODES: Final = frozenset(
     {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.ALREADY_EXISTS}
 )
 NOT_FINAL_REASONS: Final = frozenset({"OFFSET_MISMATCH", "UPLOAD_UNKNOWN", "INVALID_REQUEST", ""})
+FINAL_REASONS: Final = frozenset({"STATION_MISMATCH"})  # whatever the status
+# What gRPC itself says of a connection that broke; the registry's own refusals carry a reason.
+BROKEN_CODES: Final = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.INTERNAL,
+    }
+)
+HANDSHAKE_WORDS: Final = ("handshake", "certificate")  # in gRPC's text when TLS failed: its status does not tell
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +82,12 @@ class RegistryClient:
     @classmethod
     def connect(cls, config: RegistryConfig, passphrase: bytes | None, call_timeout_s: float) -> RegistryClient:
         """Open a channel; nothing is sent yet. Raises TrustUnusable, KeysUnusable."""
+        certificate = _read(config.certificate)
+        _require_valid(certificate, config.certificate)
         credentials = grpc.ssl_channel_credentials(
             root_certificates=_read(config.ca),
             private_key=load_client_key(config.private_key, passphrase),
-            certificate_chain=_read(config.certificate),
+            certificate_chain=certificate,
         )
         return cls(grpc.aio.secure_channel(config.address, credentials, options=OPTIONS), call_timeout_s)
 
@@ -75,23 +95,27 @@ class RegistryClient:
         """Close the channel."""
         await self._channel.close()
 
-    async def clock_offset_ms(self) -> int:
-        """Station clock minus registry clock, half of the round trip taken off; milliseconds."""
+    async def clock_offset_ms(self) -> int | None:
+        """Station clock minus registry clock, half of the round trip taken off; milliseconds.
+
+        None where the registry tells no time, or one that cannot be.
+        """
         began = time.time()
-        try:
-            answer = await self._stub.GetStationLedger(registry_pb2.GetStationLedgerRequest(), timeout=self._timeout_s)
-        except grpc.aio.AioRpcError as error:
-            raise _failure(error) from error
+        answer = await _answered(
+            self._stub.GetStationLedger(registry_pb2.GetStationLedgerRequest(), timeout=self._timeout_s),
+            registry_pb2.GetStationLedgerResponse,
+        )
         middle_ms = 500 * (began + time.time())
-        return round(middle_ms - answer.server_time.ToMilliseconds())
+        offset_ms = round(middle_ms - answer.server_time.seconds * 1000 - answer.server_time.nanos / 1e6)
+        told = answer.HasField("server_time") and abs(offset_ms) <= MAX_CLOCK_OFFSET_MS
+        return offset_ms if told else None
 
     async def begin(self, sha256: bytes, size_bytes: int, sequence: int) -> Begun:
         """Announce a package."""
         request = registry_pb2.BeginUploadRequest(package_sha256=sha256, size_bytes=size_bytes, sequence=sequence)
-        try:
-            answer = await self._stub.BeginUpload(request, timeout=self._timeout_s)
-        except grpc.aio.AioRpcError as error:
-            raise _failure(error) from error
+        answer = await _answered(
+            self._stub.BeginUpload(request, timeout=self._timeout_s), registry_pb2.BeginUploadResponse
+        )
         receipt = answer.receipt if answer.HasField("receipt") else None
         if answer.offset > size_bytes or (receipt is None and answer.max_chunk_bytes == 0):
             raise RegistryNonsense("the registry announced an offset past the end, or no chunk size")
@@ -107,15 +131,14 @@ class RegistryClient:
                 yield registry_pb2.UploadChunksRequest(package_sha256=sha256, offset=start, content=piece)
 
         call = self._stub.UploadChunks(chunks())
+        patience_s = self._timeout_s + chunk_bytes / SLOWEST_BYTES_PER_S
         safe = offset
         try:
             while safe < len(content):
-                answer = await asyncio.wait_for(call.read(), self._timeout_s)
-                if not isinstance(answer, registry_pb2.UploadChunksResponse):  # grpc.aio.EOF
-                    code = await call.code()
-                    if code is not grpc.StatusCode.OK:
-                        raise _failure_of_call(code, await call.details() or "")
-                    raise RegistryNonsense("the registry ended the upload before its end", offset=safe)
+                answer = await asyncio.wait_for(call.read(), patience_s)
+                if not isinstance(answer, registry_pb2.UploadChunksResponse):
+                    what = "ended the upload" if answer is grpc.aio.EOF else "answered what cannot be read"
+                    raise RegistryNonsense(f"the registry {what} before its end", offset=safe)
                 if not safe < answer.offset <= len(content):
                     raise RegistryNonsense(
                         "the registry confirmed an offset that cannot be", offset=safe, found=int(answer.offset)
@@ -125,18 +148,16 @@ class RegistryClient:
         except grpc.aio.AioRpcError as error:
             raise _failure(error) from error
         except TimeoutError as error:
-            raise RegistryUnreachable(f"no answer within {self._timeout_s:g} s", offset=safe) from error
+            raise RegistryUnreachable(f"no answer within {patience_s:g} s", offset=safe) from error
         finally:
             call.cancel()
 
     async def finish(self, sha256: bytes) -> bytes:
         """Have the package verified and stored; returns the receipt, unverified."""
-        try:
-            answer = await self._stub.FinishUpload(
-                registry_pb2.FinishUploadRequest(package_sha256=sha256), timeout=self._timeout_s
-            )
-        except grpc.aio.AioRpcError as error:
-            raise _failure(error) from error
+        answer = await _answered(
+            self._stub.FinishUpload(registry_pb2.FinishUploadRequest(package_sha256=sha256), timeout=self._timeout_s),
+            registry_pb2.FinishUploadResponse,
+        )
         if not 0 < len(answer.receipt) <= MAX_RECEIPT_BYTES:
             raise RegistryNonsense("the receipt is empty or too long", length=len(answer.receipt))
         return answer.receipt
@@ -149,17 +170,43 @@ def _read(path: Path) -> bytes:
         raise TrustUnusable(f"{path} cannot be read: {error.strerror}", file=str(path)) from error
 
 
-def _failure_of_call(code: grpc.StatusCode, details: str) -> DeliveryFailed:
-    return RegistryUnreachable(f"the upload broke: {code.name} {details[:200]}")
+def _require_valid(certificate: bytes, path: Path) -> None:
+    """Say plainly what would otherwise be seen as a connection that never comes about. Raises TrustUnusable."""
+    try:
+        read = x509.load_pem_x509_certificate(certificate)
+    except ValueError as error:
+        raise TrustUnusable(f"{path} is no certificate", file=str(path)) from error
+    now = datetime.now(UTC)  # the TLS library asks the system's clock, too
+    if not read.not_valid_before_utc <= now <= read.not_valid_after_utc:
+        begin, end = read.not_valid_before_utc, read.not_valid_after_utc
+        raise TrustUnusable(
+            f"{path} is valid from {begin:%Y-%m-%d} to {end:%Y-%m-%d}, and this machine's clock says {now:%Y-%m-%d}:"
+            " set the clock, or have a new certificate issued",
+            file=str(path),
+        )
+
+
+async def _answered(call: Awaitable[object], kind: type[Answer]) -> Answer:
+    """Wait for an answer of this kind; gRPC gives None for bytes that it could not decode."""
+    try:
+        answer = await call
+    except grpc.aio.AioRpcError as error:
+        raise _failure(error) from error
+    if not isinstance(answer, kind):
+        raise RegistryNonsense("the registry answered what cannot be read")
+    return answer
 
 
 def _failure(error: grpc.aio.AioRpcError) -> DeliveryFailed | PackageRefused:
     """Read the registry's reason; decide whether the package is refused for good."""
     code, reason = error.code(), _reason(error)
-    text = (error.details() or code.name)[:200]
-    if code in FINAL_CODES and reason not in NOT_FINAL_REASONS:
+    details = error.details() or code.name
+    text = details[:200]
+    if reason in FINAL_REASONS or (code in FINAL_CODES and reason not in NOT_FINAL_REASONS):
         return PackageRefused(text, registry_reason=reason)
-    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
+    if code is grpc.StatusCode.UNAVAILABLE and any(word in details.lower() for word in HANDSHAKE_WORDS):
+        return TrustUnusable(f"TLS with the registry failed: check clock, ca and certificate ({text})")
+    if code in BROKEN_CODES and not reason:
         return RegistryUnreachable(text)
     return RegistryBusy(text, registry_reason=reason or code.name)
 

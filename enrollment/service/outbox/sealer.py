@@ -15,6 +15,7 @@ from uuid import UUID
 
 import uuid_utils
 
+from enrollment.core.dossier.documents import documents
 from enrollment.core.dossier.model import Dossier
 from enrollment.core.errors import EnrollmentError
 from enrollment.core.sealing.manifest import ManifestFields
@@ -22,17 +23,11 @@ from enrollment.core.sealing.recipient_key import RecipientPublicKey
 from enrollment.core.sealing.seal import seal_package
 from enrollment.core.sealing.signing_key import SigningKey
 from enrollment.service.config import Clock
-from enrollment.service.outbox.documents import (
-    CAPTURES_PART,
-    DEMOGRAPHICS_PART,
-    JSON_MEDIA_TYPE,
-    captures_document,
-    demographics_document,
-)
 from enrollment.service.outbox.events import OutboxEvents
 from enrollment.service.store.errors import ChainMoved
 from enrollment.service.store.instants import to_ms
 from enrollment.service.store.outbox_store import NewPackage, OutboxPackage
+from enrollment.service.store.packable import operators_of
 from enrollment.service.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -106,10 +101,7 @@ class Sealer:
                 continue
 
     def _parts(self, dossier: Dossier) -> dict[str, tuple[str, bytes]]:
-        parts = {
-            DEMOGRAPHICS_PART: (JSON_MEDIA_TYPE, demographics_document(dossier)),
-            CAPTURES_PART: (JSON_MEDIA_TYPE, captures_document(dossier)),
-        }
+        parts = documents(dossier)
         for capture in dossier.captures:
             for part in capture.parts:
                 content = self._store.dossiers.read_part(dossier.dossier_id, part.name)
@@ -117,8 +109,6 @@ class Sealer:
         return parts
 
     def _fields(self, dossier: Dossier, sequence: int, previous: bytes | None) -> ManifestFields:
-        others = (capture.operator_id for capture in dossier.captures)
-        absent = (finger.operator_id for finger in dossier.absent_fingers)
         offset = self._store.settings.get(CLOCK_OFFSET_SETTING)
         now = self._clock.now()
         return ManifestFields(
@@ -129,7 +119,7 @@ class Sealer:
             previous_digest=previous,
             procedure_id=dossier.plan.plan_id,
             procedure_version=str(dossier.plan.version),
-            operators=tuple(dict.fromkeys((dossier.operator_id, *others, *absent))),
+            operators=operators_of(dossier),
             opened_at_ms=to_ms(dossier.created_at),
             completed_at_ms=to_ms(dossier.completed_at or now),
             created_at_ms=to_ms(now),

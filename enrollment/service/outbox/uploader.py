@@ -57,6 +57,7 @@ class Uploader:
 
     def wake(self) -> None:
         """A package was queued, or a person asked for a retry: try at once."""
+        self._events.all_changed()  # a retry frees those behind it
         self._failures = 0
         self._due_s = 0.0
         self._wanted.set()
@@ -101,6 +102,7 @@ class Uploader:
                     outbox.refuse, package.package_id, refused.registry_reason or refused.reason, str(refused)
                 )
             )
+            self._events.all_changed()  # those behind it wait now
         except EnrollmentError as error:
             await self._postpone(package, error)
         else:
@@ -119,7 +121,8 @@ class Uploader:
         client = self._client
         offset_ms = await client.clock_offset_ms()
         self.registry_reachable = True
-        await asyncio.to_thread(self._store.settings.put, CLOCK_OFFSET_SETTING, str(offset_ms))
+        if offset_ms is not None:
+            await asyncio.to_thread(self._store.settings.put, CLOCK_OFFSET_SETTING, str(offset_ms))
         begun = await client.begin(package.sha256, package.size_bytes, package.sequence)
         if begun.receipt is not None:
             return begun.receipt
@@ -166,7 +169,7 @@ class Uploader:
         self._failures += 1
         self._due_s = self._clock.monotonic() + delay_s
         due = self._clock.now() + timedelta(seconds=delay_s)
-        logger.warning("package %d waits %.1f s: %s", package.sequence, delay_s, error.reason)
+        logger.warning("package %d waits %.1f s: %s (%s)", package.sequence, delay_s, error.reason, error)
         reason = str(error.facts.get("registry_reason") or error.reason)
         self._tell(await asyncio.to_thread(self._store.outbox.postpone, package.package_id, reason, str(error), due))
 

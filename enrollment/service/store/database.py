@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from enrollment.service.store.errors import DatabaseUnavailable
+from enrollment.core.errors import InvalidPlan
+from enrollment.service.store.errors import DatabaseUnavailable, StoredDataDamaged
 
 BUSY_TIMEOUT_S: Final = 10.0
 PRAGMAS: Final = (
@@ -49,20 +51,29 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._writing = threading.Lock()
-        with self._typed_errors():
+        try:
             _create_private(path)
+        except OSError as error:
+            raise self._unavailable(f"unable to open: {error.strerror}") from error
         self._engine = _engine(path)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that holds the write lock; on disk when the block ends. Raises DatabaseUnavailable."""
-        with self._typed_errors(), self._writing, self._engine.begin() as connection:
+        """A transaction that holds the write lock; on disk when the block ends.
+
+        Raises DatabaseUnavailable, StoredDataDamaged; nothing has changed then.
+        """
+        with self._typed_errors(), self._writing, self._engine.begin() as connection, typed_damage():
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One consistent view; never blocked by a writer. Raises DatabaseUnavailable."""
-        with self._typed_errors(), self._engine.connect().execution_options(read_only=True) as connection:
+        """One consistent view; never blocked by a writer. Raises DatabaseUnavailable, StoredDataDamaged."""
+        with (
+            self._typed_errors(),
+            self._engine.connect().execution_options(read_only=True) as connection,
+            typed_damage(),
+        ):
             yield connection
 
     def forget_deleted(self) -> None:
@@ -88,12 +99,30 @@ class Database:
             raise self._unavailable(str(error.orig)) from None  # the statement could carry personal fields
         except (sqlite3.Error, SQLAlchemyError) as error:
             raise self._unavailable(str(error)) from None
-        except OSError as error:
-            raise self._unavailable(f"unable to open: {error.strerror}") from None
+        except UnicodeDecodeError:  # text, or SQLite's own message about it, that was damaged
+            raise self._unavailable("database disk image is malformed") from None
 
     def _unavailable(self, said: str) -> DatabaseUnavailable:
         remedy = next((remedy for words, remedy in REMEDIES if words in said.lower()), FALLBACK_REMEDY)
         return DatabaseUnavailable(f"{self.path}: {said}; {remedy}", file=str(self.path), problem=said, remedy=remedy)
+
+
+@contextmanager
+def typed_damage(**facts: str) -> Iterator[None]:
+    """Name what a value does that SQLite gives back, but that was never written: a damaged or forged file.
+
+    Raises StoredDataDamaged with the place in the code, never with the value, which may be personal.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, InvalidPlan) as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise StoredDataDamaged(
+            "a stored value is not what was written",
+            kind=type(error).__name__,
+            place=f"{Path(place.filename).stem}.{place.name}:{place.lineno}",
+            **facts,
+        ) from None
 
 
 def _create_private(path: Path) -> None:

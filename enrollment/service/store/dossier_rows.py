@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -18,9 +19,13 @@ from enrollment.core.dossier.model import (
     QualityRecord,
 )
 from enrollment.core.dossier.plan import plan_from_table
+from enrollment.service.store.database import typed_damage
+from enrollment.service.store.errors import StoredDataDamaged
 from enrollment.service.store.instants import from_ms
 from enrollment.service.store.tables import ABSENCES, CAPTURES, DOSSIERS, PACKAGES, PARTS, PORTRAIT_SLOT
 from enrollment.service.store.vault import DossierCipher, Vault
+
+logger = logging.getLogger(__name__)
 
 DEMOGRAPHICS_PLACE: Final = "demographics"
 PART_COLUMNS: Final = (
@@ -66,41 +71,83 @@ def part_place(name: str) -> str:
     return f"part/{name}"
 
 
-def load_dossiers(connection: Connection, rows: Sequence[AnyRow], vault: Vault) -> list[Dossier]:
-    """Build whole dossiers from rows of the dossiers table, in their order; four queries whatever their number."""
+def load_dossiers(
+    connection: Connection, rows: Sequence[AnyRow], vault: Vault, *, even_damaged: bool = False
+) -> list[Dossier]:
+    """Build whole dossiers from rows of the dossiers table, in their order; four queries whatever their number.
+
+    even_damaged: a dossier that does not decrypt comes without its personal fields instead of raising
+        StoredDataDamaged, so that it holds up neither a list nor its own removal.
+    """
     ids = [row.dossier_id for row in rows]
     captures = _by_dossier(connection.execute(select(CAPTURES).where(CAPTURES.c.dossier_id.in_(ids))))
     parts = _by_dossier(connection.execute(select(*PART_COLUMNS).where(PARTS.c.dossier_id.in_(ids))))
     absences = _by_dossier(connection.execute(select(ABSENCES).where(ABSENCES.c.dossier_id.in_(ids))))
     packages = select(PACKAGES.c.dossier_id, PACKAGES.c.sha256).where(PACKAGES.c.dossier_id.in_(ids))
     digests = {row.dossier_id: bytes(row.sha256) for row in connection.execute(packages)}
-    found = []
-    for row in rows:
-        key = row.dossier_id
-        cipher = vault.cipher(key, row.wrapped_key) if row.wrapped_key is not None else None
-        found.append(
-            Dossier(
-                dossier_id=key,
-                state=DossierState(row.state),
-                plan=plan_from_table(json.loads(row.plan)),
-                operator_id=row.operator_id,
-                created_at=from_ms(row.created_at),
-                completed_at=None if row.completed_at is None else from_ms(row.completed_at),
-                package_sha256=digests.get(key),
-                demographics=_demographics(row, cipher),
-                captures=_captures(captures.get(key, ()), parts.get(key, ())),
-                absent_fingers=tuple(
-                    _absent(absent, cipher) for absent in sorted(absences.get(key, ()), key=lambda one: one.position)
-                ),
-            )
+    return [
+        _dossier(
+            row,
+            _captures(captures.get(row.dossier_id, ()), parts.get(row.dossier_id, ())),
+            absences.get(row.dossier_id, ()),
+            digests.get(row.dossier_id),
+            vault,
+            even_damaged=even_damaged,
         )
-    return found
+        for row in rows
+    ]
 
 
-def load_dossier(connection: Connection, dossier_id: str, vault: Vault) -> Dossier | None:
+def load_dossier(
+    connection: Connection, dossier_id: str, vault: Vault, *, even_damaged: bool = False
+) -> Dossier | None:
     """One whole dossier, or None."""
     row = connection.execute(select(DOSSIERS).where(DOSSIERS.c.dossier_id == dossier_id)).one_or_none()
-    return None if row is None else load_dossiers(connection, [row], vault)[0]
+    return None if row is None else load_dossiers(connection, [row], vault, even_damaged=even_damaged)[0]
+
+
+def _dossier(
+    row: AnyRow,
+    captures: tuple[Capture, ...],
+    absences: Sequence[AnyRow],
+    package_sha256: bytes | None,
+    vault: Vault,
+    *,
+    even_damaged: bool,
+) -> Dossier:
+    absences = sorted(absences, key=lambda absent: absent.position)
+    demographics: dict[str, str] = {}
+    descriptions: dict[int, str] = {}
+    if row.wrapped_key is not None:
+        try:
+            with typed_damage(dossier_id=row.dossier_id):
+                cipher = vault.cipher(row.dossier_id, row.wrapped_key)
+                demographics = _demographics(row, cipher)
+                descriptions = {absent.position: _description(absent, cipher) for absent in absences}
+        except StoredDataDamaged as error:
+            if not even_damaged:
+                raise
+            logger.error("dossier %s is shown without its personal fields: %s", row.dossier_id, error)
+    return Dossier(
+        dossier_id=row.dossier_id,
+        state=DossierState(row.state),
+        plan=plan_from_table(json.loads(row.plan)),
+        operator_id=row.operator_id,
+        created_at=from_ms(row.created_at),
+        completed_at=None if row.completed_at is None else from_ms(row.completed_at),
+        package_sha256=package_sha256,
+        demographics=demographics,
+        captures=captures,
+        absent_fingers=tuple(
+            AbsentFinger(
+                absent.position,
+                FingerAbsence(absent.absence),
+                descriptions.get(absent.position, ""),
+                absent.operator_id,
+            )
+            for absent in absences
+        ),
+    )
 
 
 def _by_dossier(rows: Iterable[AnyRow]) -> dict[str, list[AnyRow]]:
@@ -110,8 +157,8 @@ def _by_dossier(rows: Iterable[AnyRow]) -> dict[str, list[AnyRow]]:
     return grouped
 
 
-def _demographics(row: AnyRow, cipher: DossierCipher | None) -> dict[str, str]:
-    if cipher is None or row.sealed_demographics is None:
+def _demographics(row: AnyRow, cipher: DossierCipher) -> dict[str, str]:
+    if row.sealed_demographics is None:
         return {}
     fields: dict[str, str] = json.loads(cipher.open(DEMOGRAPHICS_PLACE, row.sealed_demographics))
     return fields
@@ -144,8 +191,7 @@ def capture_from(row: AnyRow, parts: Sequence[PartRecord]) -> Capture:
     )
 
 
-def _absent(row: AnyRow, cipher: DossierCipher | None) -> AbsentFinger:
-    description = ""
-    if cipher is not None and row.sealed_description is not None:
-        description = cipher.open(absence_place(row.position), row.sealed_description).decode()
-    return AbsentFinger(row.position, FingerAbsence(row.absence), description, row.operator_id)
+def _description(row: AnyRow, cipher: DossierCipher) -> str:
+    if row.sealed_description is None:
+        return ""
+    return cipher.open(absence_place(row.position), row.sealed_description).decode()

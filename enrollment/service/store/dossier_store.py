@@ -33,6 +33,7 @@ from enrollment.service.store.errors import (
     StoredDataDamaged,
 )
 from enrollment.service.store.instants import to_ms
+from enrollment.service.store.packable import require_operator, require_parts
 from enrollment.service.store.tables import (
     ABSENCES,
     CAPTURES,
@@ -80,27 +81,32 @@ class DossierStore:
         self._database, self._vault, self._audit, self._clock = database, vault, audit, clock
 
     def create(self, plan: Plan, demographics: Mapping[str, str], *, request_id: str, operator_id: str) -> Dossier:
-        """Open a dossier; the same request_id, plan and operator give the same dossier.
+        """Open a dossier; the same request again gives the same dossier.
 
-        Raises InvalidDemographics, RequestConflict (the request_id was used for another).
+        Raises InvalidDemographics, InvalidInput (the operator), RequestConflict (the request_id asked for another).
         """
         fields = validated(plan, demographics)
         plan_json = json.dumps(plan_to_table(plan), ensure_ascii=False)
         content = rows.demographics_to_bytes(fields)
+        request = json.dumps([plan.plan_id, operator_id, sorted(fields.items())]).encode()
+        require_operator(operator_id)
         with self._database.write() as connection:
             earlier = connection.execute(select(DOSSIERS).where(DOSSIERS.c.request_id == request_id)).one_or_none()
-            digest = hashlib.sha256(json.dumps([plan.plan_id, operator_id]).encode()).digest()
             if earlier is not None:
-                if earlier.request_digest != digest:
+                opened = rows.load_dossiers(connection, [earlier], self._vault)[0]
+                key = earlier.wrapped_key  # gone after a purge: then nothing can be compared any more
+                if key is not None and self._vault.cipher(opened.dossier_id, key).digest(request) != bytes(
+                    earlier.request_digest
+                ):
                     raise RequestConflict("this request_id opened another dossier", request_id=request_id)
-                return rows.load_dossiers(connection, [earlier], self._vault)[0]
+                return opened
             dossier_id = str(uuid_utils.uuid7())
             wrapped_key, cipher = self._vault.new_key(dossier_id)
             connection.execute(
                 insert(DOSSIERS).values(
                     dossier_id=dossier_id,
                     request_id=request_id,
-                    request_digest=digest,
+                    request_digest=cipher.digest(request),
                     state=DossierState.OPEN.value,
                     plan=plan_json,
                     operator_id=operator_id,
@@ -128,7 +134,8 @@ class DossierStore:
             found = connection.execute(query).all()
             page = found[: min(page_size, MAX_PAGE)]
             token = page[-1].dossier_id if len(found) > len(page) else ""
-            return DossierPage(tuple(rows.load_dossiers(connection, page, self._vault)), token)
+            found_dossiers = rows.load_dossiers(connection, page, self._vault, even_damaged=True)
+            return DossierPage(tuple(found_dossiers), token)
 
     def update_demographics(self, dossier_id: str, demographics: Mapping[str, str], *, operator_id: str) -> Dossier:
         """Replace all fields. Raises DossierUnknown, DossierNotOpen, InvalidDemographics."""
@@ -145,6 +152,7 @@ class DossierStore:
             raise InvalidInput(
                 f"an absence is of one finger, 1..10, in at most {MAX_DESCRIPTION} characters", position=absent.position
             )
+        require_operator(absent.operator_id)
         with self._database.write() as connection:
             dossier, cipher = self._open_dossier(connection, dossier_id)
             if dossier.capture_of(absent.position) is not None:
@@ -170,9 +178,11 @@ class DossierStore:
     def add_capture(self, dossier_id: str, new: NewCapture, *, replace: bool, request_id: str) -> Capture:
         """Store a capture with its parts; the same request_id again gives what it stored.
 
-        Raises DossierUnknown, DossierNotOpen, PositionNotInPlan, PositionAlreadyCaptured, RequestConflict.
+        Raises DossierUnknown, DossierNotOpen, PositionNotInPlan, PositionAlreadyCaptured, RequestConflict, and
+        InvalidInput for what no package could carry.
         """
         slot = PORTRAIT_SLOT if new.position is None else new.position
+        require_operator(new.operator_id)
         with self._database.write() as connection:
             earlier = self._capture_for_request(connection, request_id)
             if earlier is not None:
@@ -190,6 +200,7 @@ class DossierStore:
                     )
                 here = (CAPTURES.c.dossier_id == dossier_id, CAPTURES.c.position == slot)
                 connection.execute(delete(CAPTURES).where(*here))  # its parts go with it
+            require_parts(dossier, new.position, new.parts)
             absent = (ABSENCES.c.dossier_id == dossier_id, ABSENCES.c.position == slot)
             connection.execute(delete(ABSENCES).where(*absent))
             capture_id = str(uuid_utils.uuid7())
@@ -249,9 +260,9 @@ class DossierStore:
             if row is None:
                 self._load(connection, dossier_id)
                 raise PartUnknown("the dossier has no such part", dossier_id=dossier_id)
-        if row.wrapped_key is None or row.sealed_content is None:
-            raise PartPurged("the dossier was purged: its parts are gone for ever", dossier_id=dossier_id)
-        return _open_part(self._vault.cipher(dossier_id, row.wrapped_key), row)
+            if row.wrapped_key is None or row.sealed_content is None:
+                raise PartPurged("the dossier was purged: its parts are gone for ever", dossier_id=dossier_id)
+            return _open_part(self._vault.cipher(dossier_id, row.wrapped_key), row)
 
     def minutiae_records(self, dossier_id: str) -> Mapping[int, bytes]:
         """The minutiae record of each captured position. Raises DossierUnknown, StoredDataDamaged."""
@@ -264,32 +275,26 @@ class DossierStore:
             ).all()
             if not found:
                 self._load(connection, dossier_id)
-        return {
-            row.position: _open_part(self._vault.cipher(dossier_id, row.wrapped_key), row)
-            for row in found
-            if row.wrapped_key is not None and row.sealed_content is not None
-        }
+            return {
+                row.position: _open_part(self._vault.cipher(dossier_id, row.wrapped_key), row)
+                for row in found
+                if row.wrapped_key is not None and row.sealed_content is not None
+            }
 
     def _destroy(self, dossier_id: str, state: DossierState, action: str, operator_id: str, **facts: str) -> Dossier:
         with self._database.write() as connection:
-            dossier = self._load(connection, dossier_id)
-            if dossier.state is state:
-                return dossier
-            require_transition(dossier_id, dossier.state, state)
-            _update(connection, dossier_id, state=state.value, wrapped_key=None, sealed_demographics=None)
-            connection.execute(update(PARTS).where(PARTS.c.dossier_id == dossier_id).values(sealed_content=None))
-            connection.execute(
-                update(ABSENCES).where(ABSENCES.c.dossier_id == dossier_id).values(sealed_description=None)
-            )
-            packages = select(PACKAGES.c.package_id).where(PACKAGES.c.dossier_id == dossier_id)
-            connection.execute(delete(PACKAGE_CONTENTS).where(PACKAGE_CONTENTS.c.package_id.in_(packages)))
-            self._audit.append_in(connection, action, operator_id, dossier_id=dossier_id, **facts)
+            dossier = self._load(connection, dossier_id, even_damaged=True)
+            if dossier.state is not state:
+                require_transition(dossier_id, dossier.state, state)
+                _erase(connection, dossier_id)
+                _update(connection, dossier_id, state=state.value)
+                self._audit.append_in(connection, action, operator_id, dossier_id=dossier_id, **facts)
             destroyed = self._load(connection, dossier_id)
-        self._database.forget_deleted()
+        self._database.forget_deleted()  # repeated with the call: a crash may have come between the two
         return destroyed
 
-    def _load(self, connection: Connection, dossier_id: str) -> Dossier:
-        found = rows.load_dossier(connection, dossier_id, self._vault)
+    def _load(self, connection: Connection, dossier_id: str, *, even_damaged: bool = False) -> Dossier:
+        found = rows.load_dossier(connection, dossier_id, self._vault, even_damaged=even_damaged)
         if found is None:
             raise DossierUnknown("this station has no such dossier", dossier_id=dossier_id[:64])
         return found
@@ -352,6 +357,15 @@ def _insert_parts(
 
 def _update(connection: Connection, dossier_id: str, **values: str | bytes | int | None) -> None:
     connection.execute(update(DOSSIERS).where(DOSSIERS.c.dossier_id == dossier_id).values(**values))
+
+
+def _erase(connection: Connection, dossier_id: str) -> None:
+    """Destroy the key and whatever it or the registry could open; ids, digests and the receipt stay."""
+    _update(connection, dossier_id, wrapped_key=None, sealed_demographics=None)
+    connection.execute(update(PARTS).where(PARTS.c.dossier_id == dossier_id).values(sealed_content=None))
+    connection.execute(update(ABSENCES).where(ABSENCES.c.dossier_id == dossier_id).values(sealed_description=None))
+    packages = select(PACKAGES.c.package_id).where(PACKAGES.c.dossier_id == dossier_id)
+    connection.execute(delete(PACKAGE_CONTENTS).where(PACKAGE_CONTENTS.c.package_id.in_(packages)))
 
 
 def _open_part(cipher: DossierCipher, row: rows.AnyRow) -> bytes:

@@ -66,14 +66,13 @@ class OperatorSessions:
 
     def authenticate(self, token: str) -> OperatorSession:
         """Whose session it is. Raises SessionInvalid; the same error for unknown and for expired."""
-        row = None
         if len(token) <= MAX_TOKEN_CHARACTERS:
             with self._database.read() as connection:
                 found = select(SESSIONS).where(SESSIONS.c.token_sha256 == _digest(token))
                 row = connection.execute(found).one_or_none()
-        if row is None or row.expires_at <= to_ms(self._clock.now()):
-            raise SessionInvalid("this session is unknown or has expired: have a new one issued")
-        return OperatorSession(row.operator_id, Role(row.role), from_ms(row.expires_at))
+                if row is not None and row.expires_at > to_ms(self._clock.now()):
+                    return OperatorSession(row.operator_id, Role(row.role), from_ms(row.expires_at))
+        raise SessionInvalid("this session is unknown or has expired: have a new one issued")
 
     def revoke(self, operator_id: str) -> None:
         """End every session of an operator."""

@@ -7,10 +7,11 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from enrollment.core.dossier.lifecycle import require_transition
 from enrollment.core.dossier.model import DossierState
+from enrollment.core.sealing.field_rules import MAX_SEQUENCE
 from enrollment.service.config import Clock
 from enrollment.service.store.audit_log import AuditLog
 from enrollment.service.store.database import Database
@@ -147,7 +148,7 @@ class OutboxStore:
     def for_dossier(self, dossier_id: str) -> OutboxPackage | None:
         """The dossier's package; None while it is not sealed. Raises DossierUnknown."""
         with self._database.read() as connection:
-            row = connection.execute(select(PACKAGES).where(PACKAGES.c.dossier_id == dossier_id)).one_or_none()
+            row = connection.execute(_packages().where(PACKAGES.c.dossier_id == dossier_id)).one_or_none()
             if row is None:
                 _dossier_state(connection, dossier_id)
             return None if row is None else _package(row)
@@ -155,20 +156,20 @@ class OutboxStore:
     def list(self, state: PackageState | None, page_size: int, page_token: str) -> PackagePage:
         """A page by sequence number, newest first. page_token: "" for the first, else from the page before."""
         size = min(page_size, MAX_PAGE)
-        query = select(PACKAGES).order_by(PACKAGES.c.sequence.desc()).limit(size + 1)
+        query = _packages().order_by(PACKAGES.c.sequence.desc()).limit(size + 1)
         if state is not None:
             query = query.where(PACKAGES.c.state == state.value)
         if page_token:
-            before = int(page_token) if page_token.isascii() and page_token.isdecimal() else 0
-            query = query.where(PACKAGES.c.sequence < min(before, 2**63 - 1))
+            before = int(page_token[:19]) if page_token.isascii() and page_token.isdecimal() else 0
+            query = query.where(PACKAGES.c.sequence < min(before, MAX_SEQUENCE))
         with self._database.read() as connection:
             found = connection.execute(query).all()
-        page = found[:size]
-        return PackagePage(tuple(map(_package, page)), str(page[-1].sequence) if len(found) > size else "")
+            page = found[:size]
+            return PackagePage(tuple(map(_package, page)), str(page[-1].sequence) if len(found) > size else "")
 
     def next_to_send(self) -> OutboxPackage | None:
         """The oldest package without a receipt: packages go strictly in sequence. None when all have one."""
-        waiting = select(PACKAGES).where(PACKAGES.c.state != PackageState.ACKNOWLEDGED.value)
+        waiting = _packages().where(PACKAGES.c.state != PackageState.ACKNOWLEDGED.value)
         with self._database.read() as connection:
             row = connection.execute(waiting.order_by(PACKAGES.c.sequence).limit(1)).one_or_none()
             return None if row is None else _package(row)
@@ -220,8 +221,6 @@ class OutboxStore:
             here = PACKAGES.c.package_id == package_id
             connection.execute(update(PACKAGES).where(here).values(state=PackageState.REFUSED.value, **values))
             package = _load(connection, package_id)
-            behind = (PACKAGES.c.sequence > package.sequence, PACKAGES.c.state == PackageState.QUEUED.value)
-            connection.execute(update(PACKAGES).where(*behind).values(problem=PREDECESSOR_REFUSED))
             self._audit.append_in(connection, "refused", SYSTEM, package_id=package_id, problem=problem)
             return package
 
@@ -236,7 +235,6 @@ class OutboxStore:
                     "problem_text": "",
                 }
                 connection.execute(update(PACKAGES).where(PACKAGES.c.package_id == package_id).values(values))
-                connection.execute(update(PACKAGES).where(PACKAGES.c.problem == PREDECESSOR_REFUSED).values(problem=""))
                 self._audit.append_in(connection, "package-retried", operator_id, package_id=package_id)
             return _load(connection, package_id)
 
@@ -274,19 +272,19 @@ class OutboxStore:
             last = connection.execute(select(func.max(PACKAGES.c.sequence))).scalar_one() or 0
             waiting = select(PACKAGES.c.sequence).where(PACKAGES.c.state != PackageState.ACKNOWLEDGED.value)
             gaps = connection.execute(waiting.order_by(PACKAGES.c.sequence).limit(MAX_NAMED_GAPS)).scalars().all()
-        opened = sum(dossiers.values())
-        abandoned = dossiers.get(DossierState.ABANDONED.value, 0)
-        return Ledger(
-            opened=opened,
-            collected=opened - abandoned - dossiers.get(DossierState.OPEN.value, 0),
-            sealed=sum(packages.values()),
-            sent=sent,
-            acknowledged=packages.get(PackageState.ACKNOWLEDGED.value, 0),
-            refused=packages.get(PackageState.REFUSED.value, 0),
-            abandoned=abandoned,
-            last_sequence=last,
-            unacknowledged_sequences=tuple(gaps),
-        )
+            opened = sum(dossiers.values())
+            abandoned = dossiers.get(DossierState.ABANDONED.value, 0)
+            return Ledger(
+                opened=opened,
+                collected=opened - abandoned - dossiers.get(DossierState.OPEN.value, 0),
+                sealed=sum(packages.values()),
+                sent=sent,
+                acknowledged=packages.get(PackageState.ACKNOWLEDGED.value, 0),
+                refused=packages.get(PackageState.REFUSED.value, 0),
+                abandoned=abandoned,
+                last_sequence=last,
+                unacknowledged_sequences=tuple(gaps),
+            )
 
     def _change(self, package_id: str, **values: Any) -> OutboxPackage:
         with self._database.write() as connection:
@@ -313,8 +311,15 @@ def _advance_dossier(connection: Connection, dossier_id: str, wanted: DossierSta
     connection.execute(update(DOSSIERS).where(DOSSIERS.c.dossier_id == dossier_id).values(state=wanted.value))
 
 
+def _packages() -> Select[Any]:
+    """All packages, each with the number of the first refused one: what stands behind it must wait."""
+    refused = PACKAGES.alias("refused")
+    first = select(func.min(refused.c.sequence)).where(refused.c.state == PackageState.REFUSED.value)
+    return select(PACKAGES, first.scalar_subquery().label("first_refused"))
+
+
 def _load(connection: Connection, package_id: str) -> OutboxPackage:
-    row = connection.execute(select(PACKAGES).where(PACKAGES.c.package_id == package_id)).one_or_none()
+    row = connection.execute(_packages().where(PACKAGES.c.package_id == package_id)).one_or_none()
     if row is None:
         raise PackageUnknown("the outbox has no such package", package_id=package_id[:64])
     return _package(row)
@@ -326,6 +331,7 @@ def _counts(connection: Connection, column: Any) -> dict[str, int]:
 
 
 def _package(row: Row[Any]) -> OutboxPackage:
+    held_up = row.first_refused is not None and row.first_refused < row.sequence
     return OutboxPackage(
         package_id=row.package_id,
         dossier_id=row.dossier_id,
@@ -336,7 +342,7 @@ def _package(row: Row[Any]) -> OutboxPackage:
         sent_bytes=row.sent_bytes,
         attempts=row.attempts,
         next_attempt_at=None if row.next_attempt_at is None else from_ms(row.next_attempt_at),
-        problem=row.problem,
+        problem=PREDECESSOR_REFUSED if held_up and row.state == PackageState.QUEUED.value else row.problem,
         problem_text=row.problem_text,
         sealed_at=from_ms(row.sealed_at),
         received_at=None if row.received_at is None else from_ms(row.received_at),

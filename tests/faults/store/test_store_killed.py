@@ -2,68 +2,140 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import random
+import signal
 import subprocess
 import sys
+import time
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
-from enrollment.core.dossier.model import DossierState
+import pytest
+
+from enrollment.core.dossier.model import Dossier, DossierState
 from enrollment.service.config import SystemClock
 from enrollment.service.keys.software_keys import SoftwareKeys
+from enrollment.service.store.errors import PartPurged
 from enrollment.service.store.store import Store
 
 WORKER = Path(__file__).with_name("worker_that_is_killed.py")
-KILLS = 10
-ORDER = [DossierState.OPEN, DossierState.COMPLETE, DossierState.SEALED, DossierState.ACKNOWLEDGED]
-SAID = {"opened": DossierState.OPEN, "completed": DossierState.COMPLETE, "sealed": DossierState.SEALED,
-        "acknowledged": DossierState.ACKNOWLEDGED}  # fmt: skip
+KILLS = 30
+LONGEST_STEP_S = 0.03  # a kill comes at any moment of the step that is under way
+WAY = [
+    DossierState.OPEN,
+    DossierState.COMPLETE,
+    DossierState.SEALED,
+    DossierState.ACKNOWLEDGED,
+    DossierState.PURGED,
+]
+SAID = {
+    "opened": DossierState.OPEN,
+    "completed": DossierState.COMPLETE,
+    "sealed": DossierState.SEALED,
+    "acknowledged": DossierState.ACKNOWLEDGED,
+    "purged": DossierState.PURGED,
+    "abandoned": DossierState.ABANDONED,
+}
+WITH_PACKAGE = {DossierState.SEALED, DossierState.ACKNOWLEDGED, DossierState.PURGED}
+ERASED = {DossierState.PURGED, DossierState.ABANDONED}
 
 
-def told_until_killed(folder: Path, lines: int) -> list[list[str]]:
-    """Run the worker, kill it after so many lines and a moment, and return all that it had said."""
-    with subprocess.Popen([sys.executable, WORKER, folder], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        said = [process.stdout.readline().split() for _ in range(lines)]
-        process.kill()
-        said += [line.split() for line in process.stdout if line.endswith("\n")]
-    return [words for words in said if words]
+class Told:
+    """What the store acknowledged, over all kills."""
 
+    def __init__(self) -> None:
+        self.state: dict[str, DossierState] = {}
+        self.captured: defaultdict[str, set[int | None]] = defaultdict(set)
+        self.name: dict[str, str] = {}
+        self.wrapped_key: dict[str, bytes] = {}
 
-def test_everything_acknowledged_before_a_kill_is_there_afterwards(tmp_path: Path) -> None:
-    chance = random.Random(20261123)  # noqa: S311 - which moment, not a secret
-    keys = SoftwareKeys.create(tmp_path / "keys", "T")
-    said: list[list[str]] = []
-    for _ in range(KILLS):
-        told = told_until_killed(tmp_path, chance.randrange(1, 25))
-        assert told, "the worker said nothing"
-        said += told
-        store = Store.open(tmp_path / "station.db", SystemClock(), keys)
-        check(store, said)
-        store.close()
-
-
-def check(store: Store, said: list[list[str]]) -> None:
-    least: dict[str, DossierState] = {}
-    captured: defaultdict[str, set[int]] = defaultdict(set)
-    for words in said:
-        if words[0] == "captured":
-            captured[words[1]].add(int(words[2]))
+    def hear(self, words: list[str]) -> None:
+        what, dossier_id, *more = words
+        if what == "captured":
+            self.captured[dossier_id].add(int(more[0]))
+        elif what == "named":
+            self.name[dossier_id] = more[0]
         else:
-            least[words[1]] = SAID[words[0]]
-    for dossier_id, state in least.items():
+            self.state[dossier_id] = SAID[what]
+        if what == "opened":
+            self.wrapped_key[dossier_id] = bytes.fromhex(more[0])
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    SoftwareKeys.create(tmp_path / "keys", "T")
+    command = [sys.executable, str(WORKER), str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+
+
+def run_and_kill(worker: subprocess.Popen[str], first: int, lines: int, then_s: float) -> Iterator[list[str]]:
+    """Let a child work until it has said so many things, kill it a moment later, and give all that it said."""
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    worker.stdin.write(f"{first}\n")
+    worker.stdin.flush()
+    what, pid = worker.stdout.readline().split()
+    assert what == "pid"
+    for _ in range(lines):
+        yield worker.stdout.readline().split()
+    time.sleep(then_s)  # not to wait for anything: to kill at any moment
+    os.kill(int(pid), signal.SIGKILL)
+    while (words := worker.stdout.readline().split()) != ["ended"]:
+        yield words
+
+
+def test_everything_acknowledged_before_a_kill_is_there_afterwards(
+    tmp_path: Path, worker: subprocess.Popen[str]
+) -> None:
+    chance = random.Random(20261123)  # noqa: S311 - which moments, not a secret
+    keys = SoftwareKeys.load(tmp_path / "keys")
+    told = Told()
+    for number in range(KILLS):
+        for words in run_and_kill(worker, number, chance.randrange(0, 14), chance.uniform(0, LONGEST_STEP_S)):
+            told.hear(words)
+        store = Store.open(tmp_path / "station.db", SystemClock(), keys)
+        require_what_was_told(store, told)
+        store.close()
+    assert {*told.state.values()} >= {DossierState.ACKNOWLEDGED, *ERASED}, "the kills came too early to show anything"
+
+
+def require_what_was_told(store: Store, told: Told) -> None:
+    log = store.database.path.with_name("station.db-wal")
+    on_disk = store.database.path.read_bytes() + log.read_bytes()
+    for dossier_id, state in told.state.items():
         dossier = store.dossiers.get(dossier_id)
-        assert ORDER.index(dossier.state) >= ORDER.index(state)
-        found = {capture.position for capture in dossier.captures}
-        assert captured[dossier_id] <= found
-        for capture in dossier.captures:
-            for part in capture.parts:
-                assert len(store.dossiers.read_part(dossier_id, part.name)) == part.length
-        package = store.outbox.for_dossier(dossier_id)
-        assert (package is not None) == (dossier.state in (DossierState.SEALED, DossierState.ACKNOWLEDGED))
-    ledger = store.outbox.ledger()
-    numbers = [package.sequence for package in store.outbox.list(None, 500, "").packages]
-    assert numbers == list(range(ledger.last_sequence, 0, -1)), "the chain has a gap or a number twice"
-    assert store.audit.verify() >= len(said)
+        if dossier.state is not DossierState.ABANDONED:
+            assert WAY.index(dossier.state) >= WAY.index(state)
+        assert told.captured[dossier_id] <= {capture.position for capture in dossier.captures}
+        if dossier.state in ERASED:
+            assert told.wrapped_key[dossier_id] not in on_disk, "erased, and its key is still in the file"
+        else:
+            assert dossier.demographics.get("name", "") >= told.name.get(dossier_id, "")
+        require_parts(store, dossier)
+        assert (store.outbox.for_dossier(dossier_id) is not None) == (dossier.state in WITH_PACKAGE)
+    require_chain(store)
     with store.database.read() as connection:
         assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+        assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+
+
+def require_parts(store: Store, dossier: Dossier) -> None:
+    for part in (part for capture in dossier.captures for part in capture.parts):
+        if dossier.state in ERASED:
+            with pytest.raises(PartPurged):
+                store.dossiers.read_part(dossier.dossier_id, part.name)
+        else:
+            content = store.dossiers.read_part(dossier.dossier_id, part.name)
+            assert hashlib.sha256(content).digest() == part.sha256
+
+
+def require_chain(store: Store) -> None:
+    packages = store.outbox.list(None, 500, "").packages
+    numbers = [package.sequence for package in packages]
+    assert numbers == list(range(len(numbers), 0, -1)), "the chain has a gap, or a number twice"
+    assert len({package.dossier_id for package in packages}) == len(packages), "a dossier has two packages"
+    store.audit.verify()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -37,7 +38,13 @@ PLANTED = [
 
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [LINT, "--no-cache", "--no-logo"], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+        [LINT, "--no-cache", "--no-logo"],
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "200"},  # a contract's name and its verdict on one line
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 

@@ -43,6 +43,8 @@ def test_number_that_agrees_with_birth_and_sex_is_taken(born: str, sex: str, num
     [
         ({"full_name": "x" * 21}, "full_name"),
         ({"full_name": "A\x00B"}, "full_name"),
+        ({"full_name": "A\u200bB"}, "full_name"),
+        ({"full_name": "A\u202eB"}, "full_name"),
         ({"full_name": "R2D2"}, "full_name"),
         ({"date_of_birth": "30/02/2000"}, "date_of_birth"),
         ({"date_of_birth": "00/00/1950"}, "date_of_birth"),
@@ -69,8 +71,8 @@ def test_field_that_the_plan_does_not_have_is_refused_without_its_name() -> None
     assert "Nguyễn" not in str(refused.value)
 
 
-def test_blank_fields_are_left_out_and_text_is_nfc() -> None:
-    assert validated(PLAN, {"full_name": "  Tra\u0302\u0300n  ", "sex": " "}) == {"full_name": "Trần"}
+def test_blank_fields_are_left_out_and_text_is_nfc_with_single_blanks() -> None:
+    assert validated(PLAN, {"full_name": "  Tra\u0302\u0300n \u00a0 A\t", "sex": " "}) == {"full_name": "Trần A"}
 
 
 @given(st.dictionaries(st.sampled_from([field.name for field in PLAN.fields]), st.text(max_size=40)))

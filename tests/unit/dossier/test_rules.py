@@ -13,7 +13,7 @@ from enrollment.core.acceptance import Accepted, Exhausted, TryAgain, better, de
 from enrollment.core.dossier.completeness import MissingItem, missing
 from enrollment.core.dossier.lifecycle import NEXT, TransitionRefused, require_transition
 from enrollment.core.dossier.model import AbsentFinger, Dossier, DossierState, FingerAbsence, QualityRecord
-from enrollment.core.dossier.plan import Plan, PlannedFingerprint
+from enrollment.core.dossier.plan import Plan, PlannedFingerprint, PlannedPortrait
 
 RULE = PlannedFingerprint(1, accept_score=50, max_attempts=3)
 
@@ -35,7 +35,8 @@ def test_decision_follows_score_tries_and_likeness(score: int, attempt: int, sam
 
 def test_hint_is_the_most_pressing_one_and_never_empty() -> None:
     assert decide(RULE, 1, quality(10, "TOO_WET", "BLURRED")) == TryAgain("TOO_WET")
-    assert decide(RULE, 1, quality(10)) == TryAgain("CLEAN_SENSOR")
+    assert decide(RULE, 1, quality(10)) == TryAgain("CLEAN_PLATEN")
+    assert decide(PlannedPortrait(), 1, quality(10)) == TryAgain("HOLD_STILL")
     assert decide(RULE, 1, quality(90), same_as=4) == TryAgain("SAME_FINGER")
 
 

@@ -56,6 +56,8 @@ def test_station_without_a_registry_is_allowed(tmp_path: Path) -> None:
         (('id = "HN-0042-1"', 'id = "no spaces"'), "station.id"),
         (('id = "HN-0042-1"', "id = 7"), "station.id"),
         (("socket_mode = 0o600", "socket_mod = 0o600"), "listen.socket_mod"),
+        (("socket_mode = 0o600", "socket_mode = 0o1777"), "listen.socket_mode"),
+        (("chunk_bytes = 4096", "backoff_max_s = 0.5"), "outbox.backoff_max_s"),
         (('"registry.example:443"', '"registry.example"'), "registry.address"),
         (('"registry.example:443"', '"registry.example:70000"'), "registry.address"),
         (("poll_s = 1", "poll_s = 0"), "devices.poll_s"),

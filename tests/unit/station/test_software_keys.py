@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from enrollment.core.sealing.public_keys import decode_verifying_key
 from enrollment.service.keys.errors import KeysExist, KeysUnusable
@@ -52,8 +54,37 @@ def test_private_files_are_private_and_hold_no_key_in_the_clear_under_a_passphra
         assert (folder / name).stat().st_mode & 0o777 == 0o600, name
     assert made._wrapping not in (folder / WRAPPING_FILE).read_bytes()
     for name in (ES256_FILE, ML_DSA_FILE, CLIENT_KEY_FILE):
-        assert b"ENCRYPTED" in (folder / name).read_bytes()
+        assert (folder / name).read_bytes().startswith(b"-----BEGIN ENROLLMENT ENCRYPTED KEY-----")
     assert made._wrapping.hex() not in repr(made)
+
+
+def test_client_key_that_an_authoritys_tools_encrypted_is_read(tmp_path: Path, passphrase: bytes) -> None:
+    path = tmp_path / "issued.pem"
+    key = ec.generate_private_key(ec.SECP384R1())
+    path.touch(0o600)
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase)))
+    plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    assert load_client_key(path, passphrase) == plain
+    with pytest.raises(KeysUnusable):
+        load_client_key(path, None)
+
+
+def test_creation_that_was_cut_short_is_begun_anew(tmp_path: Path) -> None:
+    first = SoftwareKeys.create(tmp_path, "T")
+    (tmp_path / WRAPPING_FILE).unlink()  # it is written last: a cut before it leaves this
+    with pytest.raises(KeysUnusable):
+        SoftwareKeys.load(tmp_path)
+    second = SoftwareKeys.create(tmp_path, "T")
+    assert second.key_id != first.key_id
+    assert SoftwareKeys.load(tmp_path).key_id == second.key_id
+
+
+def test_client_key_that_somebody_else_put_there_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / CLIENT_KEY_FILE).write_bytes(b"theirs")
+    for _ in range(2):
+        with pytest.raises(KeysUnusable, match=CLIENT_KEY_FILE):
+            SoftwareKeys.create(tmp_path, "T")
+    assert (tmp_path / CLIENT_KEY_FILE).read_bytes() == b"theirs"
 
 
 def test_keys_are_never_overwritten(tmp_path: Path) -> None:
