@@ -158,7 +158,7 @@ def show(console: Console, results: list[SetResult], speed: Speed, pooled: Error
     """Print the table."""
     table = Table()
     table.add_column("set", no_wrap=True)
-    for heading in ("images", "failed", "minutiae", "EER %", "FMR1000", "impostor", "ms"):
+    for heading in ("images", "failed", "minutiae", "EER %", "FMR1000", "top", "ms"):
         table.add_column(heading, justify="right")
     for one in results:
         table.add_row(
@@ -183,9 +183,7 @@ def show(console: Console, results: list[SetResult], speed: Speed, pooled: Error
         f"{statistics.fmean(one.extract_ms for one in results):.1f}",
     )
     console.print(table)
-    console.print(
-        "FMR1000: FNMR % at FMR 0.1 %; impostor: highest score of two fingers; ms: to extract an image, median"
-    )
+    console.print("FMR1000: FNMR % at FMR 0.1 %; top: highest impostor score; ms: to extract an image")
     console.print(
         f"one threshold for all sets: EER {100 * pooled.eer:.2f} %, FMR1000 {100 * pooled.fnmr_at(1e-3):.2f} %; "
         f"score at FMR 1e-3 {pooled.threshold_at(1e-3):.2f}, at 1e-4 {pooled.threshold_at(1e-4):.2f}"

@@ -8,6 +8,10 @@ times their product.
 
 from __future__ import annotations
 
+import bench.one_thread  # noqa: F401 - it must come before numpy
+
+# isort: split
+
 import hashlib
 import io
 from pathlib import Path
@@ -38,7 +42,7 @@ def toy_cylinders(fingers: int, seed: int) -> tuple[NDArray[np.float32], NDArray
     """Return cylinders (N, CYLINDER_SIZE), which of their values are known, and the minutia of each or -1."""
     rng = np.random.default_rng(seed)
     values, known, names = [], [], []
-    for finger_number in track(range(fingers), "drawing fingers", transient=True):
+    for finger_number in track(range(fingers), "drawing fingers", transient=True, disable=not Console().is_terminal):
         finger = draw_finger(rng)
         for _ in range(IMPRESSIONS):
             impression = draw_impression(finger, rng)

@@ -24,17 +24,31 @@ from enrollment.core.fingerprint.described import DescribedTemplates, describe
 from enrollment.core.fingerprint.distortion import bend
 from enrollment.core.fingerprint.matching_parameters import MATCHING
 from enrollment.core.fingerprint.misfit import Pairing, their_terms
-from enrollment.core.fingerprint.pose import Motion, best_motion, fit_motions
+from enrollment.core.fingerprint.pose import Motion, best_motion, grow_hypotheses
 from enrollment.core.fingerprint.template import FingerprintTemplate, MinutiaKind
 
-SAME_FINGER_SCORE: Final = 2.0
+SAME_FINGER_SCORE: Final = 2.5
+"""From this score on, two impressions are taken for one finger's: strict, so that a warning means something.
+
+Measured with this extractor. Real prints, four public sets: of 49,920 pairs of different fingers, compared both ways,
+none reached 1.4 (FMR 1e-4 lay at 1.1); of the pairs of one finger 8 % stayed below 2.5, most of them from one set of
+wet, dry and distorted prints. The pairs come of 40 fingers and are far from independent: the FMR here is below 1e-4,
+but not known any closer. Synthetic prints of the firmware model are more alike: of 14,160 comparisons of 60 fingers two
+reached 2.0 and none 2.2. Other extractors rate reliability otherwise; strangers in LEADER's and mindtct's minutiae
+stayed below 1.3.
+"""
 
 _KINDS_AGREE: Final = np.array([0.5, 0.5, 0.5, 0.5, 1.0, 0.0, 0.5, 0.0, 1.0], np.float32)  # MinutiaKind of both sides
 _LEAST_WEIGHT: Final = 1e-6  # of a match that has no pairs
 
 
 def compare(a: FingerprintTemplate, b: FingerprintTemplate) -> float:
-    """Score how alike two fingerprints are."""
+    """Score how alike two fingerprints are: 0 for nothing in common, 5..20 for good impressions of one finger.
+
+    Returns a finite score >= 0; 0 where either template has fewer than MATCHING.least_minutiae minutiae.
+    Not quite symmetric, because candidates and pairs are sought from the minutiae of `a`: swapping the sides changed
+    the score of mates by 1 % (median; 7 % at the 95th percentile), and a verdict at 1.4 for 1 pair in 1,000.
+    """
     return float(compare_described(describe(a), describe(b))[0])
 
 
@@ -49,13 +63,9 @@ def compare_described(probe: DescribedTemplates, gallery: DescribedTemplates) ->
     turns = _turns(probe, gallery, candidates)
     agreement = compatibility(ours, theirs, turns, candidates.theirs)
     support = relax(agreement, candidates.similarities)
-
-    tried = min(MATCHING.hypotheses, support.shape[1])
-    roots = np.argpartition(-support, tried - 1, axis=1)[:, :tried]
-    weights = np.take_along_axis(agreement, roots[:, :, None], axis=1) * support[:, None, :]
-    hypotheses = fit_motions(weights, ours, theirs, np.take_along_axis(turns, roots[None], axis=2))
+    hypotheses, trust = grow_hypotheses(agreement, support, ours, theirs, turns)
     terms = their_terms(gallery)
-    motion = best_motion(probe, terms, hypotheses, np.take_along_axis(support, roots, axis=1))
+    motion = best_motion(probe, terms, hypotheses, trust)
     bent, pairing = bend(probe, gallery, terms, motion)
     overlap = _overlap(probe, gallery, bent, motion)
     return _score(probe, gallery, alike, pairing, overlap)

@@ -28,15 +28,14 @@ def _grid() -> tuple[NDArray[np.float32], NDArray[np.intp]]:
 
 
 def _slot_shares() -> NDArray[np.float32]:
-    """Return the share of a neighbour that falls into each slot, by direction difference in table steps."""
+    """Return the share of a neighbour that falls into each slot, (slots, steps + 1): the last step falls into none."""
     width = math.tau / CYLINDER.slots
     centres = -math.pi + (np.arange(CYLINDER.slots) + 0.5) * width
     differences = np.arange(_ANGLE_STEPS) * (math.tau / _ANGLE_STEPS)
     offsets = (centres - differences[:, None] + math.pi) % math.tau - math.pi
     edges = np.stack([offsets - width / 2.0, offsets + width / 2.0]) / (math.sqrt(2.0) * CYLINDER.direction_sigma)
     low, high = np.array([math.erf(edge) for edge in edges.ravel()]).reshape(edges.shape)
-    shares: NDArray[np.float32] = ((high - low) / 2.0).astype(np.float32)
-    return shares
+    return np.pad((high - low) / 2.0, ((0, 1), (0, 0))).T.astype(np.float32)
 
 
 _SIDE, _DISC = _grid()
@@ -57,11 +56,12 @@ def cylinders(points: NDArray[np.float32], directions: NDArray[np.float32]) -> N
     east, south = points[:, None, :] - points[:, :, None]
     ahead = _spread(cos * east + sin * south)
     aside = _spread(cos * south - sin * east)
-    steps = np.rint((directions[:, None] - directions) * (_ANGLE_STEPS / math.tau)).astype(np.int32)
-    shares = _SHARES[steps % _ANGLE_STEPS]
-    shares[np.arange(count), np.arange(count)] = 0.0  # a minutia is not its own neighbour
-    columns = (aside[:, :, :, None] * shares[:, :, None, :]).reshape(count, count, -1)
-    mass = (ahead.transpose(0, 2, 1) @ columns).reshape(count, CYLINDER.grid**2, CYLINDER.slots)[:, _DISC]
+    steps = np.rint((directions[:, None] - directions) * (_ANGLE_STEPS / math.tau)).astype(np.int32) % _ANGLE_STEPS
+    np.fill_diagonal(steps, _ANGLE_STEPS)  # a minutia is not its own neighbour: no share in any slot
+    shares = np.take(_SHARES, steps, axis=1).transpose(1, 0, 2)
+    columns = (aside[:, :, None, :] * shares[:, None, :, :]).reshape(count, -1, count)
+    mass = ahead @ columns.transpose(0, 2, 1)
+    mass = mass.reshape(count, CYLINDER.grid**2, CYLINDER.slots)[:, _DISC]
     values: NDArray[np.float32] = 1.0 / (1.0 + np.exp(CYLINDER.squash_gain * (CYLINDER.squash_middle - mass)))
     return values.reshape(count, CYLINDER_SIZE)
 
@@ -82,7 +82,7 @@ def cells_on_finger(
 
 
 def _spread(offsets: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Spread neighbours over the cell centres of one axis: (N, N) pixels to (N, N, grid) weights."""
-    exponents = (offsets[:, :, None] - _SIDE) ** 2 * (-0.5 / CYLINDER.position_sigma_px**2)
+    """Spread neighbours over the cell centres of one axis: (N, N) pixels to (N, grid, N) weights."""
+    exponents = (offsets[:, None, :] - _SIDE[:, None]) ** 2 * (-0.5 / CYLINDER.position_sigma_px**2)
     weights: NDArray[np.float32] = np.exp(np.maximum(exponents, _LEAST_EXPONENT))
     return weights

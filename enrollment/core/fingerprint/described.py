@@ -62,6 +62,7 @@ class DescribedTemplates:
 def describe(template: FingerprintTemplate) -> DescribedTemplates:
     """Describe the most reliable minutiae of one template (C = 1); too few leave none (M = 0)."""
     best = np.argsort(-template.reliabilities, kind="stable")[: MATCHING.most_minutiae]
+    best = best[_distinct(template.positions[best])]
     if len(best) < MATCHING.least_minutiae:
         return _nothing()
     positions = template.positions[best].astype(np.float64)
@@ -80,6 +81,13 @@ def describe(template: FingerprintTemplate) -> DescribedTemplates:
         descriptors=project(cylinders(points, directions), cells_on_finger(points, directions, polygon))[None],
         polygons=polygon[None],
     )
+
+
+def _distinct(positions: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tell which minutiae share their spot with none before them: a heap of copies must not match as many."""
+    x, y = positions.T[:, :, None] - positions.T[:, None, :]
+    copies: NDArray[np.bool_] = np.tril(x * x + y * y < MATCHING.least_distance_px**2, -1).any(axis=1)
+    return ~copies
 
 
 def _nothing() -> DescribedTemplates:

@@ -11,6 +11,7 @@ Everything here is pure and deterministic; nothing is learned.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,14 +23,14 @@ from enrollment.core.fingerprint.frequency import RidgeFlow, measure_flow, neare
 from enrollment.core.fingerprint.image import FingerprintImage
 from enrollment.core.fingerprint.normalise import NormalisedImage, WorkImage, normalise, to_work_scale
 from enrollment.core.fingerprint.orientation import StructureTensor, orient, structure_tensor
-from enrollment.core.fingerprint.parameters import EXTRACTION, ExtractionParameters
+from enrollment.core.fingerprint.parameters import EXTRACTION, QUALITY, ExtractionParameters
 from enrollment.core.fingerprint.quality import FingerprintQuality, judge
 from enrollment.core.fingerprint.reliability import Ratings, depth, facing_distance, rate, reliability, select
 from enrollment.core.fingerprint.residues import Residues, find_residues
 from enrollment.core.fingerprint.response import assemble, filter_bank, respond
 from enrollment.core.fingerprint.segment import segment
 from enrollment.core.fingerprint.template import FingerprintTemplate, MinutiaKind
-from enrollment.core.fingerprint.tiles import tile_means
+from enrollment.core.fingerprint.tiles import FloatArray, tile_means
 
 Observe = Callable[[str, NDArray[Any]], None]
 
@@ -40,6 +41,28 @@ class Examination:
 
     template: FingerprintTemplate
     quality: FingerprintQuality
+
+
+def extract(image: FingerprintImage, *, observe: Observe | None = None) -> FingerprintTemplate:
+    """Find the minutiae of an impression.
+
+    observe: called with name and array of each stage as it is done; the arrays are read-only and not copied.
+    An impression without ridges gives an empty template whose mask is False everywhere.
+    Raises ImageTooSmall and ImageTooLarge by the size at 500 ppi.
+    """
+    return _template(_find(image, EXTRACTION, observe), EXTRACTION)
+
+
+def assess(image: FingerprintImage) -> FingerprintQuality:
+    """Judge an impression. Raises as `extract` does."""
+    return examine(image).quality
+
+
+def examine(image: FingerprintImage, *, observe: Observe | None = None) -> Examination:
+    """Find the minutiae of an impression and judge it, in one pass. `observe` and errors as for `extract`."""
+    found = _find(image, EXTRACTION, observe)
+    template = _template(found, EXTRACTION)
+    return Examination(template, _quality(found, template))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,54 +79,68 @@ class _Findings:
     kept: NDArray[np.intp]
 
 
-def _find(image: FingerprintImage, parameters: ExtractionParameters, observe: Observe | None) -> _Findings:
+def _find(image: FingerprintImage, p: ExtractionParameters, observe: Observe | None) -> _Findings:
     show = _shown(observe)
-    p, scale, tile = parameters, parameters.work, parameters.work.tile_work_px
-
-    work = to_work_scale(image, scale)
+    work = to_work_scale(image, p.work)
     show("grey", work.grey)
-    normalised = normalise(work.grey, scale, p.normalise)
+    normalised = normalise(work.grey, p.work, p.normalise)
     show("ridges", normalised.ridges)
     show("active", normalised.active)
-    active = normalised.active
 
-    tensor = structure_tensor(normalised.ridges, tile)
-    first_orientation = orient(tensor, p.orientation)
-    show("first orientation", first_orientation)
-    first_period = p.response.first_period_px * float(np.exp(p.frequency.log_bias))
-    bank = filter_bank(p.response.first, (first_period,), p.response.first_side_work_px, p.response, scale)
-    first = respond(
-        normalised.ridges, active, nearest_orientation(first_orientation, p.response.orientations)[active], bank
-    )
-
-    flow = measure_flow(first, active, scale, p.frequency, p.response.first_period_px)
+    tensor = structure_tensor(normalised.ridges, p.work.tile_work_px)
+    gradient_orientation = orient(tensor, p.orientation)
+    show("gradient orientation", gradient_orientation)
+    first = _first_response(normalised, gradient_orientation, p)
+    flow = measure_flow(first, normalised.active, p.work, p.frequency, p.response.first_period_px)
     show("period", flow.period_px)
     show("orientation", flow.orientation)
     show("coherence", flow.coherence)
     steering = nearest_orientation(flow.orientation, p.response.orientations)
-    kernels = steering * np.int16(len(p.response.periods_px)) + nearest_period(flow.period_px, p.response, p.frequency)
-    bank = filter_bank(p.response.final, p.response.periods_px, tile, p.response, scale)
-    final = respond(normalised.ridges, active, kernels[active], bank)
-    response = assemble(final, active)
+    response = _final_response(normalised, steering, flow.period_px, p)
     show("response", response)
 
-    power = tile_means(np.square(response.real) + np.square(response.imag), tile)
-    ridge_power = tile_means(np.square(normalised.ridges), tile)
-    mask = segment(power, ridge_power, flow.coherence, normalised.deviation, normalised.dead, p.segment)
+    mask = _finger(normalised, flow, response, p)
     show("mask", mask)
-
     residues = find_residues(response, steering, p.response.orientations, flow.orientation, mask)
     show("residues", work.to_canon(residues.x, residues.y))
-    deep = depth(mask, residues, scale, beyond=False) > p.reliability.mask_distance_px
-    limit = p.reliability.dipole_distance_px * scale.scale
-    facing_px = facing_distance(residues, limit, p.reliability.dipole_cosine)[deep] / np.float32(scale.scale)
+    deep = depth(mask, residues, p.work, beyond=False) > p.reliability.mask_distance_px
     rated = residues.where(deep)
-    sensed_px = depth(~normalised.dead, rated, scale, beyond=True)
-    period_work_px = flow.period_px * np.float32(scale.scale)
+    period_work_px = flow.period_px * np.float32(p.work.scale)
     ratings = rate(rated, response, steering, p.response.orientations, period_work_px, p.reliability)
     show("strengths", ratings.strength)
+    sensed_px = depth(~normalised.dead, rated, p.work, beyond=True)
+    facing_px = facing_distance(residues, p.work, p.reliability)[deep]
     kept = select(ratings, sensed_px, facing_px, p.reliability)
     return _Findings(work, normalised, tensor, flow, mask, rated, ratings, kept)
+
+
+def _first_response(
+    normalised: NormalisedImage, orientation: FloatArray, p: ExtractionParameters
+) -> NDArray[np.complex64]:
+    """Filter the middle of each active tile at one period, along the gradients' orientation."""
+    period = p.response.first_period_px * math.exp(p.frequency.log_bias)
+    bank = filter_bank(p.response.first, (period,), p.response.first_side_work_px, p.response, p.work)
+    kernels = nearest_orientation(orientation, p.response.orientations)
+    return respond(normalised.ridges, normalised.active, kernels[normalised.active], bank)
+
+
+def _final_response(
+    normalised: NormalisedImage, steering: NDArray[np.int16], period_px: FloatArray, p: ExtractionParameters
+) -> NDArray[np.complex64]:
+    """Filter the normalised image again (not the first answer), steered by measured orientation and period."""
+    bank = filter_bank(p.response.final, p.response.periods_px, p.work.tile_work_px, p.response, p.work)
+    kernels = steering * np.int16(len(p.response.periods_px)) + nearest_period(period_px, p.response, p.frequency)
+    answers = respond(normalised.ridges, normalised.active, kernels[normalised.active], bank)
+    return assemble(answers, normalised.active)
+
+
+def _finger(
+    normalised: NormalisedImage, flow: RidgeFlow, response: NDArray[np.complex64], p: ExtractionParameters
+) -> NDArray[np.bool_]:
+    """Find the tiles of the finger."""
+    power = tile_means(np.square(response.real) + np.square(response.imag), p.work.tile_work_px)
+    ridge_power = tile_means(np.square(normalised.ridges), p.work.tile_work_px)
+    return segment(power, ridge_power, flow.coherence, normalised.deviation, normalised.dead, p.segment)
 
 
 def _template(found: _Findings, p: ExtractionParameters) -> FingerprintTemplate:
@@ -122,32 +159,21 @@ def _template(found: _Findings, p: ExtractionParameters) -> FingerprintTemplate:
     )
 
 
-def extract(image: FingerprintImage, *, observe: Observe | None = None) -> FingerprintTemplate:
-    return _template(_find(image, EXTRACTION, observe), EXTRACTION)
-
-
-def examine(image: FingerprintImage, *, observe: Observe | None = None) -> Examination:
-    """Find the minutiae of an impression and judge it, in one pass. Raises ImageTooSmall, ImageTooLarge."""
-    found = _find(image, EXTRACTION, observe)
-    template = _template(found, EXTRACTION)
+def _quality(found: _Findings, template: FingerprintTemplate) -> FingerprintQuality:
     strengths = found.ratings.strength
-    quality = judge(
+    return judge(
         found.normalised.ridges,
+        found.tensor,
         found.mask,
-        found.flow.coherence,
         template.mask_cell_px,
         strengths[found.kept],
         strengths,
+        QUALITY,
     )
-    return Examination(template, quality)
-
-
-def assess(image: FingerprintImage) -> FingerprintQuality:
-    """Judge an impression. Raises ImageTooSmall, ImageTooLarge."""
-    return examine(image).quality
 
 
 def _shown(observe: Observe | None) -> Observe:
+    """Show stages as views that cannot be written."""
     if observe is None:
         return lambda name, array: None
 

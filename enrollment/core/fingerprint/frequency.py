@@ -69,9 +69,10 @@ def measure_flow(
     known = speed[:, :, 0] > _LEAST_WEIGHT
     frequency = np.where(known, speed[:, :, 1], turn / np.float32(fallback_period_px))
     frequency /= np.where(known, speed[:, :, 0], np.float32(1.0))
+    period: FloatArray = (turn / frequency).astype(np.float32, copy=False)
     length = np.sqrt(np.square(vector[:, :, 0]) + np.square(vector[:, :, 1]))
     return RidgeFlow(
-        period_px=turn / frequency,
+        period_px=period,
         orientation=half_angle(vector[:, :, :2]),
         coherence=length / np.maximum(vector[:, :, 2], _LEAST_WEIGHT),
     )
@@ -79,7 +80,8 @@ def measure_flow(
 
 def nearest_orientation(orientation: FloatArray, orientations: int) -> NDArray[np.int16]:
     """Return the index of the nearest orientation of the bank, which divides [0, pi) evenly."""
-    return np.rint(orientation * np.float32(orientations / np.pi)).astype(np.int16) % np.int16(orientations)
+    steps: NDArray[np.int16] = np.rint(orientation * np.float32(orientations / np.pi)).astype(np.int16)
+    return steps % np.int16(orientations)
 
 
 def nearest_period(

@@ -58,4 +58,5 @@ def orient(tensor: StructureTensor, parameters: OrientationParameters) -> FloatA
 def half_angle(double_angle: FloatArray) -> FloatArray:
     """Turn double-angle vectors (..., 2) into orientations (...) in [0, pi)."""
     halves = np.arctan2(double_angle[..., 1], double_angle[..., 0]) * np.float32(0.5)
-    return np.where(halves < 0.0, halves + np.float32(np.pi), halves)
+    positive = np.where(halves < 0.0, halves + np.float32(np.pi), halves)
+    return np.where(positive < np.float32(np.pi), positive, np.float32(0.0))  # a tiny negative angle rounds up to pi

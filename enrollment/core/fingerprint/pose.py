@@ -78,6 +78,25 @@ def fit_motions(
     return Motion(cos, sin, mean_bx - cos * mean_ax + sin * mean_ay, mean_by - sin * mean_ax - cos * mean_ay)
 
 
+def grow_hypotheses(
+    agreement: NDArray[np.float32],
+    support: NDArray[np.float32],
+    ours: NDArray[np.float32],
+    theirs: NDArray[np.float32],
+    turns: NDArray[np.float32],
+) -> tuple[Motion, NDArray[np.float32]]:
+    """Fit one motion around each of the best supported candidates, from those that agree with it.
+
+    agreement: (C, K, K), support: (C, K), of `compatibility`. ours, theirs, turns: (2, C, K), of the candidates.
+    Returns motions of shape (C, R), R <= MATCHING.hypotheses, and the support of their roots, (C, R) float32.
+    """
+    tried = min(MATCHING.hypotheses, support.shape[1])
+    roots = np.argpartition(-support, tried - 1, axis=1)[:, :tried]
+    weights = np.take_along_axis(agreement, roots[:, :, None], axis=1) * support[:, None, :]
+    motions = fit_motions(weights, ours, theirs, np.take_along_axis(turns, roots[None], axis=2))
+    return motions, np.take_along_axis(support, roots, axis=1)
+
+
 def best_motion(
     probe: DescribedTemplates,
     terms: NDArray[np.float32],

@@ -18,7 +18,7 @@ from enrollment.core.fingerprint.cylinders import CELL_COUNT, CYLINDER_SIZE
 from enrollment.core.fingerprint.matching_parameters import CYLINDER, MATCHING
 
 RESOURCE: Final = "projection.npy"
-RESOURCE_SHA256: Final = "c502340178146acc2ff65c1ca340f68a17f4f85049fc649b81fa064bb426fbba"
+RESOURCE_SHA256: Final = "2c78648ece31f2293eaf7c702d4e7c5c53a50ef7efdd20c7a5a7cd1faf03c421"
 DIMENSIONS: Final = 128
 
 _SHORTEST: Final = 1e-6  # a cylinder with nothing known has no direction: its vector stays zero

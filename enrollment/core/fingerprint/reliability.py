@@ -95,22 +95,23 @@ def depth(flags: NDArray[np.bool_], residues: Residues, work: WorkParameters, *,
     return tiles * np.float32(work.tile_px)
 
 
-def facing_distance(residues: Residues, limit_work_px: float, cosine: float) -> FloatArray:
+def facing_distance(residues: Residues, work: WorkParameters, parameters: ReliabilityParameters) -> FloatArray:
     """Measure how far the nearest residue of a roughly opposite direction is.
 
-    Returns (N,) float32 work px; infinite where there is none within the limit.
+    Returns (N,) float32, pixels at 500 ppi; infinite where there is none within `dipole_distance_px`.
     """
     nearest = np.full(len(residues), np.inf, np.float32)
-    heading = np.exp(1j * residues.directions).astype(np.complex64)
-    points = (residues.x + 1j * residues.y).astype(np.complex64)
-    rows = np.floor(residues.y)  # ascends, as residues come in raster order
-    reach = math.ceil(limit_work_px) + 1
+    points = ((residues.x + 1j * residues.y) / work.scale).astype(np.complex64)
+    headings = np.exp(1j * residues.directions).astype(np.complex64)
+    rows = np.floor(residues.y)  # ascends but for steps of 1, as residues come in raster order
+    reach = math.ceil(parameters.dipole_distance_px * work.scale) + 2
     for start in range(0, len(residues), _RESIDUES_AT_ONCE):
         block = slice(start, start + _RESIDUES_AT_ONCE)
         first, last = np.searchsorted(rows, [rows[block][0] - reach, rows[block][-1] + reach + 1])
         apart = np.abs(points[first:last] - points[block, None])
-        facing = (heading[first:last] * heading[block, None].conj()).real < cosine
-        nearest[block] = np.where(facing & (apart <= limit_work_px), apart, np.float32(np.inf)).min(axis=1)
+        facing = (headings[first:last] * headings[block, None].conj()).real < parameters.dipole_cosine
+        facing &= apart <= parameters.dipole_distance_px
+        nearest[block] = np.where(facing, apart, np.float32(np.inf)).min(axis=1)
     return nearest
 
 
@@ -132,4 +133,5 @@ def reliability(strength: FloatArray, parameters: ReliabilityParameters) -> Floa
     The square is what serves a matcher that weighs minutiae by it (here: a fifth fewer misses at low false match rates
     than with the strength itself; the cube measures alike).
     """
-    return np.minimum(np.square(strength / np.float32(parameters.full_strength)), np.float32(1.0))
+    squares: FloatArray = np.square(strength / np.float32(parameters.full_strength))
+    return np.minimum(squares, np.float32(1.0))

@@ -64,7 +64,8 @@ def find_residues(
     """
     tile = response.shape[0] // steering.shape[0]
     steered = enlarge(steering.astype(np.uint8), tile)
-    bright, ahead = response.real > 0.0, response.imag > 0.0
+    signs = response.view(np.float32) > 0.0  # both parts in one run through memory
+    bright, ahead = np.ascontiguousarray(signs[:, ::2]), np.ascontiguousarray(signs[:, 1::2])
     # Both signs of both parts are needed to wind once; conjugating across the wrap of the orientation may bring the
     # second sign in.
     wrapped = _mixed(steered >= orientations // 2)
@@ -111,4 +112,5 @@ def _wave_at(x: FloatArray, y: FloatArray, orientation: FloatArray, about: Float
     """Interpolate the orientation at points, and turn it to the side of `about`."""
     cosine, sine = sample(cv2.merge([np.cos(2.0 * orientation), np.sin(2.0 * orientation)]), x, y, tile).T
     waves = np.arctan2(sine, cosine) / np.float32(2.0)
-    return np.where(np.cos(waves - about) < 0.0, waves + np.float32(np.pi), waves)
+    turned: FloatArray = waves + np.float32(np.pi) * (np.cos(waves - about) < 0.0)
+    return turned

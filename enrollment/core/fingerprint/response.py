@@ -1,8 +1,8 @@
 """The quadrature response: what a complex Gabor filter, steered tile by tile, answers at each pixel.
 
 For a wave A cos(k x + phi) the answer is A exp(i (k x + phi)): its amplitude is the strength of the ridges and its
-argument their phase, growing along the wave vector; the real part is negative on ridges. A filter pointing the other way
-would answer the conjugate, so neighbouring tiles whose wave vectors differ by more than 90 degrees agree up to a
+argument their phase, growing along the wave vector; the real part is negative on ridges. A filter pointing the other
+way would answer the conjugate, so neighbouring tiles whose wave vectors differ by more than 90 degrees agree up to a
 conjugation, which whoever crosses a tile border has to undo.
 
 All pixels of a tile share one kernel, so filtering a tile is one product of its patch (tile and margin) with a matrix
@@ -84,7 +84,8 @@ def respond(
     """
     tile = ridges.shape[0] // active.shape[0]
     patch = tile + 2 * bank.margin
-    padded = np.asarray(cv2.copyMakeBorder(ridges, *[bank.margin] * 4, cv2.BORDER_REFLECT_101), np.float32)
+    m = bank.margin
+    padded = np.asarray(cv2.copyMakeBorder(ridges, m, m, m, m, cv2.BORDER_REFLECT_101), np.float32)
     windows = sliding_window_view(padded, (patch, patch))[::tile, ::tile]
     rows, cols = np.nonzero(active)
     order = np.argsort(kernels, kind="stable")

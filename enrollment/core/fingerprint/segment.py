@@ -1,4 +1,4 @@
-"""Where there are ridges: tiles whose pattern the filters explain, that agree with each other, and that have contrast."""
+"""Where there are ridges: tiles that the filters explain, that agree with their neighbours, and that have contrast."""
 
 from __future__ import annotations
 

@@ -6,13 +6,15 @@ A tile is `tile` work px a side and the grid covers the work image exactly, so t
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
+
+_POINTS_AT_ONCE: Final = 16384  # cv2.remap takes sides below 32768
 
 
 def tile_means(values: FloatArray, tile: int) -> FloatArray:
@@ -47,8 +49,11 @@ def sample(field: FloatArray, x: FloatArray, y: FloatArray, tile: int) -> FloatA
         return np.zeros((0, *field.shape[2:]), np.float32)
     columns = ((x + 0.5) / tile - 0.5).astype(np.float32)
     rows = ((y + 0.5) / tile - 0.5).astype(np.float32)
-    read = cv2.remap(field, columns[:, None], rows[:, None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(read, np.float32)[:, 0]
+    reads = []
+    for start in range(0, len(x), _POINTS_AT_ONCE):
+        at = columns[start : start + _POINTS_AT_ONCE, None], rows[start : start + _POINTS_AT_ONCE, None]
+        reads.append(cv2.remap(field, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    return np.concatenate(reads).astype(np.float32, copy=False)[:, 0]
 
 
 def percentile(values: FloatArray, percent: float) -> float:
