@@ -36,6 +36,7 @@ from enrollment.service.rpc.device_servicer import DeviceServicer
 from enrollment.service.rpc.diagnostics_servicer import DiagnosticsServicer, Vitals
 from enrollment.service.rpc.dossier_servicer import DossierServicer
 from enrollment.service.rpc.errors import AlreadyRunning
+from enrollment.service.rpc.interception import places
 from enrollment.service.rpc.outbox_servicer import OutboxServicer
 from enrollment.service.rpc.server import Register, RpcServer
 from enrollment.service.store.store import Store
@@ -55,6 +56,7 @@ STORE_THREADS: Final = 4
 STOP_GRACE_S: Final = 1.0
 TRUST_RETRY_S: Final = 10.0  # a station may be started before the registry has enrolled it
 RESTART_S: Final = 1.0
+CANCEL_AGAIN_S: Final = 0.5
 LOCK_NAME: Final = "enrolld.lock"
 
 
@@ -70,6 +72,7 @@ class Station:
         self._sealer: Sealer | None = None
         self._uploader: Uploader | None = None
         self._lock = -1
+        self._stopped = False
 
     async def start(self) -> None:
         """Serve. Returns when health says SERVING.
@@ -132,15 +135,19 @@ class Station:
         return self._vitals.start_ms
 
     async def stop(self) -> None:
-        """Stop serving: captures end, writes in hand are finished, devices are closed. Returns when nothing runs."""
+        """Stop serving: captures end, writes in hand are finished, devices are closed. Idempotent."""
+        if self._stopped:
+            return
+        self._stopped = True
         self.leases.end_all()
         await self._server.stop(STOP_GRACE_S)
         await self._take_down()
 
     async def _take_down(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:  # once more where a task took its cancelling for a time limit
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(set(self._tasks), timeout=CANCEL_AGAIN_S)
         await self.inventory.stop()
         for pool in (self._numeric_pool, self._store_pool):
             await asyncio.to_thread(pool.shutdown)
@@ -230,7 +237,7 @@ class Station:
                 try:
                     await run()
                 except Exception as error:  # noqa: BLE001  anything: it is logged, and the part begins anew
-                    _log.error("%s failed: %s", name, type(error).__name__)
+                    _log.error("%s failed: %s", name, places(error))
                 await asyncio.sleep(RESTART_S)
 
         self._spawn(guarded())

@@ -64,7 +64,7 @@ def assess_portrait(bgr: NDArray[np.uint8]) -> PortraitQuality:
         _rising(mean, p.LUMINANCE_MIDDLE, p.LUMINANCE_WIDTH),
         1 - _rising(under, p.UNDER_EXPOSED_MIDDLE, p.UNDER_EXPOSED_WIDTH),
     )
-    parts = {
+    parts = {  # light first: without it nothing is sharp
         "TOO_DARK": bright_enough,
         "TOO_BRIGHT": 1 - _rising(over, p.OVER_EXPOSED_MIDDLE, p.OVER_EXPOSED_WIDTH),
         "BLURRED": _rising(sharpness, p.SHARPNESS_MIDDLE, p.SHARPNESS_WIDTH),
@@ -84,7 +84,7 @@ def assess_portrait(bgr: NDArray[np.uint8]) -> PortraitQuality:
             "sharpness": sharpness,
             "face_not_assessed": 1.0,
         },
-        hints=tuple(sorted((hint for hint in parts if 100 * parts[hint] < p.HINT_BELOW), key=parts.__getitem__)),
+        hints=tuple(hint for hint, part in parts.items() if 100 * part < p.HINT_BELOW),
     )
 
 

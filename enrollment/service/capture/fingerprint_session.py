@@ -14,44 +14,26 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import cast
 
 from drivers.errors import CaptureCancelled, CaptureTimedOut, DriverError
 from drivers.frame import Frame
 from drivers.spi import CancelToken, DeviceKind, FingerprintScanner, ScanEvent
 from enrollment.core import acceptance
 from enrollment.core.dossier.lifecycle import require_open
-from enrollment.core.dossier.model import Capture, Dossier, QualityRecord
+from enrollment.core.dossier.model import Capture, Dossier
 from enrollment.core.dossier.plan import SINGLE_FINGERS, PlannedFingerprint
 from enrollment.core.errors import EnrollmentError, PositionAlreadyCaptured, PositionNotInPlan
-from enrollment.core.fingerprint import (
-    SAME_FINGER_SCORE,
-    FingerprintImage,
-    FingerprintTemplate,
-    compare,
-    examine,
-)
-from enrollment.core.fingerprint.image import CANON_PPI
-from enrollment.core.records import iso19794_2_2005 as minutiae_record
-from enrollment.core.records import iso19794_4_2005 as image_record
 from enrollment.service.capture.errors import SameFingerTwice
 from enrollment.service.capture.events import Emit, FingerOn, Judged, LiftFinger, StageTimes, Waiting, outcome
+from enrollment.service.capture.fingerprint_try import OtherFingers, Try, judge, other_fingers, records
 from enrollment.service.capture.studio import LeaseReference, Studio, raise_why_ended
-from enrollment.service.config import Clock
 from enrollment.service.devices.inventory import StationDevice
 from enrollment.service.devices.leases import Lease
 from enrollment.service.devices.worker import Driver
 from enrollment.service.store.dossier_store import NewCapture
 
 _log = logging.getLogger(__name__)
-
-IMAGE_MEDIA_TYPE: Final = "application/x-iso19794-4-2005"
-MINUTIAE_MEDIA_TYPE: Final = "application/x-iso19794-2-2005"
-IMPRESSION_CODES: Final = {
-    "flat": 0,
-    "rolled": 1,
-    "slap": 0,
-}  # ISO/IEC 19794-2 and -4: live-scan plain, live-scan rolled
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +48,6 @@ class FingerprintOrder:
     finger_timeout_s: float | None
     request_id: str
     operator_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Try:
-    """One judged image."""
-
-    attempt: int
-    image: FingerprintImage
-    template: FingerprintTemplate
-    quality: QualityRecord
-    same_as: int | None
-    times: StageTimes
 
 
 class FingerprintSession:
@@ -115,10 +85,10 @@ class FingerprintSession:
                 forget()
             device.platen_watch = asyncio.create_task(_watch_platen(lease, device, self._timeout_s(planned)))
 
-    async def _other_fingers(self) -> dict[int, FingerprintTemplate]:
-        """Templates of the dossier's other single fingers, from their stored records."""
+    async def _other_fingers(self) -> OtherFingers:
+        """From their stored records; none for a group of fingers, which no template of one finger can be told from."""
         if self._order.position not in SINGLE_FINGERS:
-            return {}
+            return OtherFingers.none()
         records: Mapping[int, bytes] = await self._studio.stored(
             self._studio.dossiers.minutiae_records, self._order.dossier_id
         )
@@ -127,7 +97,7 @@ class FingerprintSession:
             for position, record in records.items()
             if position in SINGLE_FINGERS and position != self._order.position
         }
-        return await self._studio.numeric(_templates, wanted)
+        return await self._studio.numeric(other_fingers, wanted)
 
     async def _empty_platen(self, device: StationDevice, planned: PlannedFingerprint) -> None:
         """Wait until the finger of the capture before has left, so that it is not taken for this one."""
@@ -144,16 +114,15 @@ class FingerprintSession:
         lease: Lease,
         device: StationDevice,
         planned: PlannedFingerprint,
-        others: Mapping[int, FingerprintTemplate],
-    ) -> tuple[_Try, int, bool]:
+        others: OtherFingers,
+    ) -> tuple[Try, int, bool]:
         """Try until the rules say that it is enough: the try to keep, the tries made, whether it is accepted."""
-        kept: _Try | None = None
+        kept: Try | None = None
         attempt = 0
         while True:
             attempt += 1
-            self._emit(Waiting(attempt, planned.max_attempts))
             frame, device_ms = await self._scan(lease, device, planned, attempt)
-            made = await self._studio.numeric(_judge, self._studio.clock, frame, others, attempt, device_ms)
+            made = await self._studio.numeric(judge, self._studio.clock, frame, others, attempt, device_ms)
             if kept is None or acceptance.better(
                 made.quality, kept.quality, candidate_same_as=made.same_as, kept_same_as=kept.same_as
             ):
@@ -180,7 +149,9 @@ class FingerprintSession:
         landed_s: list[float] = []
 
         def on_event(event: ScanEvent) -> None:
-            if event is ScanEvent.FINGER_ON:
+            if event is ScanEvent.WAITING:  # again, where the finger left too soon or the image was spoilt on its way
+                loop.call_soon_threadsafe(self._emit, Waiting(attempt, planned.max_attempts))
+            elif event is ScanEvent.FINGER_ON:
                 landed_s.append(clock.monotonic())
                 loop.call_soon_threadsafe(self._emit, FingerOn(attempt))
 
@@ -190,7 +161,7 @@ class FingerprintSession:
 
         frame = await device.worker.run(scan, cancel=self._cancel, check=lease.require_live)
         self._studio.previews.publish(lease, frame)
-        return frame, 1000 * (frame.captured_monotonic_s - landed_s[0]) if landed_s else 0.0
+        return frame, 1000 * (frame.captured_monotonic_s - landed_s[-1]) if landed_s else 0.0
 
     async def _lift(self, lease: Lease, device: StationDevice, planned: PlannedFingerprint) -> None:
         def lift(driver: Driver) -> None:
@@ -204,13 +175,13 @@ class FingerprintSession:
         lease: Lease,
         device: StationDevice,
         planned: PlannedFingerprint,
-        kept: _Try,
+        kept: Try,
         attempts: int,
         *,
         accepted: bool,
     ) -> None:
         studio, order = self._studio, self._order
-        parts, record_ms = await studio.numeric(_records, studio.clock, kept, planned)
+        parts, record_ms = await studio.numeric(records, studio.clock, kept, planned)
         new = NewCapture(
             position=planned.position,
             impression=planned.impression,
@@ -259,37 +230,7 @@ def _planned(dossier: Dossier, order: FingerprintOrder) -> PlannedFingerprint:
     return planned
 
 
-def _templates(records: Mapping[int, bytes]) -> dict[int, FingerprintTemplate]:
-    decode = minutiae_record.FingerMinutiaeRecord.decode
-    return {position: minutiae_record.template_from_record(decode(record)) for position, record in records.items()}
-
-
-def _judge(
-    clock: Clock, frame: Frame, others: Mapping[int, FingerprintTemplate], attempt: int, device_ms: float
-) -> _Try:
-    began_s = clock.monotonic()
-    image = FingerprintImage(frame.pixels, frame.resolution_ppi or CANON_PPI)
-    examination = examine(image)
-    judged_s = clock.monotonic()
-    scores = {position: compare(examination.template, other) for position, other in others.items()}
-    nearest = max(scores, key=scores.__getitem__, default=None)
-    same_as = nearest if nearest is not None and scores[nearest] >= SAME_FINGER_SCORE else None
-    quality = examination.quality
-    return _Try(
-        attempt,
-        image,
-        examination.template,
-        QualityRecord(quality.score, quality.algorithm, quality.version, dict(quality.measures), tuple(quality.hints)),
-        same_as,
-        StageTimes(
-            device_ms=device_ms,
-            judge_ms=1000 * (judged_s - began_s),
-            compare_ms=1000 * (clock.monotonic() - judged_s),
-        ),
-    )
-
-
-def _judged(made: _Try, decision: acceptance.Decision) -> Judged:
+def _judged(made: Try, decision: acceptance.Decision) -> Judged:
     return Judged(
         attempt=made.attempt,
         quality=made.quality,
@@ -299,22 +240,6 @@ def _judged(made: _Try, decision: acceptance.Decision) -> Judged:
         minutiae=len(made.template),
         same_as=made.same_as,
     )
-
-
-def _records(clock: Clock, kept: _Try, planned: PlannedFingerprint) -> tuple[dict[str, tuple[str, bytes]], float]:
-    """The kept try as ISO records by part name, and the milliseconds that they took."""
-    began_s = clock.monotonic()
-    codes = {
-        "position": planned.position,
-        "impression": IMPRESSION_CODES[planned.impression],
-        "quality": kept.quality.score,
-    }
-    name = f"fingerprint-{planned.position:02d}"
-    parts = {f"{name}.fir": (IMAGE_MEDIA_TYPE, image_record.record_from_image(kept.image, **codes).encode())}
-    if planned.position in SINGLE_FINGERS:  # a minutiae record knows single fingers only
-        minutiae = minutiae_record.record_from_template(kept.template, **codes).encode()
-        parts[f"{name}.fmr"] = (MINUTIAE_MEDIA_TYPE, minutiae)
-    return parts, 1000 * (clock.monotonic() - began_s)
 
 
 async def _watch_platen(lease: Lease, device: StationDevice, timeout_s: float) -> None:

@@ -142,15 +142,15 @@ class Inventory:
         while True:
             self._scan_now.clear()
             await self.scan()
-            try:
-                await asyncio.wait_for(self._scan_now.wait(), self._poll_s)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._poll_s):
+                    await self._scan_now.wait()
 
     async def first_scan(self) -> None:
         """Wait until the first scan is done, but not for ever: an address may take long to fail."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._scanned.wait(), FIRST_SCAN_WAIT_S)
+            async with asyncio.timeout(FIRST_SCAN_WAIT_S):
+                await self._scanned.wait()
 
     async def scan(self) -> None:
         """Look at every address once."""
@@ -235,7 +235,8 @@ class Inventory:
     async def in_use(self, device: StationDevice) -> AsyncIterator[None]:
         """Keep a device for one capture. Raises DeviceInUse when another capture does not let go of it."""
         try:
-            await asyncio.wait_for(device._in_use.acquire(), IN_USE_WAIT_S)
+            async with asyncio.timeout(IN_USE_WAIT_S):
+                await device._in_use.acquire()
         except TimeoutError:
             raise DeviceInUse("a capture is running on this device", device_id=device.device_id) from None
         device.capturing = True

@@ -15,7 +15,7 @@ import itertools
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -173,10 +173,9 @@ class Leases:
                     yield Queued(place)
                     continue  # much may have happened while the reader had it
                 waiter.turn.clear()
-                try:
-                    await asyncio.wait_for(waiter.turn.wait(), left_s)
-                except TimeoutError:
-                    continue
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(left_s):
+                        await waiter.turn.wait()
                 self._generation_of(device_id)
         finally:
             slot.waiters.remove(waiter)

@@ -66,25 +66,23 @@ class CaptureServicer(capture_pb2_grpc.CaptureServiceServicer):
         self, request: capture_pb2.WatchPreviewRequest, context: Any
     ) -> AsyncGenerator[capture_pb2.WatchPreviewResponse, None]:
         reference = _lease(request.lease)
-        lease = self._studio.leases.require(reference.lease_id, reference.fencing_token, operator_id=operator_id())
-        pictures = self._studio.previews.pictures(
-            self._studio.inventory.get(lease.device_id),
-            lease,
-            max_side_px=requests.whole(
-                request.max_side_px,
-                "max_side_px",
-                low=SMALLEST_PREVIEW_PX,
-                high=LARGEST_PREVIEW_PX,
-                default=DEFAULT_PREVIEW_PX,
-            ),
-            max_frames_per_second=requests.whole(
-                request.max_frames_per_second,
-                "max_frames_per_second",
-                low=1,
-                high=FASTEST_PREVIEW_RATE,
-                default=DEFAULT_PREVIEW_RATE,
-            ),
+        max_side_px = requests.whole(
+            request.max_side_px,
+            "max_side_px",
+            low=SMALLEST_PREVIEW_PX,
+            high=LARGEST_PREVIEW_PX,
+            default=DEFAULT_PREVIEW_PX,
         )
+        rate = requests.whole(
+            request.max_frames_per_second,
+            "max_frames_per_second",
+            low=1,
+            high=FASTEST_PREVIEW_RATE,
+            default=DEFAULT_PREVIEW_RATE,
+        )
+        lease = self._studio.leases.require(reference.lease_id, reference.fencing_token, operator_id=operator_id())
+        device = self._studio.inventory.get(lease.device_id)
+        pictures = self._studio.previews.pictures(device, lease, max_side_px=max_side_px, max_frames_per_second=rate)
         async with aclosing(pictures) as newest:
             async for picture in newest:
                 yield capture_pb2.WatchPreviewResponse(

@@ -102,8 +102,8 @@ class DeviceServicer(device_pb2_grpc.DeviceServiceServicer):
     async def TakeOverLease(
         self, request: device_pb2.TakeOverLeaseRequest, context: Any
     ) -> device_pb2.TakeOverLeaseResponse:
-        device = await self._device(request.device_id)
         why = requests.words(request.reason, "reason", required=True)
+        device = await self._device(request.device_id)
         holder = self._leases.holder(device.device_id)
         await self._studio.stored(
             self._audit.append,

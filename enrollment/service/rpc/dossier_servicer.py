@@ -10,14 +10,14 @@ from typing import Any, Final
 from enrollment.core.dossier.model import AbsentFinger, Dossier
 from enrollment.core.dossier.plan import Plan
 from enrollment.service.capture.studio import Studio
-from enrollment.service.rpc import messages, requests
+from enrollment.service.rpc import dossier_messages, requests
 from enrollment.service.rpc.authentication import operator_id
 from enrollment.service.rpc.errors import PlanUnknown
 from enrollment.v1 import dossier_pb2, dossier_pb2_grpc
 
 DEFAULT_PAGE: Final = 50
 
-_STATES: Final = {int(number): state for state, number in messages.DOSSIER_STATES.items()}
+_STATES: Final = {int(number): state for state, number in dossier_messages.DOSSIER_STATES.items()}
 
 
 class DossierServicer(dossier_pb2_grpc.DossierServiceServicer):
@@ -30,7 +30,8 @@ class DossierServicer(dossier_pb2_grpc.DossierServiceServicer):
         self._at_complete = at_complete
 
     async def ListPlans(self, request: dossier_pb2.ListPlansRequest, context: Any) -> dossier_pb2.ListPlansResponse:
-        return dossier_pb2.ListPlansResponse(plans=[messages.plan(self._plans[name]) for name in sorted(self._plans)])
+        plans = [dossier_messages.plan(self._plans[name]) for name in sorted(self._plans)]
+        return dossier_pb2.ListPlansResponse(plans=plans)
 
     async def CreateDossier(
         self, request: dossier_pb2.CreateDossierRequest, context: Any
@@ -45,11 +46,11 @@ class DossierServicer(dossier_pb2_grpc.DossierServiceServicer):
             request_id=requests.request_id(request.request_id),
             operator_id=operator_id(),
         )
-        return dossier_pb2.CreateDossierResponse(dossier=messages.dossier(opened))
+        return dossier_pb2.CreateDossierResponse(dossier=dossier_messages.dossier(opened))
 
     async def GetDossier(self, request: dossier_pb2.GetDossierRequest, context: Any) -> dossier_pb2.GetDossierResponse:
         found = await self._stored(self._dossiers.get, requests.uuid_id(request.dossier_id, "dossier_id"))
-        return dossier_pb2.GetDossierResponse(dossier=messages.dossier(found))
+        return dossier_pb2.GetDossierResponse(dossier=dossier_messages.dossier(found))
 
     async def ListDossiers(
         self, request: dossier_pb2.ListDossiersRequest, context: Any
@@ -61,7 +62,7 @@ class DossierServicer(dossier_pb2_grpc.DossierServiceServicer):
             requests.name(request.page_token, "page_token", required=False),
         )
         return dossier_pb2.ListDossiersResponse(
-            dossiers=[messages.dossier(found, personal=False) for found in page.dossiers],
+            dossiers=[dossier_messages.dossier(found, personal=False) for found in page.dossiers],
             next_page_token=page.next_page_token,
         )
 
@@ -74,7 +75,7 @@ class DossierServicer(dossier_pb2_grpc.DossierServiceServicer):
             requests.demographics(request.demographics),
             operator_id=operator_id(),
         )
-        return dossier_pb2.UpdateDemographicsResponse(dossier=messages.dossier(changed))
+        return dossier_pb2.UpdateDemographicsResponse(dossier=dossier_messages.dossier(changed))
 
     async def RecordFingerAbsence(
         self, request: dossier_pb2.RecordFingerAbsenceRequest, context: Any
@@ -88,7 +89,7 @@ class DossierServicer(dossier_pb2_grpc.DossierServiceServicer):
         changed = await self._stored(
             self._dossiers.record_absence, requests.uuid_id(request.dossier_id, "dossier_id"), absent
         )
-        return dossier_pb2.RecordFingerAbsenceResponse(dossier=messages.dossier(changed))
+        return dossier_pb2.RecordFingerAbsenceResponse(dossier=dossier_messages.dossier(changed))
 
     async def CompleteDossier(
         self, request: dossier_pb2.CompleteDossierRequest, context: Any
@@ -97,7 +98,7 @@ class DossierServicer(dossier_pb2_grpc.DossierServiceServicer):
             self._dossiers.complete, requests.uuid_id(request.dossier_id, "dossier_id"), operator_id=operator_id()
         )
         self._at_complete()
-        return dossier_pb2.CompleteDossierResponse(dossier=messages.dossier(completed))
+        return dossier_pb2.CompleteDossierResponse(dossier=dossier_messages.dossier(completed))
 
     async def AbandonDossier(
         self, request: dossier_pb2.AbandonDossierRequest, context: Any
@@ -108,7 +109,7 @@ class DossierServicer(dossier_pb2_grpc.DossierServiceServicer):
             operator_id=operator_id(),
             why=requests.words(request.reason, "reason", required=True),
         )
-        return dossier_pb2.AbandonDossierResponse(dossier=messages.dossier(abandoned))
+        return dossier_pb2.AbandonDossierResponse(dossier=dossier_messages.dossier(abandoned))
 
     async def PurgeDossier(
         self, request: dossier_pb2.PurgeDossierRequest, context: Any
@@ -116,7 +117,7 @@ class DossierServicer(dossier_pb2_grpc.DossierServiceServicer):
         purged = await self._stored(
             self._dossiers.purge, requests.uuid_id(request.dossier_id, "dossier_id"), operator_id=operator_id()
         )
-        return dossier_pb2.PurgeDossierResponse(dossier=messages.dossier(purged))
+        return dossier_pb2.PurgeDossierResponse(dossier=dossier_messages.dossier(purged))
 
     async def ReadPart(
         self, request: dossier_pb2.ReadPartRequest, context: Any
@@ -126,5 +127,5 @@ class DossierServicer(dossier_pb2_grpc.DossierServiceServicer):
             requests.uuid_id(request.dossier_id, "dossier_id"),
             requests.name(request.part_name, "part_name"),
         )
-        for chunk in messages.chunks(content):
+        for chunk in dossier_messages.chunks(content):
             yield dossier_pb2.ReadPartResponse(chunk=chunk)

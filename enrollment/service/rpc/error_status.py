@@ -1,14 +1,11 @@
-"""Exception -> gRPC status: the one table.
+"""Errors as google.rpc.Status: the table's code, and three details.
 
-Every class of the trees of EnrollmentError and DriverError has its own row: a status code for programs that retry, a
-sentence for the operator in Vietnamese and English. A status carries google.rpc.ErrorInfo (the stable reason, domain
-"enrollment.v1", the facts as metadata) and two google.rpc.LocalizedMessage, vi first. A test walks both trees and
-finds each class here.
+ErrorInfo has the stable reason, the domain "enrollment.v1" and the facts as metadata; two LocalizedMessage follow, vi
+first. Nothing is told of an error that the table does not know but the number under which it was logged.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import grpc
@@ -16,258 +13,22 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc.error_details_pb2 import ErrorInfo, LocalizedMessage
 from google.rpc.status_pb2 import Status
 
-from drivers import errors as device
-from enrollment.core import errors as core
-from enrollment.core.dossier import lifecycle
-from enrollment.service import config
-from enrollment.service.capture import errors as capture
-from enrollment.service.devices import errors as leasing
-from enrollment.service.keys import errors as keys
-from enrollment.service.outbox import errors as outbox
-from enrollment.service.rpc import errors as call
-from enrollment.service.store import errors as store
+from drivers.errors import DriverError
+from enrollment.core.errors import EnrollmentError
+from enrollment.service.rpc.error_table import TABLE, Row
 
 DOMAIN: Final = "enrollment.v1"
 MAX_FACT_LENGTH: Final = 200  # characters; trailers must stay far below gRPC's 8 KiB
 MAX_FACTS: Final = 12
 
-Code = grpc.StatusCode
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """How one class of errors is answered."""
-
-    code: grpc.StatusCode
-    vi: str
-    en: str
-
-
-TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] = {
-    # What was given cannot be used.
-    core.EnrollmentError: Row(Code.INTERNAL, "Hệ thống từ chối thao tác này.", "The system refuses this operation."),
-    core.InvalidInput: Row(Code.INVALID_ARGUMENT, "Dữ liệu gửi lên không dùng được.", "What was sent cannot be used."),
-    core.InvalidImage: Row(
-        Code.INVALID_ARGUMENT,
-        "Ảnh không đúng kích thước, kiểu hoặc độ phân giải.",
-        "The image has the wrong size, type or resolution.",
-    ),
-    core.MalformedRecord: Row(
-        Code.INVALID_ARGUMENT, "Bản ghi sinh trắc học bị hỏng.", "The biometric record is damaged."
-    ),
-    core.MalformedPackage: Row(Code.DATA_LOSS, "Gói hồ sơ bị hỏng.", "The package is damaged."),
-    core.InvalidPlan: Row(Code.FAILED_PRECONDITION, "Quy trình thu nhận không hợp lệ.", "The procedure is not valid."),
-    core.InvalidDemographics: Row(
-        Code.INVALID_ARGUMENT,
-        "Một thông tin cá nhân chưa đúng quy định, hãy sửa lại.",
-        "A personal field does not follow its rule: correct it.",
-    ),
-    call.MalformedRequest: Row(
-        Code.INVALID_ARGUMENT, "Yêu cầu sai định dạng hoặc ngoài giới hạn.", "The request is malformed or out of range."
-    ),
-    # Not allowed now.
-    core.RuleViolation: Row(
-        Code.FAILED_PRECONDITION, "Thao tác này chưa được phép lúc này.", "This is not allowed at present."
-    ),
-    core.DossierIncomplete: Row(
-        Code.FAILED_PRECONDITION,
-        "Hồ sơ còn thiếu: hãy thu nhận hoặc ghi lý do thiếu.",
-        "The dossier is not complete: capture or excuse what is missing.",
-    ),
-    core.DossierNotOpen: Row(
-        Code.FAILED_PRECONDITION, "Hồ sơ đã đóng, không sửa được nữa.", "The dossier is closed and cannot be changed."
-    ),
-    core.PositionAlreadyCaptured: Row(
-        Code.ALREADY_EXISTS,
-        "Ngón này đã được thu nhận; muốn thay thì chọn thu lại.",
-        "This finger is already captured: ask for replacement to capture it again.",
-    ),
-    core.PositionNotInPlan: Row(
-        Code.INVALID_ARGUMENT, "Quy trình không yêu cầu ngón này.", "The procedure does not ask for this finger."
-    ),
-    lifecycle.TransitionRefused: Row(
-        Code.FAILED_PRECONDITION, "Hồ sơ đang ở trạng thái khác.", "The dossier's present state does not allow this."
-    ),
-    capture.SameFingerTwice: Row(
-        Code.FAILED_PRECONDITION,
-        "Ngón này đã được thu ở vị trí khác: kiểm tra lại ngón tay.",
-        "This finger is already captured under another position: check which finger it is.",
-    ),
-    capture.FrameTooSmall: Row(
-        Code.FAILED_PRECONDITION,
-        "Ảnh từ máy ảnh nhỏ hơn yêu cầu: đổi độ phân giải máy ảnh.",
-        "The camera's pictures are smaller than the procedure asks for: set a higher resolution.",
-    ),
-    leasing.LeaseRequired: Row(
-        Code.FAILED_PRECONDITION, "Hãy giữ thiết bị trước khi dùng.", "Take the device's lease before you use it."
-    ),
-    leasing.LeaseHeld: Row(
-        Code.FAILED_PRECONDITION, "Thiết bị đang có người khác dùng.", "Another client holds the device."
-    ),
-    leasing.LeaseExpired: Row(
-        Code.FAILED_PRECONDITION,
-        "Quyền dùng thiết bị đã hết, hãy giữ lại thiết bị.",
-        "The lease has ended: take the device again.",
-    ),
-    leasing.LeaseNotYours: Row(
-        Code.FAILED_PRECONDITION,
-        "Thiết bị đang do người khác giữ.",
-        "The lease is another's, or was taken over.",
-    ),
-    leasing.DeviceInUse: Row(
-        Code.FAILED_PRECONDITION, "Thiết bị đang thu nhận dở.", "The device is in the middle of another capture."
-    ),
-    leasing.DeviceDetached: Row(
-        Code.UNAVAILABLE, "Thiết bị chưa được cắm vào.", "The device is not attached: plug it in."
-    ),
-    leasing.DeviceUnknown: Row(Code.NOT_FOUND, "Trạm này không có thiết bị đó.", "This station has no such device."),
-    leasing.WrongDeviceKind: Row(
-        Code.INVALID_ARGUMENT, "Thiết bị này không làm được việc đó.", "This device cannot do that."
-    ),
-    call.PlanUnknown: Row(
-        Code.NOT_FOUND, "Trạm này không có quy trình đó.", "This station does not offer this procedure."
-    ),
-    # What is kept.
-    store.StoreError: Row(Code.INTERNAL, "Kho hồ sơ gặp lỗi.", "The dossier store failed."),
-    store.DossierUnknown: Row(Code.NOT_FOUND, "Không có hồ sơ này.", "There is no such dossier."),
-    store.PackageUnknown: Row(Code.NOT_FOUND, "Không có gói này.", "There is no such package."),
-    store.PartUnknown: Row(Code.NOT_FOUND, "Hồ sơ không có phần này.", "The dossier has no such part."),
-    store.PartPurged: Row(
-        Code.FAILED_PRECONDITION, "Dữ liệu hồ sơ đã được xoá vĩnh viễn.", "The dossier's data was destroyed for good."
-    ),
-    store.ReceiptNotYet: Row(
-        Code.FAILED_PRECONDITION, "Chưa có biên nhận của trung tâm.", "The registry has not acknowledged it yet."
-    ),
-    store.RequestConflict: Row(
-        Code.ALREADY_EXISTS, "Mã yêu cầu đã dùng cho việc khác.", "This request_id was used for something else."
-    ),
-    store.ChainMoved: Row(
-        Code.ABORTED, "Số thứ tự đã được dùng: thử lại.", "The sequence number was taken: try again."
-    ),
-    store.SessionInvalid: Row(
-        Code.UNAUTHENTICATED, "Phiên làm việc đã hết: hãy đăng nhập lại.", "The session has ended: sign in again."
-    ),
-    store.DatabaseUnavailable: Row(
-        Code.UNAVAILABLE,
-        "Không ghi được dữ liệu: kiểm tra ổ đĩa của trạm.",
-        "The station's database cannot be used: check its disk.",
-    ),
-    store.DatabaseTooNew: Row(
-        Code.FAILED_PRECONDITION,
-        "Dữ liệu do phiên bản mới hơn ghi: hãy cập nhật phần mềm.",
-        "A newer version wrote the database: update this software.",
-    ),
-    store.StoredDataDamaged: Row(
-        Code.DATA_LOSS, "Dữ liệu đã lưu bị hỏng: báo kỹ thuật viên.", "Stored data is damaged: call a technician."
-    ),
-    keys.KeysUnusable: Row(
-        Code.FAILED_PRECONDITION, "Không dùng được khoá của trạm.", "The station's keys cannot be used."
-    ),
-    keys.KeysExist: Row(Code.ALREADY_EXISTS, "Trạm đã có khoá.", "The station has keys already."),
-    config.ConfigInvalid: Row(
-        Code.FAILED_PRECONDITION, "Cấu hình trạm không hợp lệ.", "The station's configuration is not valid."
-    ),
-    # What is sent.
-    outbox.DeliveryFailed: Row(
-        Code.UNAVAILABLE, "Chưa gửi được gói, sẽ thử lại.", "The package waits for another try."
-    ),
-    outbox.RegistryUnreachable: Row(
-        Code.UNAVAILABLE, "Không kết nối được trung tâm.", "The registry cannot be reached."
-    ),
-    outbox.RegistryNonsense: Row(Code.UNAVAILABLE, "Trung tâm trả lời sai.", "The registry's answer cannot be right."),
-    outbox.RegistryBusy: Row(Code.UNAVAILABLE, "Trung tâm chưa sẵn sàng.", "The registry is not ready."),
-    outbox.PackageRefused: Row(
-        Code.FAILED_PRECONDITION, "Trung tâm từ chối gói này.", "The registry refused the package."
-    ),
-    outbox.TrustUnusable: Row(
-        Code.FAILED_PRECONDITION,
-        "Chứng thư hoặc khoá của trung tâm không dùng được.",
-        "The station's certificate or the registry's pinned keys cannot be used.",
-    ),
-    # Trust.
-    core.TrustFailure: Row(
-        Code.FAILED_PRECONDITION, "Không xác minh được độ tin cậy.", "A signature, digest or key does not hold."
-    ),
-    core.WrongRecipient: Row(
-        Code.FAILED_PRECONDITION,
-        "Gói được niêm phong cho nơi nhận khác.",
-        "The package is sealed to another recipient.",
-    ),
-    core.SignatureInvalid: Row(Code.FAILED_PRECONDITION, "Chữ ký không hợp lệ.", "A signature is not valid."),
-    core.UnknownSigner: Row(
-        Code.FAILED_PRECONDITION, "Không nhận ra người ký.", "It is signed by a key that is not trusted."
-    ),
-    core.DigestMismatch: Row(Code.DATA_LOSS, "Dữ liệu đã bị thay đổi.", "The bytes differ from their digest."),
-    core.SequenceBroken: Row(
-        Code.FAILED_PRECONDITION, "Số thứ tự gói không liên tục.", "The package's sequence number does not follow on."
-    ),
-    # The call.
-    call.CallRefused: Row(Code.PERMISSION_DENIED, "Yêu cầu bị từ chối.", "The call is refused."),
-    call.NotAuthenticated: Row(
-        Code.UNAUTHENTICATED,
-        "Phiên làm việc không hợp lệ, hãy đăng nhập lại.",
-        "No valid operator session: sign in again.",
-    ),
-    call.RoleRequired: Row(
-        Code.PERMISSION_DENIED, "Vai trò của bạn không được làm việc này.", "Your role does not allow this."
-    ),
-    call.MethodNotImplemented: Row(
-        Code.UNIMPLEMENTED, "Phiên bản này chưa hỗ trợ.", "This version does not support it yet."
-    ),
-    call.SocketUnavailable: Row(
-        Code.UNAVAILABLE, "Không mở được cổng dịch vụ.", "The service socket cannot be opened."
-    ),
-    call.AlreadyRunning: Row(
-        Code.UNAVAILABLE, "Trạm này đang chạy một tiến trình khác.", "Another daemon serves this station."
-    ),
-    # The machine's fault.
-    device.DriverError: Row(Code.UNAVAILABLE, "Thiết bị gặp lỗi.", "The device failed."),
-    device.DeviceError: Row(Code.UNAVAILABLE, "Thiết bị gặp lỗi.", "The device failed."),
-    device.DeviceNotFound: Row(Code.UNAVAILABLE, "Không tìm thấy thiết bị.", "The device is not there."),
-    device.DeviceBusy: Row(
-        Code.UNAVAILABLE, "Chương trình khác đang chiếm thiết bị.", "Another program on this machine holds the device."
-    ),
-    device.DeviceAccessDenied: Row(
-        Code.FAILED_PRECONDITION,
-        "Máy không cho phép dùng thiết bị: kiểm tra quy tắc udev.",
-        "The system denies access to the device: check the udev rule.",
-    ),
-    device.DeviceGone: Row(
-        Code.UNAVAILABLE,
-        "Thiết bị đã bị rút: cắm lại rồi giữ lại thiết bị.",
-        "The device was unplugged: plug it in and take a new lease.",
-    ),
-    device.DeviceStalled: Row(
-        Code.UNAVAILABLE,
-        "Thiết bị không trả lời: thử lại hoặc cắm lại.",
-        "The device does not answer: try again or re-plug it.",
-    ),
-    device.ProtocolViolation: Row(
-        Code.UNAVAILABLE,
-        "Thiết bị trả lời sai: thử lại hoặc cắm lại.",
-        "The device answered nonsense: try again or re-plug it.",
-    ),
-    device.DeviceNotReady: Row(
-        Code.UNAVAILABLE, "Thiết bị không khởi động được: cắm lại.", "The device did not power up: re-plug it."
-    ),
-    device.UnsupportedDevice: Row(
-        Code.FAILED_PRECONDITION, "Thiết bị không được hỗ trợ.", "The device is not supported."
-    ),
-    # Nobody's fault.
-    device.CaptureCancelled: Row(Code.CANCELLED, "Đã huỷ thu nhận.", "The capture was cancelled."),
-    device.CaptureTimedOut: Row(
-        Code.DEADLINE_EXCEEDED, "Hết giờ chờ đặt ngón tay: hãy thử lại.", "Nobody laid a finger in time: try again."
-    ),
-}
-
 _UNEXPECTED: Final = Row(
-    Code.INTERNAL,
+    grpc.StatusCode.INTERNAL,
     "Lỗi ngoài dự kiến: báo kỹ thuật viên mã sự cố.",
     "Unexpected failure: tell a technician the incident.",
 )
 
 
-def status_of(error: core.EnrollmentError | device.DriverError) -> Status:
+def status_of(error: EnrollmentError | DriverError) -> Status:
     """The status for an error of our own trees."""
     row = next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
     return _status(row, str(error), error.reason, error.facts)

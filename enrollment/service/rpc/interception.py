@@ -9,6 +9,7 @@ that stops reading stops its own stream and nothing else.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -84,6 +85,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 async with aclosing(answers):
                     async for answer in answers:
                         await context.write(answer)
+            except grpc.aio.InternalError as error:
+                raise asyncio.CancelledError from error  # the client is gone, in the middle of a message
             except Exception as error:  # noqa: BLE001  whatever it is, the caller hears of it and the log does
                 await _end_with(error, method, context)
 
@@ -108,19 +111,21 @@ async def _end_with(error: Exception, method: str, context: Context) -> NoReturn
         _log.info("%s refused: %s", method, error.reason)
     else:
         incident = uuid.uuid4().hex[:12]
-        _log.error("%s failed, incident %s: %s", method, incident, _places(error))
+        _log.error("%s failed, incident %s: %s", method, incident, places(error))
         status = error_status.internal(incident)
     details = ((DETAILS_KEY, status.SerializeToString()),)
     await context.abort(error_status.grpc_code(status), status.message, details)
 
 
-def _places(error: BaseException) -> str:
+def places(error: BaseException) -> str:
     """An exception's type and the lines that it came through; its message may hold what a log must not."""
+    if isinstance(error, BaseExceptionGroup):
+        return " and ".join(places(part) for part in error.exceptions)
     lines = []
     trace = error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
         lines.append(f"{code.co_filename}:{trace.tb_lineno} {code.co_name}")
         trace = trace.tb_next
-    cause = f" caused by {_places(error.__cause__)}" if error.__cause__ is not None else ""
+    cause = f" caused by {places(error.__cause__)}" if error.__cause__ is not None else ""
     return f"{type(error).__name__} at {' < '.join(reversed(lines))}{cause}"

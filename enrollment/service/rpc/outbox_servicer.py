@@ -10,14 +10,14 @@ from typing import Any, Final
 
 from enrollment.service.capture.studio import Studio
 from enrollment.service.outbox.events import OutboxEvents
-from enrollment.service.rpc import messages, requests
+from enrollment.service.rpc import dossier_messages, requests
 from enrollment.service.rpc.authentication import operator_id
 from enrollment.service.store.outbox_store import OutboxStore, PackageState
 from enrollment.v1 import outbox_pb2, outbox_pb2_grpc
 
 DEFAULT_PAGE: Final = 50
 
-_STATES: Final = {int(number): state for state, number in messages.PACKAGE_STATES.items()}
+_STATES: Final = {int(number): state for state, number in dossier_messages.PACKAGE_STATES.items()}
 
 
 class OutboxServicer(outbox_pb2_grpc.OutboxServiceServicer):
@@ -50,12 +50,13 @@ class OutboxServicer(outbox_pb2_grpc.OutboxServiceServicer):
             requests.name(request.page_token, "page_token", required=False),
         )
         return outbox_pb2.ListPackagesResponse(
-            packages=[messages.package(queued) for queued in page.packages], next_page_token=page.next_page_token
+            packages=[dossier_messages.package(queued) for queued in page.packages],
+            next_page_token=page.next_page_token,
         )
 
     async def GetPackage(self, request: outbox_pb2.GetPackageRequest, context: Any) -> outbox_pb2.GetPackageResponse:
         queued = await self._stored(self._outbox.get, requests.uuid_id(request.package_id, "package_id"))
-        return outbox_pb2.GetPackageResponse(package=messages.package(queued))
+        return outbox_pb2.GetPackageResponse(package=dossier_messages.package(queued))
 
     async def WatchPackage(
         self, request: outbox_pb2.WatchPackageRequest, context: Any
@@ -68,7 +69,7 @@ class OutboxServicer(outbox_pb2_grpc.OutboxServiceServicer):
                 if queued is None or queued == told:
                     continue
                 told = queued
-                yield outbox_pb2.WatchPackageResponse(package=messages.package(queued))
+                yield outbox_pb2.WatchPackageResponse(package=dossier_messages.package(queued))
                 if queued.state is PackageState.ACKNOWLEDGED:
                     return
 
@@ -76,7 +77,7 @@ class OutboxServicer(outbox_pb2_grpc.OutboxServiceServicer):
         self, request: outbox_pb2.ReadPackageRequest, context: Any
     ) -> AsyncGenerator[outbox_pb2.ReadPackageResponse, None]:
         content = await self._stored(self._outbox.read, requests.uuid_id(request.package_id, "package_id"))
-        for chunk in messages.chunks(content):
+        for chunk in dossier_messages.chunks(content):
             yield outbox_pb2.ReadPackageResponse(chunk=chunk)
 
     async def GetReceipt(self, request: outbox_pb2.GetReceiptRequest, context: Any) -> outbox_pb2.GetReceiptResponse:
@@ -95,7 +96,7 @@ class OutboxServicer(outbox_pb2_grpc.OutboxServiceServicer):
         )
         self._events.changed(due.dossier_id)
         self._at_retry()
-        return outbox_pb2.RetryPackageResponse(package=messages.package(due))
+        return outbox_pb2.RetryPackageResponse(package=dossier_messages.package(due))
 
     async def GetLedger(self, request: outbox_pb2.GetLedgerRequest, context: Any) -> outbox_pb2.GetLedgerResponse:
-        return messages.ledger(await self._stored(self._outbox.ledger))
+        return dossier_messages.ledger(await self._stored(self._outbox.ledger))

@@ -18,6 +18,7 @@ from enrollment.service.rpc.errors import AlreadyRunning, SocketUnavailable
 from enrollment.service.rpc.interception import MAX_REQUEST_BYTES, CallInterceptor, Gate
 
 MAX_SOCKET_PATH_BYTES: Final = 107  # sun_path of Linux, without its closing zero
+MAX_CALLS: Final = 1024  # at once, streams included; a station has a few clients with a few streams each
 OPTIONS: Final = (
     # Larger requests end inside gRPC; up to here they get our own typed refusal.
     ("grpc.max_receive_message_length", 16 * MAX_REQUEST_BYTES),
@@ -39,7 +40,9 @@ class RpcServer:
         self._path = socket_path
         self._mode = socket_mode
         self._names = (*services, "")
-        self._server = grpc.aio.server(interceptors=[CallInterceptor(gate)], options=OPTIONS)
+        self._server = grpc.aio.server(
+            interceptors=[CallInterceptor(gate)], options=OPTIONS, maximum_concurrent_rpcs=MAX_CALLS
+        )
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         for register in services.values():

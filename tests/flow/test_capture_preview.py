@@ -1,0 +1,166 @@
+"""Preview: the newest frame, for as many as look, at no cost for those who do not read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+
+from enrollment.service.capture.preview import Previews
+from enrollment.service.config import SystemClock
+from enrollment.service.devices.leases import Granted
+from enrollment.v1 import capture_pb2
+from tests.flow.running_station import Client, Hands, InProcess, refused
+
+if TYPE_CHECKING:
+    from tests.contract.device_stubs import CameraStub
+
+pytest_plugins = ("tests.contract.device_stubs", "tests.flow.station_fixtures")
+
+
+def watch(client: Client, lease: capture_pb2.LeaseReference, **other: Any) -> Any:
+    return client.capture.WatchPreview(capture_pb2.WatchPreviewRequest(lease=lease, **other))
+
+
+def decoded(jpeg: bytes) -> tuple[int, ...]:
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert image is not None
+    return tuple(image.shape)
+
+
+async def test_a_cameras_pictures_come_at_the_size_that_was_asked_for_and_go_on(here: InProcess) -> None:
+    async with here.client.lease((await here.client.camera()).device_id) as lease:
+        call = watch(here.client, lease, max_side_px=320, max_frames_per_second=30)
+        pictures = [await call.read() for _ in range(10)]
+        call.cancel()
+    assert {decoded(picture.jpeg) for picture in pictures} == {(180, 320, 3)}
+    sequences = [picture.sequence for picture in pictures]
+    assert sequences == sorted(set(sequences))
+    assert all(picture.age.ToNanoseconds() < 2e9 for picture in pictures)
+
+
+async def test_readers_of_one_size_share_one_picture(here: InProcess) -> None:
+    async with here.client.lease((await here.client.camera()).device_id) as lease:
+        calls = [watch(here.client, lease, max_frames_per_second=30) for _ in range(2)]
+        seen: list[dict[int, bytes]] = [{}, {}]
+        while not seen[0].keys() & seen[1].keys():
+            for call, pictures in zip(calls, seen, strict=True):
+                answer = await call.read()
+                pictures[answer.sequence] = answer.jpeg
+        for sequence in seen[0].keys() & seen[1].keys():
+            assert seen[0][sequence] == seen[1][sequence]
+        for call in calls:
+            call.cancel()
+
+
+async def test_readers_that_stop_reading_hold_up_nobody_and_skip_frames_when_they_go_on(here: InProcess) -> None:
+    client = here.client
+    dossier = await client.open_dossier()
+    async with client.lease((await client.camera()).device_id) as lease:
+        stalled = [watch(client, lease, max_side_px=1920, max_frames_per_second=30) for _ in range(4)]
+        firsts = [(await call.read()).sequence for call in stalled]
+        live = watch(client, lease, max_side_px=64, max_frames_per_second=30)
+        newest = firsts[0]
+        while newest < firsts[0] + 90:  # more than what gRPC's own windows can hold of large pictures
+            newest = (await live.read()).sequence
+        answers = [answer async for answer in client.capture_portrait(dossier.dossier_id, lease)]
+        assert answers[-1].WhichOneof("event") == "accepted"
+        late = [(await stalled[0].read()).sequence]
+        while late[-1] < newest:
+            late.append((await stalled[0].read()).sequence)
+        assert len(late) < newest - firsts[0]
+        for call in (*stalled, live):
+            call.cancel()
+
+
+async def test_a_scanners_screen_shows_the_last_capture_and_only_to_the_same_lease(
+    here: InProcess, hands: Hands
+) -> None:
+    client = here.client
+    dossier = await client.open_dossier()
+    scanner = await client.scanner()
+    async with client.lease(scanner.device_id) as lease:
+        call = watch(client, lease)
+        await hands.follow(client.capture_finger(dossier.dossier_id, lease, 1), finger=1)
+        shown = (await call.read()).jpeg
+        assert decoded(shown) == (290, 384)
+        call.cancel()
+    async with client.lease(scanner.device_id) as fresh:
+        call = watch(client, fresh)
+        await hands.follow(client.capture_finger(dossier.dossier_id, fresh, 2), finger=2)
+        first = (await call.read()).jpeg
+        assert decoded(first) == (290, 384)
+        assert first != shown  # whose finger lay there before is nobody's business any more
+        call.cancel()
+
+
+async def test_the_preview_ends_with_its_lease(here: InProcess) -> None:
+    camera = await here.client.camera()
+    async with here.client.lease(camera.device_id) as lease:
+        call = watch(here.client, lease)
+        await call.read()
+        here.station.leases.take_over(camera.device_id)
+        assert (await refused(call))[:2] == ("FAILED_PRECONDITION", "LEASE_NOT_YOURS")
+
+
+async def test_a_camera_that_fails_ends_the_preview_with_its_reason(here: InProcess, camera_stub: CameraStub) -> None:
+    async with here.client.lease((await here.client.camera()).device_id) as lease:
+        call = watch(here.client, lease)
+        await call.read()
+        camera_stub.fail("stall")
+        code, reason, _ = await refused(call)
+    assert code in ("UNAVAILABLE", "FAILED_PRECONDITION")
+    assert reason in ("DEVICE_STALLED", "DEVICE_GONE", "LEASE_EXPIRED")
+
+
+@pytest.mark.parametrize("wrong", [{"max_side_px": 63}, {"max_side_px": 1921}, {"max_frames_per_second": 31}], ids=str)
+async def test_a_size_or_rate_out_of_range_is_refused(here: InProcess, wrong: dict[str, int]) -> None:
+    async with here.client.lease((await here.client.camera()).device_id) as lease:
+        assert (await refused(watch(here.client, lease, **wrong)))[:2] == ("INVALID_ARGUMENT", "MALFORMED_REQUEST")
+
+
+class CountingPool(ThreadPoolExecutor):
+    """Counts what it is given to encode."""
+
+    encoded = 0
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.encoded += 1
+        return super().submit(fn, *args, **kwargs)
+
+
+async def test_a_frame_is_encoded_once_a_size_however_many_look(here: InProcess, hands: Hands) -> None:
+    station, client = here.station, here.client
+    scanner = await client.scanner()
+    device = station.inventory.get(scanner.device_id)
+    stream = station.leases.hold(scanner.device_id, operator_id="op-1", client_name="test", time_to_live_s=30, wait_s=0)
+    granted = await anext(stream)
+    assert isinstance(granted, Granted)
+    from drivers.frame import Frame
+
+    with CountingPool(2) as pool:
+        previews = Previews(pool, SystemClock())
+        small = [previews.pictures(device, granted.lease, max_side_px=64, max_frames_per_second=30) for _ in range(16)]
+        large = previews.pictures(device, granted.lease, max_side_px=128, max_frames_per_second=30)
+        previews.publish(granted.lease, Frame(np.zeros((290, 384), np.uint8), 1, SystemClock().monotonic(), 500.0))
+        pictures = [await anext(reader) for reader in small]
+        assert {picture.jpeg for picture in pictures} == {pictures[0].jpeg}
+        assert (await anext(large)).jpeg != pictures[0].jpeg
+        assert pool.encoded == 2
+        for reader in (*small, large):
+            await reader.aclose()
+    await stream.aclose()
+
+
+async def test_a_client_that_leaves_does_not_end_the_previews_of_others(here: InProcess) -> None:
+    camera = await here.client.camera()
+    async with here.client.lease(camera.device_id) as lease:
+        other = await here.another_client("op-1")
+        call = watch(other, lease)
+        await call.read()
+        await other.channel.close()
+        assert (await watch(here.client, lease).read()).jpeg

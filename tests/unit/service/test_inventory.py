@@ -1,0 +1,167 @@
+"""The inventory: generations, who is told what, scans that fail. Scans are scripted; the fault tests make real ones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from drivers.discovery import Discovery, DiscoveryFailure, FoundDevice
+from drivers.errors import DeviceGone, DeviceNotFound, DeviceStalled, UnsupportedDevice
+from drivers.spi import Camera, CancelToken, DeviceKind, FingerprintScanner
+from enrollment.service.devices.errors import DeviceDetached, DeviceInUse, DeviceUnknown
+from enrollment.service.devices.inventory import DeviceState, Inventory, shown
+
+SCANNER = FoundDevice(
+    "uru4000-1", DeviceKind.FINGERPRINT_SCANNER, "uru4000", "usbip://reader:3240/1-1", "DigitalPersona", "4500", "1"
+)
+CAMERA = FoundDevice("camera-a", DeviceKind.CAMERA, "camera", "http://camera/stream", "", "", "")
+AWAY = DiscoveryFailure("usbip://reader:3240", DeviceNotFound("nobody answers"))
+
+
+class Bus:
+    """What a scan finds, as the test says it."""
+
+    def __init__(self) -> None:
+        self.found: list[FoundDevice] = [SCANNER]
+        self.failures: list[DiscoveryFailure] = []
+        self.gone: list[str] = []
+        self.inventory = Inventory(
+            ["usbip://reader:3240"], 3600, discover=self._discover, build=self._build, at_gone=self.gone.append
+        )
+
+    def _discover(self, addresses: Sequence[str]) -> Discovery:
+        assert list(addresses) == ["usbip://reader:3240"]
+        return Discovery(tuple(self.found), tuple(self.failures))
+
+    def _build(self, found: FoundDevice) -> FingerprintScanner | Camera:
+        raise UnsupportedDevice("no driver in this test", device_id=found.device_id)
+
+
+@pytest.fixture
+async def bus() -> Bus:
+    return Bus()
+
+
+async def test_a_device_that_is_seen_is_ready_in_its_first_generation(bus: Bus) -> None:
+    await bus.inventory.scan()
+    device = bus.inventory.get("uru4000-1")
+    assert (device.state, device.generation) == (DeviceState.READY, 1)
+    assert bus.inventory.generation_of("uru4000-1") == 1
+    with pytest.raises(DeviceUnknown):
+        bus.inventory.get("uru4000-2")
+
+
+async def test_a_device_that_leaves_stays_known_and_comes_back_as_a_new_generation(bus: Bus) -> None:
+    await bus.inventory.scan()
+    bus.found = []
+    await bus.inventory.scan()
+    assert bus.gone == ["uru4000-1"]
+    assert bus.inventory.get("uru4000-1").state is DeviceState.DETACHED
+    with pytest.raises(DeviceDetached):
+        bus.inventory.generation_of("uru4000-1")
+    await bus.inventory.scan()
+    assert bus.gone == ["uru4000-1"]
+    bus.found = [SCANNER]
+    await bus.inventory.scan()
+    device = bus.inventory.get("uru4000-1")
+    assert (device.state, device.generation, device.problem) == (DeviceState.READY, 2, "")
+
+
+async def test_a_driver_that_says_gone_ends_the_generation_before_any_scan(bus: Bus) -> None:
+    await bus.inventory.scan()
+    bus.inventory._failed("uru4000-1", DeviceGone("unplugged"))
+    assert bus.gone == ["uru4000-1"]
+    assert bus.inventory.get("uru4000-1").state is DeviceState.DETACHED
+    await bus.inventory.scan()  # re-plugged faster than the scans look
+    device = bus.inventory.get("uru4000-1")
+    assert device.generation == 2
+    assert (device.state, device.problem) == (DeviceState.FAULTY, "DEVICE_GONE")  # until it was opened once
+
+
+async def test_another_failure_leaves_the_device_attached_and_names_the_problem(bus: Bus) -> None:
+    await bus.inventory.scan()
+    bus.inventory._failed("uru4000-1", DeviceStalled("no answer"))
+    device = bus.inventory.get("uru4000-1")
+    assert (device.state, device.generation, device.problem) == (DeviceState.FAULTY, 1, "DEVICE_STALLED")
+    assert bus.gone == []
+
+
+async def test_where_a_scan_cannot_look_closed_devices_are_gone_and_the_address_is_named(bus: Bus) -> None:
+    await bus.inventory.scan()
+    bus.found, bus.failures = [], [AWAY]
+    await bus.inventory.scan()
+    assert list(bus.inventory.unreachable) == ["usbip://reader:3240: nobody answers"]
+    assert bus.inventory.get("uru4000-1").state is DeviceState.DETACHED
+    bus.failures = []
+    await bus.inventory.scan()
+    assert len(bus.inventory.unreachable) == 0
+
+
+async def test_one_who_watches_hears_of_each_device_once_and_then_of_the_newest_state_only(bus: Bus) -> None:
+    bus.found = [SCANNER, CAMERA]
+    await bus.inventory.scan()
+    changes = bus.inventory.watch()
+    assert [(await anext(changes)).device_id for _ in range(2)] == ["camera-a", "uru4000-1"]
+    following = asyncio.ensure_future(anext(changes))
+    await asyncio.sleep(0)
+    assert not following.done()
+    for reason in ("first", "second", "third"):
+        bus.inventory.get("camera-a").problem = reason
+        bus.inventory.changed("camera-a")
+    assert (await following).problem == "third"
+    nothing_more = asyncio.ensure_future(anext(changes))
+    await asyncio.sleep(0)
+    assert not nothing_more.done()
+    nothing_more.cancel()
+
+
+async def test_the_loop_scans_at_once_and_again_when_a_device_failed(bus: Bus) -> None:
+    running = asyncio.ensure_future(bus.inventory.run())
+    await bus.inventory.first_scan()
+    changes = bus.inventory.watch()
+    await anext(changes)
+    bus.found = [SCANNER, CAMERA]
+    bus.inventory._failed("uru4000-1", DeviceStalled("no answer"))  # an hour before the next scan is due
+    seen = {(await anext(changes)).device_id for _ in range(2)}
+    assert "camera-a" in seen
+    running.cancel()
+
+
+async def test_a_device_in_use_is_busy_and_kept_from_others(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("enrollment.service.devices.inventory.IN_USE_WAIT_S", 0.01)  # not a second for each test
+    await bus.inventory.scan()
+    device = bus.inventory.get("uru4000-1")
+    async with bus.inventory.in_use(device):
+        states = [device.state]
+        with pytest.raises(DeviceInUse):
+            await bus.inventory.in_use(device).__aenter__()
+    states.append(device.state)
+    async with bus.inventory.in_use(device):
+        states.append(device.state)
+    assert states == [DeviceState.BUSY, DeviceState.READY, DeviceState.BUSY]
+
+
+async def test_a_driver_that_cannot_be_built_is_a_failure_of_the_device(bus: Bus) -> None:
+    await bus.inventory.scan()
+    device = bus.inventory.get("uru4000-1")
+    with pytest.raises(UnsupportedDevice):
+        await device.worker.run(lambda driver: driver, cancel=CancelToken(), check=lambda: None)
+    while device.problem != "DEVICE_UNSUPPORTED":
+        await asyncio.sleep(0)
+    await bus.inventory.stop()
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("usb:1-10.2", "usb:1-10.2"),
+        ("usbip://reader:3240/1-1", "usbip://reader:3240/1-1"),
+        ("http://user:secret@camera:81/stream?token=secret#front", "http://camera:81/stream#front"),
+        ("rtsp://user:secret@camera", "rtsp://camera"),
+        ("video:/dev/v4l/by-id/usb-cam", "video:/dev/v4l/by-id/usb-cam"),
+    ],
+)
+def test_an_address_is_shown_without_what_it_keeps_secret(address: str, told: str) -> None:
+    assert shown(address) == told
