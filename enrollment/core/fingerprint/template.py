@@ -34,7 +34,8 @@ class FingerprintTemplate:
     positions: (N, 2) float32, x then y, pixels at 500 ppi.
     directions: (N,) float32 radians, [0, 2 pi), y down.
     kinds: (N,) uint8, MinutiaKind.
-    reliabilities: (N,) float32, 0..1, monotone in the chance that the minutia is real.
+    reliabilities: (N,) float32, 0..1, monotone in the chance that the minutia is real. Those of `extract` are squares
+        of its strengths (`reliability.reliability`), spread so that a matcher may weigh minutiae by them as they are.
     size: width and height of the image, pixels at 500 ppi.
     mask: (h, w) bool, True on the finger, one cell each `mask_cell_px` pixels from the top left corner; None when
         unknown (a template that was read from a record).

@@ -30,7 +30,7 @@ def answer(image: NDArray[np.float32], kernel: int, bank: FilterBank) -> NDArray
 
 
 @pytest.mark.parametrize("orientation", range(0, 16, 3))
-@pytest.mark.parametrize("period", [0, 4, 8])
+@pytest.mark.parametrize("period", [0, 3, 6])
 def test_a_steered_filter_answers_a_wave_with_its_amplitude_and_phase(
     wave: Wave, final_bank: FilterBank, orientation: int, period: int
 ) -> None:
@@ -40,7 +40,7 @@ def test_a_steered_filter_answers_a_wave_with_its_amplitude_and_phase(
     response = assemble(answer(image, orientation * PERIODS + period, final_bank), active)
     quadrature = wave(angle, period_px * WORK.scale, phase=0.7 - math.pi / 2.0)
     ideal = 1.3 * (wave(angle, period_px * WORK.scale, phase=0.7) + 1j * quadrature)
-    # What is left of the mirror wave in a short window is below a tenth.
+    # A short window keeps a little of the mirror wave, and answering no even ground costs the even part a little.
     assert np.abs(response - ideal)[10:-10, 10:-10].max() < 0.13
 
 
