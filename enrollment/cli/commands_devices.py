@@ -48,8 +48,8 @@ def devices(station: Station, out: Output) -> None:
         [
             (
                 device.device_id,
-                device_pb2.DeviceKind.Name(device.kind).removeprefix("DEVICE_KIND_").lower().replace("_", " "),
-                words.state(device_pb2.DeviceState.Name(device.state)),
+                words.state(device_pb2.DeviceKind.Name(device.kind), out.language),
+                words.state(device_pb2.DeviceState.Name(device.state), out.language),
                 f"{device.vendor} {device.model}".strip(),
                 _image(device),
                 device.lease_holder.operator_id if device.HasField("lease_holder") else "",

@@ -42,7 +42,7 @@ def list_dossiers(station: Station, out: Output, state: str | None, limit: int) 
         [
             (
                 item.dossier_id,
-                words.state(dossier_pb2.DossierState.Name(item.state)),
+                words.state(dossier_pb2.DossierState.Name(item.state), out.language),
                 f"{item.plan.plan_id} v{item.plan.version}",
                 item.create_time.ToDatetime().strftime("%Y-%m-%d %H:%M:%SZ"),
                 str(sum(1 for capture in item.captures if capture.position)),
@@ -64,7 +64,7 @@ def show(station: Station, out: Output, dossier_id: str, personal: bool) -> None
     if not personal:
         item.ClearField("demographics")
     out.value(item)
-    state = words.state(dossier_pb2.DossierState.Name(item.state))
+    state = words.state(dossier_pb2.DossierState.Name(item.state), out.language)
     out.say(f"{item.dossier_id}  {state}", f"{item.dossier_id}  {state}")
     for name, value in sorted(item.demographics.items()):
         out.say(f"  {name}: {value}", f"  {name}: {value}")

@@ -39,7 +39,7 @@ def outbox(station: Station, out: Output, limit: int, retry: str | None) -> None
             (
                 str(package.sequence),
                 package.package_id,
-                words.state(outbox_pb2.PackageState.Name(package.state)),
+                words.state(outbox_pb2.PackageState.Name(package.state), out.language),
                 f"{package.sent_bytes:,}",
                 f"{package.size_bytes:,}",
                 str(package.attempts),

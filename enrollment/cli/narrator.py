@@ -26,7 +26,7 @@ class Narrator:
 
     def devices(self, devices: Iterable[device_pb2.Device]) -> None:
         for device in devices:
-            state = words.state(device_pb2.DeviceState.Name(device.state))
+            state = words.state(device_pb2.DeviceState.Name(device.state), self.out.language)
             name = f"{device.device_id}  {device.vendor} {device.model}".rstrip()
             self.out.say(f"device   {name}  {state}", f"thiết bị {name}  {state}")
 
@@ -43,11 +43,11 @@ class Narrator:
         match event.WhichOneof("event"):
             case "waiting":
                 text = f"{event.waiting.attempt}/{event.waiting.max_attempts}"
-                self.out.say(f"finger   {finger:13} try {text}: place it", f"ngón     {finger:13} lần {text}: đặt lên")
+                self.out.say(f"finger   {finger:16} try {text}: place it", f"ngón     {finger:16} lần {text}: đặt lên")
             case "judged":
                 self._judged(finger, event.judged)
             case "lift_finger":
-                self.out.say(f"         {finger:13} lift it", f"         {finger:13} nhấc lên")
+                self.out.say(f"         {finger:16} lift it", f"         {finger:16} nhấc lên")
             case "accepted" | "exhausted":
                 self._outcome(finger, event)
 
@@ -62,20 +62,20 @@ class Narrator:
     def _judged(self, name: str, judged: capture_pb2.Judged) -> None:
         score = judged.quality.score
         hint = words.hint(judged.hint, self.out.language)
-        minutiae = f"  {judged.minutiae:3} minutiae" if judged.minutiae else ""
-        line = f"         {name:13} {quality_bar(score)} {score:3}{minutiae}  {hint}".rstrip()
+        minutiae = f"  {judged.minutiae:3} {self.out.pick('minutiae', 'điểm đặc trưng')}" if judged.minutiae else ""
+        line = f"         {name:16} {quality_bar(score)} {score:3}{minutiae}  {hint}".rstrip()
         self.out.say(line, line, style="" if judged.acceptable else "yellow")
 
     def _outcome(
         self, name: str, event: capture_pb2.CaptureFingerprintResponse | capture_pb2.CapturePortraitResponse
     ) -> None:
         if event.WhichOneof("event") == "accepted":
-            self.out.say(f"         {name:13} accepted, on disk", f"         {name:13} đạt, đã lưu", style="green")
+            self.out.say(f"         {name:16} accepted, on disk", f"         {name:16} đạt, đã lưu", style="green")
         else:
             kept = event.exhausted.kept_attempt
             self.out.say(
-                f"         {name:13} tries used; the best one (try {kept}) is on disk",
-                f"         {name:13} hết lượt; lần tốt nhất (lần {kept}) đã lưu",
+                f"         {name:16} tries used; the best one (try {kept}) is on disk",
+                f"         {name:16} hết lượt; lần tốt nhất (lần {kept}) đã lưu",
                 style="yellow",
             )
 
@@ -83,7 +83,7 @@ class Narrator:
         self.out.say(f"dossier  {dossier.dossier_id} complete", f"hồ sơ    {dossier.dossier_id} đã đủ")
 
     def package(self, package: outbox_pb2.Package) -> None:
-        state = words.state(outbox_pb2.PackageState.Name(package.state))
+        state = words.state(outbox_pb2.PackageState.Name(package.state), self.out.language)
         sent = f"{package.sent_bytes:,} / {package.size_bytes:,} B"
         line = f"{package.sha256[:16]} {state}  {sent}  {package.problem}".rstrip()
         self.out.say(f"package  {line}", f"gói      {line}")

@@ -53,7 +53,10 @@ class Output:
         """A table for people; silent with --json. headings: (English, Vietnamese)."""
         if self.as_json:
             return
-        table = Table(*(self.pick(en, vi) for en, vi in headings), header_style="bold")
+        table = Table(header_style="bold")
+        for number, (en, vi) in enumerate(headings):
+            # An id that is cut off cannot be copied.
+            table.add_column(self.pick(en, vi), overflow="fold", no_wrap=number == 0)
         for row in rows:
             table.add_row(*(escape(cell) for cell in row))
         self.console.print(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from enrollment.v1 import types_pb2
@@ -51,6 +52,27 @@ def hint(code: int, language: str) -> str:
     return HINTS.get(code, (f"hint {code}",) * 2)[language == "vi"]
 
 
-def state(name: str) -> str:
-    """An enum value's name without its prefix: DOSSIER_STATE_OPEN -> open."""
-    return name.rpartition("_STATE_")[2].lower().replace("_", " ")
+STATES: Final[dict[str, str]] = {
+    "open": "đang mở",
+    "complete": "đã đủ",
+    "sealed": "đã niêm phong",
+    "acknowledged": "đã xác nhận",
+    "abandoned": "đã bỏ",
+    "purged": "đã xóa",
+    "queued": "đang chờ",
+    "sending": "đang gửi",
+    "refused": "bị từ chối",
+    "ready": "sẵn sàng",
+    "busy": "đang dùng",
+    "faulty": "có lỗi",
+    "detached": "đã rút",
+    "fingerprint scanner": "máy quét vân tay",
+    "camera": "máy ảnh",
+    "card encoder": "máy ghi thẻ",
+}
+
+
+def state(name: str, language: str) -> str:
+    """A state or kind of the API in words: DOSSIER_STATE_OPEN -> open."""
+    word = re.split(r"_STATE_|_KIND_", name)[-1].lower().replace("_", " ")
+    return STATES.get(word, word) if language == "vi" else word

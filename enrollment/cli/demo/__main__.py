@@ -121,8 +121,8 @@ def main(
     out = Output.make(as_json=as_json, language=lang)
     if folder is None:
         folder = Path("output") / f"demo-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
-    folder.mkdir(parents=True, exist_ok=True)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         impressions: Impressions = find_impressions(fingers) if fingers else SyntheticImpressions(person)
         picture = portrait.read_bytes() if portrait else None
         # A socket's path must stay under 108 bytes: the station lives in a short temporary folder.

@@ -19,7 +19,7 @@ from enrollment.cli import words
 from enrollment.cli.connection import connect
 from enrollment.cli.evidence import assemble
 from enrollment.cli.failure import EXIT_UNREACHABLE, describe
-from enrollment.v1 import device_pb2, types_pb2
+from enrollment.v1 import device_pb2, dossier_pb2, outbox_pb2, types_pb2
 
 
 def pieces(content: bytes, size: int) -> list[types_pb2.Chunk]:
@@ -102,3 +102,10 @@ def test_every_finger_and_hint_of_the_api_has_words() -> None:
     for name, code in types_pb2.CaptureHint.items():
         assert code == 0 or words.hint(code, "vi") != words.hint(code, "en"), name
         assert not words.hint(code, "en").startswith("hint "), name
+
+
+def test_every_state_and_kind_of_the_api_has_words() -> None:
+    enums = (device_pb2.DeviceState, device_pb2.DeviceKind, dossier_pb2.DossierState, outbox_pb2.PackageState)
+    for enum in enums:
+        for name, number in enum.items():
+            assert number == 0 or words.state(name, "vi") != words.state(name, "en"), name
