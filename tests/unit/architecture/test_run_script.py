@@ -34,6 +34,7 @@ version = "1"
 # in the middle of its work, and keeps it there.
 BACKEND = """
 import os
+import time
 import zipfile
 
 def build_editable(folder, config_settings=None, metadata_directory=None):
@@ -41,8 +42,7 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
         with open(os.environ["HOLD"], "w") as fifo:
             fifo.write("here")
             fifo.flush()
-            while True:
-                __import__("time").sleep(3600)
+            time.sleep(3600)
     name = "station-1-py3-none-any.whl"
     with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
         wheel.writestr("station.py", "def main():\\n    print('here')\\n")
@@ -224,15 +224,17 @@ def test_setup_waits_for_another_and_heals_what_a_kill_left(ready: Path, tmp_pat
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     ) as first:
-        with fifo.open() as held:
-            assert held.read(4) == "here"
-        half = next((ready / ".venv" / "lib").glob("python3.*")) / "site-packages" / "half.py"
-        half.write_text("# a package that the kill cut short\n")
-        with subprocess.Popen([ready / "run", "setup"], stderr=subprocess.PIPE, text=True) as second:
+        try:
+            with fifo.open() as held:
+                assert held.read(4) == "here"
+            half = next((ready / ".venv" / "lib").glob("python3.*")) / "site-packages" / "half.py"
+            half.write_text("# a package that the kill cut short\n")
+            second = subprocess.Popen([ready / "run", "setup"], stderr=subprocess.PIPE, text=True)
             assert second.stderr is not None
             assert second.stderr.readline() == "another ./run is setting up: waiting for it\n"
+        finally:
             os.killpg(first.pid, signal.SIGKILL)
-            words = second.stderr.read()
+    _, words = second.communicate(timeout=300)
     assert first.returncode == -signal.SIGKILL
     assert second.returncode == 0, words
     assert not half.exists(), "the environment was kept as the kill left it"
