@@ -249,6 +249,8 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     # Nobody's fault.
     device.CaptureCancelled: Row(Code.CANCELLED, "Đã huỷ thu nhận.", "The capture was cancelled."),
     device.CaptureTimedOut: Row(
-        Code.DEADLINE_EXCEEDED, "Hết giờ chờ đặt ngón tay: hãy thử lại.", "Nobody laid a finger in time: try again."
+        Code.DEADLINE_EXCEEDED,
+        "Hết giờ chờ ngón tay đặt lên hoặc nhấc ra: hãy thử lại.",
+        "The finger was not laid or not lifted in time: try again.",
     ),
 }
