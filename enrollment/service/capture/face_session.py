@@ -15,7 +15,7 @@ from drivers.frame import Frame
 from drivers.spi import Camera, CancelToken, DeviceKind
 from enrollment.core import acceptance
 from enrollment.core.dossier.lifecycle import require_open
-from enrollment.core.dossier.model import Capture, Dossier, QualityRecord
+from enrollment.core.dossier.model import Dossier, QualityRecord
 from enrollment.core.dossier.plan import PlannedPortrait
 from enrollment.core.errors import PositionAlreadyCaptured, PositionNotInPlan
 from enrollment.core.face import assess_portrait
@@ -132,15 +132,9 @@ class FaceSession:
             parts={PART_NAME: ("image/jpeg", jpeg)},
         )
 
-        def write() -> Capture:
-            lease.require_live()
-            return studio.dossiers.add_capture(
-                order.dossier_id, new, replace=order.replace, request_id=order.request_id
-            )
-
-        began_s = studio.clock.monotonic()
-        stored = await studio.stored(write)
-        store_ms = 1000 * (studio.clock.monotonic() - began_s)
+        stored, store_ms = await studio.store_capture(
+            lease, order.dossier_id, new, replace=order.replace, request_id=order.request_id
+        )
         self._emit(outcome(stored, kept.times.with_(record_ms=record_ms, store_ms=store_ms)))
 
 

@@ -21,7 +21,7 @@ from drivers.frame import Frame
 from drivers.spi import CancelToken, DeviceKind, FingerprintScanner, ScanEvent
 from enrollment.core import acceptance
 from enrollment.core.dossier.lifecycle import require_open
-from enrollment.core.dossier.model import Capture, Dossier
+from enrollment.core.dossier.model import Dossier
 from enrollment.core.dossier.plan import SINGLE_FINGERS, PlannedFingerprint
 from enrollment.core.errors import EnrollmentError, PositionAlreadyCaptured, PositionNotInPlan
 from enrollment.service.capture.errors import SameFingerTwice
@@ -195,15 +195,9 @@ class FingerprintSession:
             parts=parts,
         )
 
-        def write() -> Capture:
-            lease.require_live()
-            return studio.dossiers.add_capture(
-                order.dossier_id, new, replace=order.replace, request_id=order.request_id
-            )
-
-        began_s = studio.clock.monotonic()
-        stored = await studio.stored(write)
-        store_ms = 1000 * (studio.clock.monotonic() - began_s)
+        stored, store_ms = await studio.store_capture(
+            lease, order.dossier_id, new, replace=order.replace, request_id=order.request_id
+        )
         self._emit(outcome(stored, kept.times.with_(record_ms=record_ms, store_ms=store_ms)))
 
     def _timeout_s(self, planned: PlannedFingerprint) -> float:

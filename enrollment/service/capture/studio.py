@@ -16,7 +16,7 @@ from enrollment.service.config import Clock
 from enrollment.service.devices.errors import WrongDeviceKind
 from enrollment.service.devices.inventory import Inventory, StationDevice
 from enrollment.service.devices.leases import Lease, LeaseEnd, Leases
-from enrollment.service.store.dossier_store import DossierStore
+from enrollment.service.store.dossier_store import DossierStore, NewCapture
 from enrollment.service.store.errors import RequestConflict
 
 P = ParamSpec("P")
@@ -62,6 +62,19 @@ class Studio:
         if (stored_in, capture.position) != (dossier_id, position):
             raise RequestConflict("this request_id belongs to another capture", request_id=request_id)
         return capture
+
+    async def store_capture(
+        self, lease: Lease, dossier_id: str, new: NewCapture, *, replace: bool, request_id: str
+    ) -> tuple[Capture, float]:
+        """Write a capture under a lease that is live then, checked on the store's thread; the milliseconds it took."""
+
+        def write() -> Capture:
+            lease.require_live()
+            return self.dossiers.add_capture(dossier_id, new, replace=replace, request_id=request_id)
+
+        began_s = self.clock.monotonic()
+        stored = await self.stored(write)
+        return stored, 1000 * (self.clock.monotonic() - began_s)
 
     async def numeric(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run numeric work off the event loop."""
