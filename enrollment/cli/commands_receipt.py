@@ -54,8 +54,7 @@ def verify(
     else:
         raise click.UsageError("give PACKAGE_ID, or --receipt, --package and --trust")
     try:
-        key = decode_registry_trust(trust).receipt_key
-        held = verify_receipt(signed, {key.key_id: key}, digest)
+        held = verify_receipt(signed, decode_registry_trust(trust).receipt_keys, digest)
     except EnrollmentError as error:
         out.say(f"the receipt does not hold: {error}", f"biên nhận không hợp lệ: {error}", style="red")
         out.value({"receipt_verified": False, "reason": error.reason, "package_sha256": digest.hex()})

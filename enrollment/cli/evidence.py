@@ -58,8 +58,7 @@ def read_parts(station: Station, dossier: dossier_pb2.Dossier) -> dict[str, byte
 def receipt_holds(receipt: bytes, trust: bytes, package: bytes) -> bool:
     """Whether a pinned registry key signed a receipt for exactly these bytes."""
     try:
-        key = decode_registry_trust(trust).receipt_key
-        verify_receipt(receipt, {key.key_id: key}, hashlib.sha256(package).digest())
+        verify_receipt(receipt, decode_registry_trust(trust).receipt_keys, hashlib.sha256(package).digest())
     except EnrollmentError:
         return False
     return True

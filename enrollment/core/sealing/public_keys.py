@@ -44,6 +44,11 @@ class RegistryTrust:
     def __post_init__(self) -> None:
         require_text("registry_id", self.registry_id)
 
+    @property
+    def receipt_keys(self) -> dict[bytes, VerifyingKey]:
+        """The keys that receipt.verify_receipt trusts, by key id."""
+        return {self.receipt_key.key_id: self.receipt_key}
+
 
 def encode_verifying_key(key: VerifyingKey) -> bytes:
     """The file of a station's verifying key."""

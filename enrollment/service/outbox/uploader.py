@@ -20,7 +20,7 @@ from enrollment.core.errors import EnrollmentError
 from enrollment.core.sealing.public_keys import RegistryTrust
 from enrollment.core.sealing.receipt import verify_receipt
 from enrollment.service.config import Clock, OutboxConfig
-from enrollment.service.outbox.errors import DeliveryFailed, PackageRefused, RegistryNonsense
+from enrollment.service.outbox.errors import PackageRefused, RegistryBusy, RegistryNonsense
 from enrollment.service.outbox.events import OutboxEvents
 from enrollment.service.outbox.registry_client import RegistryClient
 from enrollment.service.outbox.sealer import CLOCK_OFFSET_SETTING
@@ -147,9 +147,8 @@ class Uploader:
 
     async def _verified(self, package: OutboxPackage, receipt: bytes) -> datetime | None:
         """When the registry received the package; None, and the package postponed, when the receipt does not hold."""
-        key = self._trust.receipt_key
         try:
-            held = verify_receipt(receipt, {key.key_id: key}, package.sha256)
+            held = verify_receipt(receipt, self._trust.receipt_keys, package.sha256)
             if (held.station_id, held.sequence, str(held.package_id)) != (
                 self._station_id,
                 package.sequence,
@@ -162,7 +161,7 @@ class Uploader:
         return datetime.fromtimestamp(held.received_at_ms / 1000, UTC)
 
     async def _postpone(self, package: OutboxPackage, error: EnrollmentError) -> None:
-        if not isinstance(error, DeliveryFailed) or error.reason != "REGISTRY_NOT_READY":
+        if not isinstance(error, RegistryBusy):
             self.registry_reachable = False
         await self._disconnect()
         delay_s = self._backoff_s()
