@@ -7,6 +7,7 @@ import click
 from enrollment.cli import words
 from enrollment.cli.connection import Station
 from enrollment.cli.output import Output
+from enrollment.cli.pages import pages
 from enrollment.cli.session import with_station
 from enrollment.v1 import device_pb2
 
@@ -33,15 +34,9 @@ def _image(device: device_pb2.Device) -> str:
 @with_station
 def devices(station: Station, out: Output) -> None:
     """List the station's devices."""
-    found: list[device_pb2.Device] = []
-    request = device_pb2.ListDevicesRequest()
-    while True:
-        answer = station.devices.ListDevices(request)
-        found += answer.devices
-        if not answer.next_page_token:
-            break
-        request.page_token = answer.next_page_token
-    answer = device_pb2.ListDevicesResponse(devices=found, unreachable=answer.unreachable)
+    listed = list(pages(station.devices.ListDevices, device_pb2.ListDevicesRequest()))
+    found = [device for page in listed for device in page.devices]
+    answer = device_pb2.ListDevicesResponse(devices=found, unreachable=listed[-1].unreachable)
     out.value(answer)
     out.table(
         HEADINGS,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import click
 
 from enrollment.cli import words
 from enrollment.cli.connection import Station
 from enrollment.cli.output import Output
+from enrollment.cli.pages import pages
 from enrollment.cli.session import with_station
 from enrollment.v1 import dossier_pb2
 
@@ -27,14 +30,8 @@ def list_dossiers(station: Station, out: Output, state: str | None, limit: int) 
     request = dossier_pb2.ListDossiersRequest(page_size=min(limit, 500))
     if state:
         request.state = dossier_pb2.DossierState.Value(f"DOSSIER_STATE_{state.upper()}")
-    found: list[dossier_pb2.Dossier] = []
-    while len(found) < limit:
-        answer = station.dossiers.ListDossiers(request)
-        found += answer.dossiers
-        if not answer.next_page_token:
-            break
-        request.page_token = answer.next_page_token
-    found = found[:limit]
+    every = (item for page in pages(station.dossiers.ListDossiers, request) for item in page.dossiers)
+    found = list(islice(every, limit))
     out.value(dossier_pb2.ListDossiersResponse(dossiers=found))
     out.table(
         (("Dossier", "Hồ sơ"), ("State", "Trạng thái"), ("Plan", "Thủ tục"), ("Opened", "Mở lúc"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import click
 
 from enrollment.cli import words
 from enrollment.cli.connection import Station
 from enrollment.cli.output import Output
+from enrollment.cli.pages import pages
 from enrollment.cli.session import with_station
 from enrollment.v1 import outbox_pb2
 
@@ -20,14 +23,8 @@ def outbox(station: Station, out: Output, limit: int, retry: str | None) -> None
     if retry:
         station.outbox.RetryPackage(outbox_pb2.RetryPackageRequest(package_id=retry))
     request = outbox_pb2.ListPackagesRequest(page_size=min(limit, 500))
-    found: list[outbox_pb2.Package] = []
-    while len(found) < limit:
-        answer = station.outbox.ListPackages(request)
-        found += answer.packages
-        if not answer.next_page_token:
-            break
-        request.page_token = answer.next_page_token
-    found = found[:limit]
+    every = (package for page in pages(station.outbox.ListPackages, request) for package in page.packages)
+    found = list(islice(every, limit))
     ledger = station.outbox.GetLedger(outbox_pb2.GetLedgerRequest())
     out.value(ledger)
     for package in found:

@@ -10,8 +10,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 EXIT_REFUSED = 1
-EXIT_USAGE = 2  # click's own
-EXIT_UNREACHABLE = 3
+EXIT_UNREACHABLE = 3  # 2 is click's own, for wrong usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import click
 import grpc
 
 from enrollment.cli import commands_devices, commands_dossier, commands_enroll, commands_outbox, commands_receipt
-from enrollment.cli.failure import EXIT_REFUSED, EXIT_UNREACHABLE, describe
+from enrollment.cli.failure import describe
 from enrollment.cli.output import Output, default_language
 from enrollment.cli.session import Session
 
@@ -29,7 +29,7 @@ class Commands(click.Group):
                 f"{failure.text(out.language)} [{failure.reason}] {facts}".rstrip(), style="red", markup=False
             )
             out.value({"error": {"code": failure.code, "reason": failure.reason, "facts": failure.facts}})
-            ctx.exit(EXIT_UNREACHABLE if failure.reason == "DAEMON_UNREACHABLE" else EXIT_REFUSED)
+            ctx.exit(failure.exit_status)
 
 
 @click.group(cls=Commands)

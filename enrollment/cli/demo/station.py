@@ -51,10 +51,6 @@ class DemoStation:
     def scene(self) -> Control:
         return Control(str(self.camera.ready["control"]))
 
-    def start_daemon(self) -> None:
-        """Start the daemon again after it ended or was killed."""
-        self.daemon = await_ready(launch("enrolld", DAEMON, ["run", "--config", str(self.config)], self.daemon.log))
-
 
 @contextmanager
 def running_station(folder: Path, told: Told) -> Iterator[DemoStation]:
