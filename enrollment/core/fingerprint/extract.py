@@ -31,6 +31,7 @@ from enrollment.core.fingerprint.response import assemble, filter_bank, respond
 from enrollment.core.fingerprint.segment import segment
 from enrollment.core.fingerprint.template import FingerprintTemplate, MinutiaKind
 from enrollment.core.fingerprint.tiles import FloatArray, tile_means
+from enrollment.core.fingerprint.wave_map import WaveMap, draw_wave_map
 
 Observe = Callable[[str, NDArray[Any]], None]
 
@@ -77,6 +78,7 @@ class _Findings:
     rated: Residues
     ratings: Ratings
     kept: NDArray[np.intp]
+    waves: WaveMap | None
 
 
 def _find(image: FingerprintImage, p: ExtractionParameters, observe: Observe | None) -> _Findings:
@@ -111,7 +113,8 @@ def _find(image: FingerprintImage, p: ExtractionParameters, observe: Observe | N
     sensed_px = depth(~normalised.dead, rated, p.work, beyond=True)
     facing_px = facing_distance(residues, p.work, p.reliability)[deep]
     kept = select(ratings, sensed_px, facing_px, p.reliability)
-    return _Findings(work, normalised, tensor, flow, mask, rated, ratings, kept)
+    waves = draw_wave_map(response, steering, p.response.orientations, flow, mask, work.canon_scale, p.wave_map)
+    return _Findings(work, normalised, tensor, flow, mask, rated, ratings, kept, waves)
 
 
 def _first_response(
@@ -156,6 +159,7 @@ def _template(found: _Findings, p: ExtractionParameters) -> FingerprintTemplate:
         size=found.work.size,
         mask=found.mask,
         mask_cell_px=p.work.tile_work_px * sum(found.work.canon_scale) / 2.0,
+        waves=found.waves,
     )
 
 

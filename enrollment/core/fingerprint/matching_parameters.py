@@ -58,5 +58,17 @@ class MatchingParameters:
     kind_weight: float = 0.4  # 0..0.8, here: bonus where all kinds agree
 
 
+@dataclass(frozen=True, slots=True)
+class WaveParameters:
+    """Overlaying ridges on ridges."""
+
+    sigmas_cells: tuple[float, ...] = (2.0, 1.25, 1.0)  # here: of the smooth displacement, step by step
+    stiffness: float = 2.5e-4  # turns a pixel squared: prior for no displacement
+    reach_px: float = 130.0  # as distortion_reach_px: as far as one minutia pulls
+    prior: float = 0.5  # as distortion_prior
+    little_overlap: float = 10.0  # 5..40, here: cells, added to the common area, so that a small one counts less
+
+
 CYLINDER = CylinderParameters()
 MATCHING = MatchingParameters()
+WAVES = WaveParameters()

@@ -119,6 +119,15 @@ class ReliabilityParameters:
 
 
 @dataclass(frozen=True, slots=True)
+class WaveMapParameters:
+    """The wave of each cell, for laying prints over each other."""
+
+    tiles_a_cell: int = 2  # 1..2, here: a side; 3 costs half of what the map gains
+    full_amplitude: float = 1.5  # deviations: a wave of this amplitude or more has the weight 1
+    least_weight: float = 0.05  # below it there is no wave
+
+
+@dataclass(frozen=True, slots=True)
 class ExtractionParameters:
     """All stages together."""
 
@@ -129,6 +138,7 @@ class ExtractionParameters:
     frequency: FrequencyParameters = field(default_factory=FrequencyParameters)
     segment: SegmentParameters = field(default_factory=SegmentParameters)
     reliability: ReliabilityParameters = field(default_factory=ReliabilityParameters)
+    wave_map: WaveMapParameters = field(default_factory=WaveMapParameters)
 
 
 @dataclass(frozen=True, slots=True)

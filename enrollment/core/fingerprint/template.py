@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment.core.errors import InvalidImage
+from enrollment.core.fingerprint.wave_map import WaveMap
 
 MAX_MINUTIAE: Final = 255  # what one ISO/IEC 19794-2 view can hold
 
@@ -39,6 +40,7 @@ class FingerprintTemplate:
     size: width and height of the image, pixels at 500 ppi.
     mask: (h, w) bool, True on the finger, one cell each `mask_cell_px` pixels from the top left corner; None when
         unknown (a template that was read from a record).
+    waves: the ridges between the minutiae; None when unknown (likewise).
     Raises InvalidImage where the shapes disagree.
     """
 
@@ -49,6 +51,7 @@ class FingerprintTemplate:
     size: tuple[int, int]
     mask: NDArray[np.bool_] | None = None
     mask_cell_px: float = 8.0
+    waves: WaveMap | None = None
 
     def __post_init__(self) -> None:
         count = len(self.positions)

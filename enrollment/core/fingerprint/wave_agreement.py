@@ -1,0 +1,207 @@
+"""Lay one print over another ridge on ridge, and measure how well the ridges agree.
+
+Where a motion of minutiae has brought the probe, the phases of both waves should be the same. What they differ by tells
+how far the skin has still to be moved across the ridges; a smooth displacement that explains the differences around
+each cell is taken off, from coarse to fine. Ridges of one finger then fall on each other over the whole common area;
+those of two fingers cannot, because each minutia that only one of them has shifts the phase behind it by a full turn.
+
+    agreement = sum w cos(2 pi d) / (sum w + little_overlap)
+
+d: what the phases still differ by, turns; w: weight of both cells.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enrollment.core.fingerprint.matching_parameters import WAVES
+from enrollment.core.fingerprint.wave_map import DIRECTION_STEPS, PERIOD_STEPS_A_PX, PHASE_STEPS, WEIGHT_STEPS, WaveMap
+
+FloatArray = NDArray[np.float32]
+
+# Wave vectors in turns a pixel, by direction and period as a cell holds them.
+_DIRECTIONS = np.arange(DIRECTION_STEPS) * (math.pi / DIRECTION_STEPS)
+_FREQUENCIES = PERIOD_STEPS_A_PX / np.maximum(np.arange(256), 1)
+_WAVES: Final = np.stack(
+    [
+        np.outer(np.cos(_DIRECTIONS), _FREQUENCIES).ravel(),
+        np.outer(np.sin(_DIRECTIONS), _FREQUENCIES).ravel(),
+    ]
+).astype(np.float32)
+_LEAST_DETERMINANT = np.float32(1e-20)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PackedWaves:
+    """Wave maps of C templates, one behind the other.
+
+    cells: (total, 4) uint8, as in WaveMap. starts, rows, cols: (C,) intp; a template without a map has no rows.
+    origins, pitches: (2, C) float32, pixels; origins from the centre of mass of the template's minutiae.
+    """
+
+    cells: NDArray[np.uint8]
+    starts: NDArray[np.intp]
+    rows: NDArray[np.intp]
+    cols: NDArray[np.intp]
+    origins: FloatArray
+    pitches: FloatArray
+
+
+def pack(waves: WaveMap, centre: NDArray[np.float64]) -> PackedWaves:
+    """Make a map ready; centre: (2,) x and y, of the template's minutiae."""
+    rows, cols, _ = waves.cells.shape
+    return PackedWaves(
+        cells=waves.cells.reshape(-1, 4),
+        starts=np.zeros(1, np.intp),
+        rows=np.array([rows]),
+        cols=np.array([cols]),
+        origins=(np.array(waves.origin) - centre).astype(np.float32)[:, None],
+        pitches=np.array(waves.pitch, np.float32)[:, None],
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProbeWaves:
+    """The probe's side of an overlay: N = rows * cols cells about its centre of mass.
+
+    points: (2, N) float32 pixels. waves: (2, N) float32 turns a pixel. phases: (N,) float32 turns.
+    weights: (N,) float32, 0..1. spreads: for each step, smoothing along rows (rows, rows) and columns (cols, cols).
+    pulls: (M, N) float32, share of the displacement of each of the probe's minutiae in that of each cell.
+    """
+
+    points: FloatArray
+    waves: FloatArray
+    phases: FloatArray
+    weights: FloatArray
+    spreads: tuple[tuple[FloatArray, FloatArray], ...]
+    pulls: FloatArray
+
+
+def lay_out(probe: PackedWaves, minutiae: FloatArray) -> ProbeWaves:
+    """Prepare the probe. probe: of one template. minutiae: (2, M) float32 pixels from their centre of mass."""
+    rows, cols = int(probe.rows[0]), int(probe.cols[0])
+    x = probe.origins[0] + probe.pitches[0] * np.arange(cols, dtype=np.float32)
+    y = probe.origins[1] + probe.pitches[1] * np.arange(rows, dtype=np.float32)
+    points = np.stack([np.tile(x, rows), np.repeat(y, cols)])
+    waves, phases, weights = _decode(probe.cells)
+    spreads = tuple((_gauss(rows, sigma), _gauss(cols, sigma)) for sigma in WAVES.sigmas_cells)
+    across = np.square(points[0] - minutiae[0][:, None]) + np.square(points[1] - minutiae[1][:, None])
+    near = np.square(np.square(np.maximum(1.0 - across / np.float32(WAVES.reach_px**2), 0.0)))
+    pulls = near / (near.sum(axis=0) + np.float32(WAVES.prior))
+    return ProbeWaves(points, waves, phases, weights, spreads, pulls)
+
+
+def agreement(
+    probe: ProbeWaves, gallery: PackedWaves, rows: NDArray[np.intp], motions: FloatArray, displacements: FloatArray
+) -> FloatArray:
+    """Overlay the probe on H gallery templates.
+
+    rows: (H,) intp, which templates. motions: (4, H) float32: cosine, sine, east, south. displacements: (2, H, M)
+    float32 pixels, where the minutiae of the probe end beyond that motion.
+    Returns (H,) float32, at most 1: above 0.6 for most prints of one finger, 0.1..0.3 for strangers.
+    """
+    cos, sin, east, south = motions[:, :, None]
+    x = cos * probe.points[0] - sin * probe.points[1] + east
+    x += displacements[0] @ probe.pulls
+    y = sin * probe.points[0] + cos * probe.points[1] + south
+    y += displacements[1] @ probe.pulls
+    ours_x = cos * probe.waves[0] - sin * probe.waves[1]
+    ours_y = sin * probe.waves[0] + cos * probe.waves[1]
+    for spread in probe.spreads:
+        differences, weights, theirs_x, theirs_y = _differences(probe, gallery, rows, x, y, ours_x, ours_y)
+        weights *= _alignment(ours_x, ours_y, theirs_x, theirs_y)
+        shift_x, shift_y = _displacement(
+            0.5 * (ours_x + theirs_x), 0.5 * (ours_y + theirs_y), differences, weights, spread
+        )
+        x -= shift_x
+        y -= shift_y
+    differences, weights, _, _ = _differences(probe, gallery, rows, x, y, ours_x, ours_y)
+    agreed = (weights * np.cos(np.float32(math.tau) * differences)).sum(axis=1)
+    found: FloatArray = agreed / (weights.sum(axis=1) + np.float32(WAVES.little_overlap))
+    return found
+
+
+def _differences(
+    probe: ProbeWaves,
+    gallery: PackedWaves,
+    rows: NDArray[np.intp],
+    x: FloatArray,
+    y: FloatArray,
+    ours_x: FloatArray,
+    ours_y: FloatArray,
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Compare phases where the probe's cells have come to lie.
+
+    x, y: (H, N) pixels. ours_x, ours_y: (H, N) turns a pixel, the probe's waves turned.
+    Returns, all (H, N) float32: theirs minus ours in turns, -0.5..0.5; weights, 0 off their map; their waves, turned to
+    the side of ours.
+    """
+    (left, top), (wide, high) = gallery.origins[:, rows, None], gallery.pitches[:, rows, None]
+    columns, lines = (x - left) / wide, (y - top) / high
+    column, line = np.rint(columns), np.rint(lines)
+    cols, most = gallery.cols[rows, None], gallery.rows[rows, None]
+    inside = (column >= 0) & (column < cols) & (line >= 0) & (line < most)
+    places = gallery.starts[rows, None] + line.astype(np.intp) * cols + column.astype(np.intp)
+    places *= inside
+    (theirs_x, theirs_y), phases, weights = _decode(np.take(gallery.cells, places, axis=0))
+    phases += theirs_x * ((columns - column) * wide) + theirs_y * ((lines - line) * high)
+    side = np.copysign(np.float32(1.0), ours_x * theirs_x + ours_y * theirs_y)
+    differences = side * phases - probe.phases
+    differences -= np.rint(differences)
+    weights *= probe.weights
+    weights *= inside
+    return differences, weights, side * theirs_x, side * theirs_y
+
+
+def _alignment(ours_x: FloatArray, ours_y: FloatArray, theirs_x: FloatArray, theirs_y: FloatArray) -> FloatArray:
+    """Weigh cells by how well the ridges' directions agree: the square of cos(2 turn), 0 from 45 degrees on."""
+    dot = ours_x * theirs_x + ours_y * theirs_y
+    squares = (ours_x * ours_x + ours_y * ours_y) * (theirs_x * theirs_x + theirs_y * theirs_y)
+    cosine = np.maximum(2.0 * dot * dot / np.maximum(squares, _LEAST_DETERMINANT) - 1.0, 0.0)
+    weights: FloatArray = cosine * cosine
+    return weights
+
+
+def _displacement(
+    waves_x: FloatArray,
+    waves_y: FloatArray,
+    differences: FloatArray,
+    weights: FloatArray,
+    spreads: tuple[FloatArray, FloatArray],
+) -> tuple[FloatArray, FloatArray]:
+    """Find the smooth displacement, pixels, that explains the phase differences around each cell: two (H, N).
+
+    Weighted least squares of waves . displacement = difference, with a prior for none.
+    """
+    terms = np.empty((5, *weights.shape), np.float32)
+    heavy_x, heavy_y = weights * waves_x, weights * waves_y
+    np.multiply(heavy_x, waves_x, out=terms[0])
+    np.multiply(heavy_x, waves_y, out=terms[1])
+    np.multiply(heavy_y, waves_y, out=terms[2])
+    np.multiply(heavy_x, differences, out=terms[3])
+    np.multiply(heavy_y, differences, out=terms[4])
+    along_rows, along_cols = spreads
+    grids = terms.reshape(-1, len(along_rows), len(along_cols)) @ along_cols
+    xx, xy, yy, dx, dy = (along_rows @ grids).reshape(terms.shape)
+    xx += np.float32(WAVES.stiffness)
+    yy += np.float32(WAVES.stiffness)
+    determinant = np.maximum(xx * yy - xy * xy, _LEAST_DETERMINANT)
+    return (yy * dx - xy * dy) / determinant, (xx * dy - xy * dx) / determinant
+
+
+def _decode(cells: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Read cells (..., 4): waves (2, ...) turns a pixel, phases (...) turns, weights (...) 0..1."""
+    phase, weight = cells[..., 0], cells[..., 3]
+    waves = np.take(_WAVES, cells[..., 1].astype(np.intp) * 256 + cells[..., 2], axis=1)
+    return waves, phase * np.float32(1.0 / PHASE_STEPS), weight * np.float32(1.0 / WEIGHT_STEPS)
+
+
+def _gauss(count: int, sigma: float) -> FloatArray:
+    apart = np.arange(count)[:, None] - np.arange(count)
+    weights: FloatArray = np.exp(-0.5 * np.square(apart / sigma)).astype(np.float32)
+    return weights
