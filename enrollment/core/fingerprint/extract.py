@@ -31,7 +31,8 @@ from enrollment.core.fingerprint.response import assemble, filter_bank, respond
 from enrollment.core.fingerprint.segment import segment
 from enrollment.core.fingerprint.template import FingerprintTemplate, MinutiaKind
 from enrollment.core.fingerprint.tiles import FloatArray, tile_means
-from enrollment.core.fingerprint.wave_map import WaveMap, draw_wave_map
+from enrollment.core.fingerprint.wave_map import WaveMap
+from enrollment.core.fingerprint.waves import map_waves
 
 Observe = Callable[[str, NDArray[Any]], None]
 
@@ -113,7 +114,7 @@ def _find(image: FingerprintImage, p: ExtractionParameters, observe: Observe | N
     sensed_px = depth(~normalised.dead, rated, p.work, beyond=True)
     facing_px = facing_distance(residues, p.work, p.reliability)[deep]
     kept = select(ratings, sensed_px, facing_px, p.reliability)
-    waves = draw_wave_map(response, steering, p.response.orientations, flow, mask, work.canon_scale, p.wave_map)
+    waves = map_waves(response, steering, p.response.orientations, flow, mask, work.canon_scale, p.wave_map)
     return _Findings(work, normalised, tensor, flow, mask, rated, ratings, kept, waves)
 
 

@@ -14,25 +14,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from enrollment.core.fingerprint.matching_parameters import WAVES
-from enrollment.core.fingerprint.wave_map import DIRECTION_STEPS, PERIOD_STEPS_A_PX, PHASE_STEPS, WEIGHT_STEPS, WaveMap
+from enrollment.core.fingerprint.wave_map import WaveMap, decode
 
 FloatArray = NDArray[np.float32]
 
-# Wave vectors in turns a pixel, by direction and period as a cell holds them.
-_DIRECTIONS = np.arange(DIRECTION_STEPS) * (math.pi / DIRECTION_STEPS)
-_FREQUENCIES = PERIOD_STEPS_A_PX / np.maximum(np.arange(256), 1)
-_WAVES: Final = np.stack(
-    [
-        np.outer(np.cos(_DIRECTIONS), _FREQUENCIES).ravel(),
-        np.outer(np.sin(_DIRECTIONS), _FREQUENCIES).ravel(),
-    ]
-).astype(np.float32)
 _LEAST_DETERMINANT = np.float32(1e-20)
 
 
@@ -88,12 +78,12 @@ def lay_out(probe: PackedWaves, minutiae: FloatArray) -> ProbeWaves:
     x = probe.origins[0] + probe.pitches[0] * np.arange(cols, dtype=np.float32)
     y = probe.origins[1] + probe.pitches[1] * np.arange(rows, dtype=np.float32)
     points = np.stack([np.tile(x, rows), np.repeat(y, cols)])
-    waves, phases, weights = _decode(probe.cells)
+    waves_x, waves_y, phases, weights = decode(probe.cells)
     spreads = tuple((_gauss(rows, sigma), _gauss(cols, sigma)) for sigma in WAVES.sigmas_cells)
     across = np.square(points[0] - minutiae[0][:, None]) + np.square(points[1] - minutiae[1][:, None])
     near = np.square(np.square(np.maximum(1.0 - across / np.float32(WAVES.reach_px**2), 0.0)))
     pulls = near / (near.sum(axis=0) + np.float32(WAVES.prior))
-    return ProbeWaves(points, waves, phases, weights, spreads, pulls)
+    return ProbeWaves(points, np.stack([waves_x, waves_y]), phases, weights, spreads, pulls)
 
 
 def agreement(
@@ -148,7 +138,7 @@ def _differences(
     inside = (column >= 0) & (column < cols) & (line >= 0) & (line < most)
     places = gallery.starts[rows, None] + line.astype(np.intp) * cols + column.astype(np.intp)
     places *= inside
-    (theirs_x, theirs_y), phases, weights = _decode(np.take(gallery.cells, places, axis=0))
+    theirs_x, theirs_y, phases, weights = decode(np.take(gallery.cells, places, axis=0))
     phases += theirs_x * ((columns - column) * wide) + theirs_y * ((lines - line) * high)
     side = np.copysign(np.float32(1.0), ours_x * theirs_x + ours_y * theirs_y)
     differences = side * phases - probe.phases
@@ -192,13 +182,6 @@ def _displacement(
     yy += np.float32(WAVES.stiffness)
     determinant = np.maximum(xx * yy - xy * xy, _LEAST_DETERMINANT)
     return (yy * dx - xy * dy) / determinant, (xx * dy - xy * dx) / determinant
-
-
-def _decode(cells: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Read cells (..., 4): waves (2, ...) turns a pixel, phases (...) turns, weights (...) 0..1."""
-    phase, weight = cells[..., 0], cells[..., 3]
-    waves = np.take(_WAVES, cells[..., 1].astype(np.intp) * 256 + cells[..., 2], axis=1)
-    return waves, phase * np.float32(1.0 / PHASE_STEPS), weight * np.float32(1.0 / WEIGHT_STEPS)
 
 
 def _gauss(count: int, sigma: float) -> FloatArray:

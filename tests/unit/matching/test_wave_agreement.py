@@ -1,0 +1,137 @@
+"""Ridges laid on ridges."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from enrollment.core.fingerprint.wave_agreement import PackedWaves, agreement, lay_out, pack
+from enrollment.core.fingerprint.wave_map import WaveMap, encode
+
+PITCH = 40.0 / 3.0
+ROWS, COLS = 24, 20
+Phase = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+MINUTIAE = np.array([[-60.0, 50.0, 10.0], [-80.0, -20.0, 90.0]], np.float32)
+STILL = np.array([[1.0], [0.0], [0.0], [0.0]], np.float32)
+
+
+def rings(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ridges of 9 px about a point below the print, with eight dislocations."""
+    total = 2.0 * math.pi * np.hypot(x - 20.0, y - 260.0) / 9.0
+    rng = np.random.default_rng(3)
+    for number, (mx, my) in enumerate(rng.uniform(-110.0, 110.0, (8, 2))):
+        total = total + (-1.0) ** number * np.arctan2(y - my, x - mx)
+    return np.asarray(total)
+
+
+def broken_rings(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same with sixty more, so that no other place fits."""
+    total = rings(x, y)
+    rng = np.random.default_rng(4)
+    for number, (mx, my) in enumerate(rng.uniform(-130.0, 130.0, (60, 2))):
+        total = total + (-1.0) ** number * np.arctan2(y - my, x - mx)
+    return np.asarray(total)
+
+
+def other_rings(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(2.0 * math.pi * np.hypot(x + 35.0, y - 300.0) / 8.2)
+
+
+def drawn(phase: Phase, *, angle: float = 0.0, shift: tuple[float, float] = (0.0, 0.0)) -> WaveMap:
+    """Map the waves of a print, about (0, 0), that was turned by an angle and then shifted."""
+    x = (np.arange(COLS) - (COLS - 1) / 2.0) * PITCH
+    y = (np.arange(ROWS)[:, None] - (ROWS - 1) / 2.0) * PITCH
+    back_x = math.cos(angle) * (x - shift[0]) + math.sin(angle) * (y - shift[1])
+    back_y = math.cos(angle) * (y - shift[1]) - math.sin(angle) * (x - shift[0])
+    here = phase(back_x, back_y)
+    gx = np.angle(np.exp(1j * (phase(back_x + 0.01, back_y) - here))) / 0.01
+    gy = np.angle(np.exp(1j * (phase(back_x, back_y + 0.01) - here))) / 0.01
+    wave_x = math.cos(angle) * gx - math.sin(angle) * gy
+    wave_y = math.sin(angle) * gx + math.cos(angle) * gy
+    direction = np.arctan2(wave_y, wave_x)
+    behind = (direction < 0.0) | (direction >= math.pi)
+    cells = encode(
+        np.where(behind, -here, here).astype(np.float32),
+        np.mod(direction, math.pi).astype(np.float32),
+        (2.0 * math.pi / np.hypot(gx, gy)).astype(np.float32),
+        np.ones((ROWS, COLS), np.float32),
+    )
+    return WaveMap(cells, (float(x[0]), float(y[0, 0])), (PITCH, PITCH))
+
+
+def packed(waves: WaveMap) -> PackedWaves:
+    return pack(waves, np.zeros(2))
+
+
+def agree(
+    ours: WaveMap,
+    theirs: WaveMap,
+    motion: NDArray[np.float32] = STILL,
+    displacements: NDArray[np.float32] | None = None,
+) -> float:
+    moved = np.zeros((2, 1, MINUTIAE.shape[1]), np.float32) if displacements is None else displacements
+    found = agreement(lay_out(packed(ours), MINUTIAE), packed(theirs), np.zeros(1, np.intp), motion, moved)
+    assert found.shape == (1,)
+    return float(found[0])
+
+
+def test_a_print_agrees_with_itself() -> None:
+    assert agree(drawn(rings), drawn(rings)) > 0.95
+
+
+def test_other_ridges_do_not_agree() -> None:
+    assert abs(agree(drawn(rings), drawn(other_rings))) < 0.45
+
+
+@pytest.mark.parametrize("angle", [0.3, -1.2, 2.0, math.pi])
+def test_a_motion_brings_a_turned_print_back(angle: float) -> None:
+    motion = np.array([[math.cos(angle)], [math.sin(angle)], [12.0], [-7.0]], np.float32)
+    assert agree(drawn(rings), drawn(rings, angle=angle, shift=(12.0, -7.0)), motion) > 0.8
+
+
+def test_a_shift_across_the_ridges_of_less_than_half_a_period_is_made_good() -> None:
+    rigid = agree(drawn(rings), drawn(rings, shift=(0.0, 3.0)))
+    assert rigid > 0.85
+    assert agree(drawn(rings), drawn(other_rings, shift=(0.0, 3.0))) < 0.45
+
+
+def test_the_minutiae_s_displacement_carries_the_cells_along() -> None:
+    whole = np.stack(np.meshgrid(np.linspace(-120, 120, 6), np.linspace(-150, 150, 7))).reshape(2, -1)
+    probe, moved = (
+        lay_out(packed(drawn(broken_rings)), whole.astype(np.float32)),
+        packed(drawn(broken_rings, shift=(0.0, 27.0))),
+    )
+    at_rest, bent = np.zeros((2, 1, 42), np.float32), np.zeros((2, 1, 42), np.float32)
+    bent[1] = 27.0
+    found = [float(agreement(probe, moved, np.zeros(1, np.intp), STILL, by)[0]) for by in (at_rest, bent)]
+    assert found[1] > found[0] + 0.1
+
+
+def test_prints_that_do_not_overlap_agree_on_nothing() -> None:
+    far = np.array([[1.0], [0.0], [5000.0], [0.0]], np.float32)
+    assert agree(drawn(rings), drawn(rings), far) == 0.0
+
+
+def test_a_small_common_area_counts_less() -> None:
+    sliver = WaveMap(drawn(rings).cells[:, :1], drawn(rings).origin, (PITCH, PITCH))
+    assert agree(drawn(rings), sliver) < agree(drawn(rings), drawn(rings)) - 0.15
+
+
+def test_several_templates_at_once_are_each_as_alone() -> None:
+    one, two = packed(drawn(rings)), packed(drawn(other_rings))
+    both = PackedWaves(
+        cells=np.concatenate([one.cells, two.cells]),
+        starts=np.array([0, len(one.cells)]),
+        rows=np.array([ROWS, ROWS]),
+        cols=np.array([COLS, COLS]),
+        origins=np.concatenate([one.origins, two.origins], axis=1),
+        pitches=np.concatenate([one.pitches, two.pitches], axis=1),
+    )
+    rows = np.array([1, 0, 1])
+    found = agreement(lay_out(one, MINUTIAE), both, rows, np.repeat(STILL, 3, axis=1), np.zeros((2, 3, 3), np.float32))
+    alone = [agree(drawn(rings), drawn(print_)) for print_ in (other_rings, rings, other_rings)]
+    assert found == pytest.approx(alone, abs=1e-5)
