@@ -7,6 +7,7 @@ the cell's own wave (its direction, then its phase) and averaged: where they do 
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from enrollment.core.fingerprint.frequency import RidgeFlow
 from enrollment.core.fingerprint.parameters import WaveMapParameters
 from enrollment.core.fingerprint.wave_map import WaveMap, encode
+
+_Value = TypeVar("_Value", np.float32, np.complex64)
 
 _LEAST_AMPLITUDE = np.float32(1e-6)
 
@@ -39,25 +42,25 @@ def map_waves(
     window = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1))
     middle = (tile - 1) // 2
     orientation = flow.orientation[window]
-    own = np.exp(1j * orientation).astype(np.complex64)
+    own = _unit(orientation)
     seen = np.where(mask[window], response[middle::tile, middle::tile][window], np.complex64(0.0))
     # The filter may have looked along the wave's other direction, and then answered its conjugate.
     against = np.cos(orientation - steering[window] * np.float32(math.pi / orientations)) < 0.0
     seen = _by_cell(np.where(against, seen.conj(), seen), side)
     own = _by_cell(own, side)
-    frequencies = _by_cell(np.float32(math.tau) / flow.period_px[window].astype(np.complex64), side).real
+    frequencies = _by_cell(np.float32(math.tau) / flow.period_px[window], side)
 
     amplitude = np.abs(seen) + _LEAST_AMPLITUDE
     direction = np.angle((amplitude * own * own).sum(axis=-1)) / np.float32(2.0)
     direction = np.where(direction < 0.0, direction + np.float32(math.pi), direction)
     frequency = np.maximum((amplitude * frequencies).sum(axis=-1) / amplitude.sum(axis=-1), _LEAST_AMPLITUDE)
-    along = np.exp(1j * direction)[:, :, None]
+    along = _unit(direction)[:, :, None]
     seen = np.where((own * along.conj()).real < 0.0, seen.conj(), seen)
     # So far, in px at 500 ppi, the pixels that stand for the tiles lie from the centre of the cell.
     steps = (np.arange(side) - (side - 1) / 2.0) * tile + middle - (tile - 1) / 2.0
     away = (np.tile(steps, side) * canon_scale[0] + 1j * np.repeat(steps, side) * canon_scale[1]).astype(np.complex64)
     ahead = (away * along.conj()).real * frequency[:, :, None]
-    wave = (seen * np.exp(-1j * ahead)).mean(axis=-1)
+    wave = (seen * _unit(-ahead)).mean(axis=-1)
 
     weight = np.sqrt(np.abs(wave) / np.float32(parameters.full_amplitude))
     weight = np.where(weight < parameters.least_weight, np.float32(0.0), weight)
@@ -71,7 +74,15 @@ def map_waves(
     )
 
 
-def _by_cell(field: NDArray[np.complex64], side: int) -> NDArray[np.complex64]:
+def _unit(angles: NDArray[np.float32]) -> NDArray[np.complex64]:
+    """Return exp(i angle); numpy's complex exponential takes ten times as long."""
+    units = np.empty(angles.shape, np.complex64)
+    np.cos(angles, out=units.real)
+    np.sin(angles, out=units.imag)
+    return units
+
+
+def _by_cell(field: NDArray[_Value], side: int) -> NDArray[_Value]:
     """Bring the tiles of each cell together: (rows, cols) to (high, wide, side^2), 0 beyond the field."""
     high, wide = -(-field.shape[0] // side), -(-field.shape[1] // side)
     framed = np.zeros((high * side, wide * side), field.dtype)
