@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 
 def plot_det(figures: Figures, path: Path) -> None:
     """Draw FNMR against FMR by set, and the one threshold for all sets of every system."""
-    figure, axes = plt.subplots(figsize=(7.5, 6.5), constrained_layout=True)
+    figure, axes = plt.subplots(figsize=(10.5, 6.5), constrained_layout=True)
     for number, name in enumerate(figures.systems[OURS].curves):
         for system, found in figures.systems.items():
             shown = found.curves[name]
@@ -38,7 +38,7 @@ def plot_det(figures: Figures, path: Path) -> None:
     title = "DET" if len(figures.systems) == 1 else "DET; dotted: the peer on the same pairs"
     axes.set(title=title, xscale="log", yscale="log", xlabel="FMR %", ylabel="FNMR %", xlim=(0.01, 60), ylim=(0.1, 60))
     axes.grid(visible=True, which="major", alpha=0.3)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=9, loc="upper left", bbox_to_anchor=(1.01, 1.0))
     figure.savefig(path, dpi=110)
     plt.close(figure)
 

@@ -12,6 +12,9 @@ from bench.finger_bootstrap import Interval
 from bench.fingerprint_figures import Figures, Rates, SystemFigures
 from bench.matcher_speed import Speed
 from bench.print_scores import OURS, PEER, PEER_QUALITY, SetRun
+from enrollment.cli.explain.stages import REST
+
+NO_TIME_MS = 0.01  # a result that comes with the one before it
 
 
 def show(console: Console, runs: Sequence[SetRun], figures: Figures, speed: Speed) -> None:
@@ -126,9 +129,13 @@ def _stage_table(runs: Sequence[SetRun]) -> Table:
     table.add_column("up to and with")
     for run in runs:
         table.add_column(run.prints.name, justify="right", no_wrap=True)
+    waiting: list[str] = []
     for stage in runs[0].stage_ms:
-        cells = [f"{statistics.median(run.stage_ms.get(stage) or [0.0]):.2f}" for run in runs]
-        table.add_row(stage, *cells)
+        waiting.append(stage)
+        times = [statistics.median(run.stage_ms.get(stage) or [0.0]) for run in runs]
+        if max(times) >= NO_TIME_MS or stage == REST:
+            table.add_row(", ".join(waiting), *(f"{ms:.2f}" for ms in times))
+            waiting.clear()
     table.add_section()
     table.add_row("together", *[f"{statistics.median(run.image_ms.get(OURS) or [0.0]):.2f}" for run in runs])
     return table
