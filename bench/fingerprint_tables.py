@@ -12,7 +12,6 @@ from bench.finger_bootstrap import Interval
 from bench.fingerprint_figures import Figures, Rates, SystemFigures
 from bench.matcher_speed import Speed
 from bench.print_scores import OURS, PEER, PEER_QUALITY, SetRun
-from enrollment.cli.explain.stages import REST
 
 NO_TIME_MS = 0.01  # a result that comes with the one before it
 
@@ -126,16 +125,18 @@ def _difference_table(figures: Figures) -> Table:
 
 def _stage_table(runs: Sequence[SetRun]) -> Table:
     table = Table(title="our extraction and quality by stage, CPU ms an image, medians")
-    table.add_column("up to and with")
+    table.add_column("stage")
     for run in runs:
         table.add_column(run.prints.name, justify="right", no_wrap=True)
-    waiting: list[str] = []
+    rows: list[tuple[str, list[float]]] = []
     for stage in runs[0].stage_ms:
-        waiting.append(stage)
         times = [statistics.median(run.stage_ms.get(stage) or [0.0]) for run in runs]
-        if max(times) >= NO_TIME_MS or stage == REST:
-            table.add_row(", ".join(waiting), *(f"{ms:.2f}" for ms in times))
-            waiting.clear()
+        if rows and max(times) < NO_TIME_MS:
+            rows[-1] = (f"{rows[-1][0]}, {stage}", rows[-1][1])
+        else:
+            rows.append((stage, times))
+    for name, times in rows:
+        table.add_row(name, *(f"{ms:.2f}" for ms in times))
     table.add_section()
     table.add_row("together", *[f"{statistics.median(run.image_ms.get(OURS) or [0.0]):.2f}" for run in runs])
     return table

@@ -1,9 +1,9 @@
 """Subjects for galleries of any size: one synthetic finger each, by number, so that none needs to be kept.
 
 Every subject is a finger of its own, drawn from a seed of its own (bench/toy_templates.py): minutiae alone, no image,
-no perturbed copy of another's. One impression is enrolled and another one of the same finger is searched with. They hold
-42 minutiae on average, so that speeds and memory are those of real templates; error rates are not: they say how the
-search behaves as the gallery grows, not how often real fingers are confused.
+no perturbed copy of another's. One impression is enrolled and another one of the same finger is searched with. They
+hold 42 minutiae on average, so that speeds and memory are those of real templates; error rates are not: they say how
+the search behaves as the gallery grows, not how often real fingers are confused.
 """
 
 from __future__ import annotations
