@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+FAILED = -1.0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ErrorCurve:
@@ -35,12 +37,31 @@ class ErrorCurve:
         return float(self.fnmr[int(np.argmax(self.fmr <= fmr))])
 
 
-def error_curve(genuine: NDArray[np.float64], impostor: NDArray[np.float64]) -> ErrorCurve:
-    """Rates at every score that occurs, at 0 and beyond the highest; both arrays need at least one score."""
+def error_curve(
+    genuine: NDArray[np.float64],
+    impostor: NDArray[np.float64],
+    genuine_weights: NDArray[np.float64] | None = None,
+    impostor_weights: NDArray[np.float64] | None = None,
+) -> ErrorCurve:
+    """Rates at every score that occurs, at 0 and beyond the highest; both arrays need at least one score.
+
+    Weights say how often a pair counts, all once unless given; some of each array must be above 0.
+    """
     scores = np.concatenate([genuine, impostor])
     scores = scores[scores >= 0.0]
     beyond = np.nextafter(scores.max(initial=0.0), np.inf)
     thresholds = np.unique(np.concatenate([[0.0], scores, [beyond]]))
-    fnmr = np.searchsorted(np.sort(genuine), thresholds, side="left") / len(genuine)
-    fmr = 1.0 - np.searchsorted(np.sort(impostor), thresholds, side="left") / len(impostor)
+    below, everyone = _weight_below(genuine, genuine_weights, thresholds)
+    fnmr = below / everyone
+    below, everyone = _weight_below(impostor, impostor_weights, thresholds)
+    fmr = (everyone - below) / everyone
     return ErrorCurve(thresholds, fmr, fnmr)
+
+
+def _weight_below(
+    scores: NDArray[np.float64], weights: NDArray[np.float64] | None, thresholds: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Weight of the scores below each threshold, and of all."""
+    order = np.argsort(scores, kind="stable")
+    running = np.r_[0.0, np.cumsum(np.ones(len(scores)) if weights is None else weights[order])]
+    return running[np.searchsorted(scores[order], thresholds, side="left")], float(running[-1])

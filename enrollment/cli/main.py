@@ -8,7 +8,14 @@ from pathlib import Path
 import click
 import grpc
 
-from enrollment.cli import commands_devices, commands_dossier, commands_enroll, commands_outbox, commands_receipt
+from enrollment.cli import (
+    commands_devices,
+    commands_dossier,
+    commands_enroll,
+    commands_explain,
+    commands_outbox,
+    commands_receipt,
+)
 from enrollment.cli.failure import describe
 from enrollment.cli.output import Output, default_language
 from enrollment.cli.session import Session
@@ -53,6 +60,7 @@ main.add_command(commands_enroll.enroll)
 main.add_command(commands_dossier.dossier)
 main.add_command(commands_outbox.outbox)
 main.add_command(commands_receipt.receipt)
+main.add_command(commands_explain.explain)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -41,3 +41,19 @@ def test_an_image_that_failed_is_rejected_at_every_threshold() -> None:
 def test_impostors_that_score_highest_of_all_reject_everyone() -> None:
     curve = error_curve(scores(1, 2), scores(3, 4))
     assert curve.fnmr_at(0.001) == 1.0
+
+
+def test_a_pair_of_weight_two_counts_as_two_pairs() -> None:
+    rng = np.random.default_rng(4)
+    genuine, impostor = rng.normal(6, 2, 40), rng.normal(3, 2, 60)
+    often, seldom = rng.integers(0, 3, 40), rng.integers(0, 3, 60)
+    weighted = error_curve(genuine, impostor, often.astype(np.float64), seldom.astype(np.float64))
+    repeated = error_curve(np.repeat(genuine, often), np.repeat(impostor, seldom))
+    assert weighted.eer == pytest.approx(repeated.eer)
+    assert weighted.fnmr_at(0.05) == pytest.approx(repeated.fnmr_at(0.05))
+
+
+def test_one_false_match_in_a_thousand_is_a_rate_of_one_in_a_thousand() -> None:
+    curve = error_curve(scores(5.0), np.arange(1000) / 1000.0 + (np.arange(1000) == 999) * 9.0)
+    assert curve.threshold_at(0.001) <= 5.0
+    assert curve.fnmr_at(0.001) == 0.0

@@ -1,0 +1,85 @@
+"""One to many: summaries of searches that are made up, the filter's seam, and a small run of the whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from numpy.typing import NDArray
+
+from bench.gallery_search import Found, first_filter, search
+from bench.identify import main, sizes_up_to, summarise
+from bench.synthetic_subjects import enrolled, probe
+from enrollment.core.fingerprint import FingerprintTemplate, Gallery
+
+
+class RankedGallery(Gallery):
+    """A gallery whose first filter is the full comparison itself: what it keeps is known without it."""
+
+    def filter_scores(self, probe: FingerprintTemplate) -> NDArray[np.float32]:
+        return self.scores(probe)
+
+    def scores_of(self, probe: FingerprintTemplate, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        return self.scores(probe)[rows]
+
+
+def test_every_subject_is_a_finger_of_its_own_and_drawn_again_the_same() -> None:
+    assert np.array_equal(enrolled(7).positions, enrolled(7).positions)
+    assert not np.array_equal(enrolled(7).positions[:3], enrolled(8).positions[:3])
+    assert not np.array_equal(enrolled(7).positions[:3], probe(7).positions[:3])
+
+
+def test_probes_find_their_mates_among_strangers() -> None:
+    gallery = Gallery(enrolled(subject) for subject in range(40))
+    found = [search(gallery, probe(subject), keep=0.1) for subject in range(5)]
+    result = summarise(40, found, filtered=False)
+    assert result.rank1_rate == 1.0
+    assert (result.kept, result.kept_rate, result.filter_per_s) == (40, 1.0, None)
+
+
+def test_a_gallery_with_a_filter_compares_only_what_it_keeps() -> None:
+    gallery = RankedGallery(enrolled(subject) for subject in range(40))
+    assert first_filter(gallery) is not None
+    assert first_filter(Gallery()) is None
+    found = search(gallery, probe(3), keep=0.1)
+    everything = gallery.scores(probe(3))
+    assert len(found.rows) == 4
+    assert found.scores.tolist() == everything[found.rows].tolist()
+    assert set(found.rows) == set(np.argsort(-everything)[:4])
+
+
+def test_searches_are_counted_by_what_became_of_the_mate() -> None:
+    def found(rows: list[int], scores: list[float]) -> Found:
+        return Found(np.array(rows, np.intp), np.array(scores, np.float32), 0.5, 1.5)
+
+    searches = [
+        found([0, 5], [9.0, 1.0]),  # first, and a hit
+        found([1, 5], [2.0, 1.0]),  # first, below the threshold
+        found([2, 5], [4.0, 6.0]),  # a hit, behind a stranger who is one as well
+        found([4, 5], [0.5, 1.0]),  # not kept
+    ]
+    result = summarise(100, searches, filtered=True)
+    assert (result.rank1_rate, result.kept_rate, result.hit_rate, result.false_hit_rate) == (0.5, 0.75, 0.5, 0.25)
+    assert (result.search_s, result.filter_per_s) == (2.0, 200.0)
+    assert result.compare_per_s == pytest.approx(2 / 1.5)
+    assert result.highest_stranger == 6.0
+
+
+def test_sizes_rise_to_the_largest() -> None:
+    assert sizes_up_to(20_000) == [1_000, 3_000, 10_000, 20_000]
+    assert sizes_up_to(3_000) == [1_000, 3_000]
+    assert sizes_up_to(1_000_000)[-2:] == [300_000, 1_000_000]
+
+
+def test_the_bench_grows_a_gallery_and_fits_its_line(tmp_path: Path) -> None:
+    ran = CliRunner().invoke(main, ["--gallery", "1500", "--probes", "2", "--out", str(tmp_path)])
+    assert ran.exit_code == 0, ran.output
+    report = json.loads((tmp_path / "identify.json").read_text())
+    assert [one["subjects"] for one in report["sizes"]] == [1000, 1500]
+    assert report["builds"][-1]["distinct"] == 1500
+    assert report["growth"]["factor"] > 0.0
+    assert report["sizes"][-1]["rank1_rate"] == 1.0
+    assert (tmp_path / "identify.png").read_bytes().startswith(b"\x89PNG")
