@@ -93,7 +93,7 @@ class SegmentParameters:
     sigma_tiles: float = 1.5  # study
     energy_floor: float = 0.05  # study: of the normalised image, deviations squared
     least_ridgeness: float = 0.08  # study: share of explained energy times coherence of the phase gradient
-    least_contrast: float = 0.1  # study: of the contrast at the percentile below
+    least_contrast: float = 0.2  # 0.1..0.2, here: of the contrast at the percentile below; 0.1 lets a sensor's rim in
     contrast_percentile: float = 85.0  # study
     opening_tiles: int = 5  # study
     closing_tiles: int = 7  # study
