@@ -1,12 +1,12 @@
-"""One search in a gallery: the first filter where the gallery has one, then full comparisons of what it kept.
+"""One search in a gallery: with its first filter where it has one, else a full comparison with every template.
 
-This is the only place of the benchmarks that knows what a gallery's filter is called.
+This is the only place of the benchmarks that knows what a gallery offers: `search(probe, kept_share)` compares only the
+share that promises most. What the filter alone takes is measured as a search that keeps as few as it may.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from time import thread_time
 from typing import Protocol, runtime_checkable
@@ -16,44 +16,67 @@ from numpy.typing import NDArray
 
 from enrollment.core.fingerprint import FingerprintTemplate, Gallery
 
-Scores = NDArray[np.float32]
+
+class Ranking(Protocol):
+    """indices: (K,) intp, templates that were compared in full. scores: (K,) float32, theirs."""
+
+    @property
+    def indices(self) -> NDArray[np.intp]: ...
+
+    @property
+    def scores(self) -> NDArray[np.float32]: ...
+
+
+class ScoringGallery(Protocol):
+    """A gallery that compares a probe with all of its templates."""
+
+    def __len__(self) -> int: ...
+
+    def scores(self, probe: FingerprintTemplate) -> NDArray[np.float32]: ...
 
 
 @runtime_checkable
 class FilteringGallery(Protocol):
-    """A gallery that can rank all of its templates cheaply, and compare some of them in full."""
+    """A gallery that can look at all templates cheaply and compare only a share of them."""
 
-    def filter_scores(self, probe: FingerprintTemplate) -> Scores:
-        """Cheap scores of all templates, (G,), higher is more alike."""
+    def search(self, probe: FingerprintTemplate, kept_share: float) -> Ranking: ...
 
-    def scores_of(self, probe: FingerprintTemplate, rows: NDArray[np.intp]) -> Scores:
-        """Full scores of some templates, (K,)."""
+
+@runtime_checkable
+class ExtendingGallery(Protocol):
+    """A gallery that takes many templates at once, quicker than one by one."""
+
+    def extend(self, templates: Iterable[FingerprintTemplate]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """rows: (K,) intp, templates that were compared in full. scores: (K,) float32. Times: CPU seconds of the thread."""
+    """rows: (K,) intp, templates that were compared in full. scores: (K,) float32. search_s: CPU time of the thread."""
 
     rows: NDArray[np.intp]
-    scores: Scores
-    filter_s: float
-    compare_s: float
+    scores: NDArray[np.float32]
+    search_s: float
 
 
-def first_filter(gallery: Gallery) -> Callable[[FingerprintTemplate], Scores] | None:
-    """Return the gallery's first filter; None where it has none."""
-    return gallery.filter_scores if isinstance(gallery, FilteringGallery) else None
-
-
-def search(gallery: Gallery, probe: FingerprintTemplate, keep: float) -> Found:
-    """Compare a probe with the share `keep` of the gallery that the filter ranks first; with all without a filter."""
+def search(gallery: ScoringGallery, probe: FingerprintTemplate, kept_share: float) -> Found:
+    """Compare a probe with the share of the gallery that its filter prefers; with all of it without a filter."""
     began = thread_time()
-    if not isinstance(gallery, FilteringGallery):
-        scores = gallery.scores(probe)
-        return Found(np.arange(len(scores)), scores, 0.0, thread_time() - began)
-    cheap = gallery.filter_scores(probe)
-    kept = min(len(cheap), math.ceil(keep * len(cheap)))
-    rows = np.argpartition(-cheap, kept - 1)[:kept]
-    filtered = thread_time()
-    scores = gallery.scores_of(probe, rows)
-    return Found(rows, scores, filtered - began, thread_time() - filtered)
+    if isinstance(gallery, FilteringGallery):
+        ranking = gallery.search(probe, kept_share)
+        return Found(ranking.indices, ranking.scores, thread_time() - began)
+    scores = gallery.scores(probe)
+    return Found(np.arange(len(scores)), scores, thread_time() - began)
+
+
+def enrol(gallery: Gallery, templates: Sequence[FingerprintTemplate]) -> None:
+    """Append templates in the quickest way that the gallery has."""
+    if isinstance(gallery, ExtendingGallery):
+        gallery.extend(templates)
+        return
+    for template in templates:
+        gallery.add(template)
+
+
+def filter_time(gallery: ScoringGallery, probe: FingerprintTemplate) -> float | None:
+    """CPU seconds of the first filter over the whole gallery; None without one."""
+    return search(gallery, probe, 0.0).search_s if isinstance(gallery, FilteringGallery) else None

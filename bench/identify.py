@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from bench.gallery_search import Found, first_filter, search
+from bench.gallery_search import Found, enrol, filter_time, search
 from bench.growth import Growth, fit_growth
 from bench.identify_plot import plot
 from bench.processes import resident_mib
@@ -38,22 +38,22 @@ from enrollment.core.fingerprint import SAME_FINGER_SCORE, FingerprintTemplate, 
 
 STEPS: Final = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000)
 LEAST_GALLERY: Final = 1_000  # the first size of every run
+BLOCK: Final = 500  # subjects drawn and enrolled at once
+FILTER_TIMED: Final = 10  # searches
 _PILOT_SEARCHES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class SizeResult:
-    """One size of gallery. Times: CPU seconds of one thread; medians over searches. Rates: shares of the searches.
+    """One size of gallery. search_s: CPU seconds of one thread, median over searches. Rates: shares of the searches.
 
+    filter_per_s: templates that the first filter looks at in a second; None without one. kept: compared in full.
     hit_rate: the mate was compared in full and reached the threshold. false_hit_rate: a stranger reached it.
     """
 
     subjects: int
     search_s: float
-    filter_s: float
-    compare_s: float
     filter_per_s: float | None
-    compare_per_s: float
     kept: int
     rank1_rate: float
     kept_rate: float
@@ -74,6 +74,14 @@ class Build:
     bytes_a_template: float
 
 
+@dataclass(frozen=True, slots=True)
+class Pilot:
+    """What the smallest gallery told: comparisons of all templates a CPU second, and how long the run may take."""
+
+    scores_per_s: float
+    projected_s: float
+
+
 def sizes_up_to(most: int) -> list[int]:
     """The sizes to measure: the steps below the largest, and it."""
     return [step for step in STEPS if step < most] + [most]
@@ -90,16 +98,18 @@ class Enrollment:
 
     def grow(self, subjects: int, progress: Progress, task: TaskID) -> None:
         """Enrol further subjects."""
-        for subject in range(len(self.gallery), subjects):
+        while (enrolled_before := len(self.gallery)) < subjects:
             began = thread_time()
-            template = enrolled(subject)
+            block = range(enrolled_before, min(enrolled_before + BLOCK, subjects))
+            templates = [enrolled(subject) for subject in block]
             drawn = thread_time()
-            self.gallery.add(template)
+            enrol(self.gallery, templates)
             self._add_s += thread_time() - drawn
             self._draw_s += drawn - began
-            digest = hashlib.blake2b(template.positions.tobytes(), digest_size=8).digest()
-            self._digests.append(int.from_bytes(digest, "little"))
-            progress.advance(task)
+            for template in templates:
+                digest = hashlib.blake2b(template.positions.tobytes(), digest_size=8).digest()
+                self._digests.append(int.from_bytes(digest, "little"))
+            progress.advance(task, len(block))
 
     def built(self) -> Build:
         resident, count = resident_mib(os.getpid()), len(self.gallery)
@@ -115,28 +125,23 @@ def measure(
     for template in probes:
         found.append(search(gallery, template, keep))
         progress.advance(task, len(gallery))
-    return summarise(len(gallery), found, filtered=first_filter(gallery) is not None)
+    filter_s = [seconds for template in probes[:FILTER_TIMED] if (seconds := filter_time(gallery, template))]
+    return summarise(len(gallery), found, statistics.median(filter_s) if filter_s else None)
 
 
-def summarise(subjects: int, found: Sequence[Found], *, filtered: bool) -> SizeResult:
-    """Put searches together; search number N was with a probe of subject N."""
+def summarise(subjects: int, found: Sequence[Found], filter_s: float | None) -> SizeResult:
+    """Put searches together; search number N was with a probe of subject N. filter_s: of one search, if any."""
     mates, strangers = [], []
     for subject, one in enumerate(found):
         is_mate = one.rows == subject
         mates.append(float(one.scores[is_mate].max(initial=-1.0)))
         strangers.append(float(one.scores[~is_mate].max(initial=0.0)))
     mate, stranger = np.array(mates), np.array(strangers)
-    filter_s = statistics.median(one.filter_s for one in found)
-    compare_s = statistics.median(one.compare_s for one in found)
-    kept = round(statistics.fmean(len(one.rows) for one in found))
     return SizeResult(
         subjects=subjects,
-        search_s=statistics.median(one.filter_s + one.compare_s for one in found),
-        filter_s=filter_s,
-        compare_s=compare_s,
-        filter_per_s=subjects / filter_s if filtered else None,
-        compare_per_s=kept / compare_s,
-        kept=kept,
+        search_s=statistics.median(one.search_s for one in found),
+        filter_per_s=None if filter_s is None else subjects / filter_s,
+        kept=round(statistics.fmean(len(one.rows) for one in found)),
         rank1_rate=float((mate > stranger).mean()),
         kept_rate=float((mate >= 0.0).mean()),
         hit_rate=float((mate >= SAME_FINGER_SCORE).mean()),
@@ -145,16 +150,23 @@ def summarise(subjects: int, found: Sequence[Found], *, filtered: bool) -> SizeR
     )
 
 
-def projected_s(sizes: Sequence[int], probes: int, keep: float) -> float:
-    """Guess the whole run from a pilot of the smallest size, as if every cost were linear."""
+def pilot(sizes: Sequence[int], probes: int, keep: float) -> Pilot:
+    """Try the smallest size; guess the whole run from it as if every cost were linear."""
     began = perf_counter()
     gallery = Gallery(enrolled(subject) for subject in range(LEAST_GALLERY))
     a_subject = (perf_counter() - began) / LEAST_GALLERY
-    began = perf_counter()
+    scoring_s, searching_s = [], []
     for subject in range(_PILOT_SEARCHES):
-        search(gallery, probe(subject), keep)
-    a_template = (perf_counter() - began) / _PILOT_SEARCHES / LEAST_GALLERY
-    return max(sizes) * a_subject + probes * sum(sizes) * a_template
+        template = probe(subject)
+        began = thread_time()
+        gallery.scores(template)
+        scoring_s.append(thread_time() - began)
+        began = perf_counter()
+        search(gallery, template, keep)
+        searching_s.append(perf_counter() - began)
+    a_template = statistics.fmean(searching_s) / LEAST_GALLERY
+    projected = max(sizes) * a_subject + probes * sum(sizes) * a_template
+    return Pilot(LEAST_GALLERY / statistics.median(scoring_s), projected)
 
 
 def show(console: Console, results: Sequence[SizeResult], built: Build, growth: Growth, keep: float) -> None:
@@ -176,8 +188,8 @@ def show(console: Console, results: Sequence[SizeResult], built: Build, growth: 
         table.add_row(
             f"{one.subjects:,}",
             f"{one.search_s:.3f}",
+            f"{one.subjects / one.search_s:,.0f}",
             "none" if one.filter_per_s is None else f"{one.filter_per_s:,.0f}",
-            f"{one.compare_per_s:,.0f}",
             f"{one.kept:,}",
             f"{100 * one.rank1_rate:.1f}",
             f"{100 * one.hit_rate:.1f}",
@@ -218,9 +230,10 @@ def main(main_size: int, up_to: int | None, probes: int, keep: float, json_path:
         "subjects: each a synthetic finger of its own, drawn from its own seed; minutiae without image; mates are"
         " another impression of it"
     )
+    tried = pilot(sizes, probes, keep)
     console.print(
         f"sizes {', '.join(f'{size:,}' for size in sizes)}, {probes} searches each: about"
-        f" {projected_s(sizes, probes, keep) / 60:.1f} minutes"
+        f" {tried.projected_s / 60:.1f} minutes"
     )
     out.mkdir(parents=True, exist_ok=True)
     templates = [probe(subject) for subject in range(probes)]
@@ -234,12 +247,17 @@ def main(main_size: int, up_to: int | None, probes: int, keep: float, json_path:
             results.append(measure(enrollment.gallery, templates, keep, progress, searching))
     growth = fit_growth(sizes, [one.search_s for one in results])
     show(console, results, builds[-1], growth, keep)
+    console.print(
+        f"scores of all of {LEAST_GALLERY:,}: {tried.scores_per_s:,.0f} comparisons a second (the gallery may tell"
+        " strangers without finishing a comparison)"
+    )
     plot(results, growth, out / "identify.png")
     path = json_path or out / "identify.json"
     content = {
         "keep": keep,
         "threshold": SAME_FINGER_SCORE,
         "probes": probes,
+        "scores_per_s": tried.scores_per_s,
         "sizes": [asdict(one) for one in results],
         "builds": [asdict(one) for one in builds],
         "growth": asdict(growth),

@@ -3,27 +3,54 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from bench.gallery_search import Found, first_filter, search
+from bench.gallery_search import Found, filter_time, search
 from bench.identify import main, sizes_up_to, summarise
 from bench.synthetic_subjects import enrolled, probe
 from enrollment.core.fingerprint import FingerprintTemplate, Gallery
 
 
-class RankedGallery(Gallery):
+class RankedGallery:
     """A gallery whose first filter is the full comparison itself: what it keeps is known without it."""
 
-    def filter_scores(self, probe: FingerprintTemplate) -> NDArray[np.float32]:
-        return self.scores(probe)
+    def __init__(self, gallery: Gallery) -> None:
+        self.gallery = gallery
 
-    def scores_of(self, probe: FingerprintTemplate, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        return self.scores(probe)[rows]
+    def __len__(self) -> int:
+        return len(self.gallery)
+
+    def scores(self, probe: FingerprintTemplate) -> NDArray[np.float32]:
+        return self.gallery.scores(probe)
+
+    def search(self, probe: FingerprintTemplate, kept_share: float) -> Kept:
+        scores = self.gallery.scores(probe)
+        best = np.argsort(-scores)[: max(1, round(kept_share * len(scores)))]
+        return Kept(best, scores[best])
+
+
+class AllGallery:
+    """A gallery that has no filter."""
+
+    def __init__(self, gallery: Gallery) -> None:
+        self.gallery = gallery
+
+    def __len__(self) -> int:
+        return len(self.gallery)
+
+    def scores(self, probe: FingerprintTemplate) -> NDArray[np.float32]:
+        return self.gallery.scores(probe)
+
+
+@dataclass(frozen=True)
+class Kept:
+    indices: NDArray[np.intp]
+    scores: NDArray[np.float32]
 
 
 def test_every_subject_is_a_finger_of_its_own_and_drawn_again_the_same() -> None:
@@ -34,26 +61,28 @@ def test_every_subject_is_a_finger_of_its_own_and_drawn_again_the_same() -> None
 
 def test_probes_find_their_mates_among_strangers() -> None:
     gallery = Gallery(enrolled(subject) for subject in range(40))
-    found = [search(gallery, probe(subject), keep=0.1) for subject in range(5)]
-    result = summarise(40, found, filtered=False)
-    assert result.rank1_rate == 1.0
-    assert (result.kept, result.kept_rate, result.filter_per_s) == (40, 1.0, None)
+    result = summarise(40, [search(gallery, probe(subject), 0.5) for subject in range(5)], None)
+    assert result.rank1_rate == result.kept_rate == 1.0
 
 
 def test_a_gallery_with_a_filter_compares_only_what_it_keeps() -> None:
-    gallery = RankedGallery(enrolled(subject) for subject in range(40))
-    assert first_filter(gallery) is not None
-    assert first_filter(Gallery()) is None
-    found = search(gallery, probe(3), keep=0.1)
+    gallery = Gallery(enrolled(subject) for subject in range(40))
+    found = search(RankedGallery(gallery), probe(3), 0.1)
     everything = gallery.scores(probe(3))
-    assert len(found.rows) == 4
+    assert found.rows.tolist() == np.argsort(-everything)[:4].tolist()
     assert found.scores.tolist() == everything[found.rows].tolist()
-    assert set(found.rows) == set(np.argsort(-everything)[:4])
+    assert filter_time(RankedGallery(gallery), probe(3)) is not None
+
+
+def test_a_gallery_without_a_filter_compares_all() -> None:
+    gallery = AllGallery(Gallery(enrolled(subject) for subject in range(10)))
+    assert search(gallery, probe(3), 0.1).rows.tolist() == list(range(10))
+    assert filter_time(gallery, probe(3)) is None
 
 
 def test_searches_are_counted_by_what_became_of_the_mate() -> None:
     def found(rows: list[int], scores: list[float]) -> Found:
-        return Found(np.array(rows, np.intp), np.array(scores, np.float32), 0.5, 1.5)
+        return Found(np.array(rows, np.intp), np.array(scores, np.float32), 2.0)
 
     searches = [
         found([0, 5], [9.0, 1.0]),  # first, and a hit
@@ -61,10 +90,9 @@ def test_searches_are_counted_by_what_became_of_the_mate() -> None:
         found([2, 5], [4.0, 6.0]),  # a hit, behind a stranger who is one as well
         found([4, 5], [0.5, 1.0]),  # not kept
     ]
-    result = summarise(100, searches, filtered=True)
+    result = summarise(100, searches, 0.5)
     assert (result.rank1_rate, result.kept_rate, result.hit_rate, result.false_hit_rate) == (0.5, 0.75, 0.5, 0.25)
-    assert (result.search_s, result.filter_per_s) == (2.0, 200.0)
-    assert result.compare_per_s == pytest.approx(2 / 1.5)
+    assert (result.search_s, result.filter_per_s, result.kept) == (2.0, 200.0, 2)
     assert result.highest_stranger == 6.0
 
 
