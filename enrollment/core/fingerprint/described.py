@@ -9,9 +9,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.core.fingerprint.area import SIDES, supports
+from enrollment.core.fingerprint.area import supports
 from enrollment.core.fingerprint.cylinders import cells_on_finger, cylinders
 from enrollment.core.fingerprint.matching_parameters import MATCHING
+from enrollment.core.fingerprint.packed_waves import PackedWaves, pack_waves
 from enrollment.core.fingerprint.projection import DIMENSIONS, project
 from enrollment.core.fingerprint.template import FingerprintTemplate, MinutiaKind
 
@@ -29,6 +30,7 @@ class DescribedTemplates:
     kinds: (C, M) uint8, MinutiaKind. reliabilities: (C, M) float32, 0..1.
     descriptors: (C, M, DIMENSIONS) int8.
     polygons: (C, area.SIDES) float32, the area of each finger.
+    waves: of C templates, the ridges between the minutiae.
     """
 
     counts: NDArray[np.intp]
@@ -38,6 +40,7 @@ class DescribedTemplates:
     reliabilities: NDArray[np.float32]
     descriptors: NDArray[np.int8]
     polygons: NDArray[np.float32]
+    waves: PackedWaves
 
     def __len__(self) -> int:
         return len(self.counts)
@@ -58,6 +61,7 @@ class DescribedTemplates:
             reliabilities=self.reliabilities[rows, :most],
             descriptors=self.descriptors[rows, :most],
             polygons=self.polygons[rows],
+            waves=self.waves.select(rows),
         )
 
     def part(self, start: int, stop: int) -> DescribedTemplates:
@@ -70,13 +74,18 @@ class DescribedTemplates:
             reliabilities=self.reliabilities[start:stop],
             descriptors=self.descriptors[start:stop],
             polygons=self.polygons[start:stop],
+            waves=self.waves.select(slice(start, stop)),
         )
 
-    def write(self, start: int, templates: DescribedTemplates) -> None:
-        """Put templates, of no more minutiae than these have room for, in the place of those from `start` on."""
+    def write(self, start: int, templates: DescribedTemplates, cells_at: int = 0) -> None:
+        """Put templates, of no more minutiae than these have room for, in the place of those from `start` on.
+
+        cells_at: where the cells of their waves stand here; 0 where they are these very cells.
+        """
         here, most = self.part(start, start + len(templates)), templates.kinds.shape[1]
         here.counts[:] = templates.counts
         here.polygons[:] = templates.polygons
+        here.waves.write(templates.waves, cells_at)
         for mine, given, axis in (
             (here.points, templates.points, 2),
             (here.headings, templates.headings, 2),
@@ -100,12 +109,14 @@ def describe(*templates: FingerprintTemplate) -> DescribedTemplates:
     count, most = len(templates), int(counts.max())
     points, directions = np.zeros((2, count, most), np.float32), np.zeros((count, most), np.float32)
     kinds, reliabilities = np.zeros((count, most), np.uint8), np.zeros((count, most), np.float32)
+    centres = np.zeros((2, count))
     for row, (template, best) in enumerate(zip(templates, chosen, strict=True)):
         if not len(best):
             continue
         used = np.s_[row, : len(best)]
         positions = template.positions[best].astype(np.float64)
-        points[:, *used] = (positions - positions.mean(axis=0)).T
+        centres[:, row] = positions.mean(axis=0)
+        points[:, *used] = positions.T - centres[:, row, None]
         directions[used] = np.mod(template.directions[best], math.tau)
         kinds[used] = template.kinds[best]
         reliabilities[used] = _rated(template.reliabilities[best])
@@ -120,7 +131,8 @@ def describe(*templates: FingerprintTemplate) -> DescribedTemplates:
         values = cylinders(places, ways, counts[part])
         descriptors[part, :long] = project(values, cells_on_finger(places, ways, polygons[part]))
     headings = np.stack([np.cos(directions), np.sin(directions)])
-    described = DescribedTemplates(counts, points, headings, kinds, reliabilities, descriptors, polygons)
+    waves = pack_waves([template.waves for template in templates], centres)
+    described = DescribedTemplates(counts, points, headings, kinds, reliabilities, descriptors, polygons, waves)
     if counts.min() < most:
         headings[:, described.padding] = 0.0
         descriptors[described.padding] = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from enrollment.core.errors import InvalidInput
 from enrollment.core.fingerprint.area import SIDES
-from enrollment.core.fingerprint.compare import compare_described
+from enrollment.core.fingerprint.compare import Probe, compare_described
 from enrollment.core.fingerprint.described import DescribedTemplates, describe
 from enrollment.core.fingerprint.filter import outlines, promises
 from enrollment.core.fingerprint.gallery_file import Content, pack, unpack
 from enrollment.core.fingerprint.matching_parameters import FILTER, MATCHING
+from enrollment.core.fingerprint.packed_waves import no_waves
 from enrollment.core.fingerprint.projection import DIMENSIONS
 from enrollment.core.fingerprint.template import FingerprintTemplate
 
@@ -52,6 +53,7 @@ class Gallery:
 
     def __init__(self, templates: Iterable[FingerprintTemplate] = (), ids: Iterable[str | None] | None = None) -> None:
         self._size = 0
+        self._cells = 0  # cells of waves that are taken, those of removed templates included
         self._ids: list[str | None] = []
         self._indices: dict[str, int] = {}
         self._rows = _allocate(len(templates) if isinstance(templates, (list, tuple)) else 0)
@@ -122,7 +124,7 @@ class Gallery:
         described = describe(probe)
         scores = np.zeros(self._size, np.float32)
         likely = np.flatnonzero(self._promises(described) >= FILTER.least_promise)
-        scores[likely] = self._compare(described, likely)
+        scores[likely] = self._compare(Probe(described), likely)
         return scores
 
     def search(self, probe: FingerprintTemplate, kept_share: float = FILTER.kept_share) -> Ranking:
@@ -138,7 +140,7 @@ class Gallery:
         described = describe(probe)
         promised = self._promises(described)
         best = np.argpartition(-promised, kept - 1)[:kept] if kept < self._size else np.arange(self._size)
-        scores = self._compare(described, best)
+        scores = self._compare(Probe(described), best)
         order = np.lexsort((best, -scores))
         return Ranking(best[order], scores[order])
 
@@ -180,7 +182,7 @@ class Gallery:
         start, stop = self._size, self._size + len(described)
         if stop > len(self._rows):
             self._grow(max(stop, 2 * len(self._rows)))
-        self._rows.write(start, described)
+        self._rows.write(start, described, self._place_cells(described.waves.cells))
         self._outlines[:, start:stop] = 0
         shortened = outlines(described)
         self._outlines[: len(shortened), start:stop] = shortened
@@ -188,9 +190,23 @@ class Gallery:
         self._ids.extend(ids)
         self._size = stop
 
+    def _place_cells(self, cells: NDArray[np.uint8]) -> int:
+        """Copy the cells of waves to behind those that are here, and return where that is."""
+        first, kept = self._cells, self._rows.waves
+        if first + len(cells) > len(kept.cells):
+            kept = kept.select(slice(0, self._size)).gathered()
+            first = len(kept.cells)
+            waves = kept.gathered(capacity=2 * first + len(cells))
+            self._rows.waves.starts[: self._size] = waves.starts
+            self._rows = replace(self._rows, waves=replace(self._rows.waves, cells=waves.cells))
+        self._rows.waves.cells[first : first + len(cells)] = cells
+        self._cells = first + len(cells)
+        return first
+
     def _grow(self, capacity: int) -> None:
         """Move to arrays of at least that many rows."""
         rows, kept = _allocate(capacity), self._rows.part(0, self._size)
+        rows = replace(rows, waves=replace(rows.waves, cells=kept.waves.cells))
         rows.write(0, kept)
         larger = _allocate_outlines(len(rows))
         larger[:, : self._size] = self._outlines[:, : self._size]
@@ -204,7 +220,7 @@ class Gallery:
             promised[start:stop] = promises(probe, part, self._outlines[:, start:stop])
         return promised
 
-    def _compare(self, probe: DescribedTemplates, indices: NDArray[np.intp]) -> NDArray[np.float32]:
+    def _compare(self, probe: Probe, indices: NDArray[np.intp]) -> NDArray[np.float32]:
         """Score the probe against some of the templates: (K,) float32."""
         scores = np.zeros(len(indices), np.float32)
         counts = self._rows.counts[indices]
@@ -249,6 +265,7 @@ def _allocate(capacity: int) -> DescribedTemplates:
         reliabilities=np.zeros((capacity, most), np.float32),
         descriptors=np.zeros((capacity, most, DIMENSIONS), np.int8),
         polygons=np.zeros((capacity, SIDES), np.float32),
+        waves=no_waves(capacity),
     )
 
 

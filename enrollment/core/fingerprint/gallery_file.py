@@ -42,6 +42,7 @@ from enrollment.core.errors import MalformedRecord
 from enrollment.core.fingerprint.area import SIDES, supports
 from enrollment.core.fingerprint.described import DescribedTemplates
 from enrollment.core.fingerprint.matching_parameters import MATCHING
+from enrollment.core.fingerprint.packed_waves import no_waves
 from enrollment.core.fingerprint.projection import DIMENSIONS, RESOURCE_SHA256
 from enrollment.core.fingerprint.template import MinutiaKind
 
@@ -105,6 +106,7 @@ def unpack(content: bytes | memoryview) -> Content:
         kinds=array(3, np.uint8, count, most),
         descriptors=array(4, np.int8, count, most, DIMENSIONS),
         counts=array(5, np.uint8, count).astype(np.intp),
+        waves=no_waves(count),
     )
     for start in range(0, count, _CHECKED_AT_ONCE):
         _check(rows.part(start, start + _CHECKED_AT_ONCE))

@@ -45,12 +45,15 @@ class MatchingParameters:
     rotation_sigma: float = 0.22  # 0.16..0.4, here: difference of the two rotations
     relaxation_steps: int = 1  # here: 2 (study) and more cost 0.1..0.2 points of EER with all three extractors
 
-    hypotheses: int = 4  # 4..8, here: poses that are tried; 2 costs 0.3 points of EER
+    hypotheses: int = 8  # 4..24, here: poses that are tried; with ridges to tell them apart, 4 costs 0.2 points of EER
+    poses: int = 2  # 1..4, here: of these, how many are looked at closely
+    same_turn: float = 0.05  # by reason, with the next: two poses nearer to each other than that end in the same one
+    same_shift_px: float = 6.0
     pose_tolerance_px: float = 8.4  # 7..10, here: a distance of so much is a misfit of 1/2
     final_tolerance_px: float = 5.0  # 4..6, here: the same, once the probe is bent
     direction_tolerance: float = 0.25  # 0.2..0.3, here: a turn of so much is a misfit of about 1/2
 
-    bent_from_score: float = 0.3  # 0..0.3, here: of the rigid pose; a pair below it is not bent
+    bent_from_score: float = 0.15  # 0..0.2, here: of the rigid pose; a pair below it is not bent
     rigid_discount: float = 0.7  # here: final over rigid score of strangers; what the others get of their rigid score
     distortion_steps: int = 2  # 1..3, here; none costs 0.2..0.4 points of EER
     distortion_reach_px: float = 130.0  # 100..170, here: as far as one pair pulls
@@ -69,6 +72,12 @@ class WaveParameters:
     stiffness: float = 2.5e-4  # turns a pixel squared: prior for no displacement
     reach_px: float = 130.0  # as distortion_reach_px: as far as one minutia pulls
     prior: float = 0.5  # as distortion_prior
+    from_score: float = 0.15  # 0..0.2, here: of the minutiae; a pair below it is not overlaid
+    strangers_agreement: float = 0.2  # here: median of strangers'; what a pair that is not overlaid is taken to have
+    even_agreement: float = 0.4  # here: neither for nor against; scores keep the scale that they have without ridges
+    slope: float = 4.0  # 3..5, here
+    least_score: float = 0.2  # 0.2..0.25, here: of a pair with ridges; a lower one is a stranger, however much lower
+    most_growth: float = 0.3  # 0.3..0.5, here: of the agreement, after the first step
     little_overlap: float = 10.0  # 5..40, here: cells, added to the common area, so that a small one counts less
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,7 +62,7 @@ class Motion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rigid:
-    """A probe of N minutiae moved rigidly onto each of C gallery templates.
+    """A probe of N minutiae moved rigidly onto gallery templates, in C poses.
 
     points, headings: (2, C, N) float32. pairing: with the gallery's minutiae, at MATCHING.pose_tolerance_px.
     """
@@ -75,10 +76,12 @@ class Rigid:
         return Rigid(self.points[:, rows], self.headings[:, rows], self.pairing.select(rows))
 
 
-def move_rigidly(probe: DescribedTemplates, terms: NDArray[np.float32], motion: Motion) -> Rigid:
-    """Move the probe by a motion for each gallery template; terms: (C, 6, M) of `misfit.their_terms`."""
-    points, headings = motion.move(probe.points[:, 0]), motion.turn(probe.headings[:, 0])
-    return Rigid(points, headings, pair_up(our_terms(points, headings, MATCHING.pose_tolerance_px), terms))
+def move_rigidly(
+    probe: DescribedTemplates, terms: NDArray[np.float32], motions: Motion, rows: NDArray[np.intp]
+) -> Rigid:
+    """Move the probe by H motions; terms: (H, 6, M) of `misfit.their_terms`, of the templates in `rows`."""
+    points, headings = motions.move(probe.points[:, 0]), motions.turn(probe.headings[:, 0])
+    return Rigid(points, headings, pair_up(our_terms(points, headings, MATCHING.pose_tolerance_px), terms, rows))
 
 
 def fit_motions(
@@ -127,23 +130,31 @@ def grow_hypotheses(
     return motions, support[rows, roots]
 
 
-def best_motion(
+def best_motions(
     probe: DescribedTemplates,
     terms: NDArray[np.float32],
     hypotheses: Motion,
     trust: NDArray[np.float32],
-) -> Motion:
-    """Keep the hypothesis under which most of the probe finds a place.
+) -> tuple[NDArray[np.intp], Motion]:
+    """Keep the hypotheses under which most of the probe finds a place: MATCHING.poses or fewer that differ.
 
     probe: one template of N minutiae. terms: (C, 6, M) of `misfit.their_terms`. hypotheses: shape (C, R).
     trust: (C, R) float32, support of the candidate that each grew from.
-    Returns motions of shape (C,).
+    Returns which template each pose is on, (H,) rising, and the motions of shape (H,).
     """
     count, tried = hypotheses.cos.shape
     points = hypotheses.move(probe.points[:, 0]).reshape(2, count, -1)
     headings = hypotheses.turn(probe.headings[:, 0]).reshape(2, count, -1)
     misfits = terms.transpose(0, 2, 1) @ our_terms(points, headings, MATCHING.pose_tolerance_px)
     least = np.clip(misfits.min(axis=1), 0.0, MOST_MISFIT).reshape(count, tried, -1)
-    kept = ((np.exp(-least) @ probe.reliabilities[0]) * np.sqrt(trust)).argmax(axis=1)
-    rows = np.arange(count)
-    return hypotheses.select((rows, kept))
+    fits = (np.exp(-least) @ probe.reliabilities[0]) * np.sqrt(trust)
+    rows, poses = np.arange(count)[:, None], min(MATCHING.poses, tried)
+    best = np.argpartition(-fits, poses - 1, axis=1)[:, :poses]
+    best = best[rows, np.argsort(-fits[rows, best], axis=1)]
+    kept = hypotheses.select((rows, best))
+    alike = kept.cos * kept.cos[:, :1] + kept.sin * kept.sin[:, :1] > math.cos(MATCHING.same_turn)
+    alike &= np.abs(kept.east - kept.east[:, :1]) < MATCHING.same_shift_px
+    alike &= np.abs(kept.south - kept.south[:, :1]) < MATCHING.same_shift_px
+    alike[:, 0] = False
+    templates, places = np.nonzero(~alike)
+    return templates, kept.select((templates, places))

@@ -19,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment.core.fingerprint.matching_parameters import WAVES
-from enrollment.core.fingerprint.wave_map import WaveMap, decode
+from enrollment.core.fingerprint.packed_waves import PackedWaves
+from enrollment.core.fingerprint.pose import Motion
+from enrollment.core.fingerprint.wave_map import decode
 
 FloatArray = NDArray[np.float32]
 
@@ -27,36 +29,7 @@ _LEAST_DETERMINANT = np.float32(1e-20)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PackedWaves:
-    """Wave maps of C templates, one behind the other.
-
-    cells: (total, 4) uint8, as in WaveMap. starts, rows, cols: (C,) intp; a template without a map has no rows.
-    origins, pitches: (2, C) float32, pixels; origins from the centre of mass of the template's minutiae.
-    """
-
-    cells: NDArray[np.uint8]
-    starts: NDArray[np.intp]
-    rows: NDArray[np.intp]
-    cols: NDArray[np.intp]
-    origins: FloatArray
-    pitches: FloatArray
-
-
-def pack(waves: WaveMap, centre: NDArray[np.float64]) -> PackedWaves:
-    """Make a map ready; centre: (2,) x and y, of the template's minutiae."""
-    rows, cols, _ = waves.cells.shape
-    return PackedWaves(
-        cells=waves.cells.reshape(-1, 4),
-        starts=np.zeros(1, np.intp),
-        rows=np.array([rows]),
-        cols=np.array([cols]),
-        origins=(np.array(waves.origin) - centre).astype(np.float32)[:, None],
-        pitches=np.array(waves.pitch, np.float32)[:, None],
-    )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ProbeWaves:
+class LaidOut:
     """The probe's side of an overlay: N = rows * cols cells about its centre of mass.
 
     points: (2, N) float32 pixels. waves: (2, N) float32 turns a pixel. phases: (N,) float32 turns.
@@ -72,7 +45,7 @@ class ProbeWaves:
     pulls: FloatArray
 
 
-def lay_out(probe: PackedWaves, minutiae: FloatArray) -> ProbeWaves:
+def lay_out(probe: PackedWaves, minutiae: FloatArray) -> LaidOut:
     """Prepare the probe. probe: of one template. minutiae: (2, M) float32 pixels from their centre of mass."""
     rows, cols = int(probe.rows[0]), int(probe.cols[0])
     x = probe.origins[0] + probe.pitches[0] * np.arange(cols, dtype=np.float32)
@@ -83,41 +56,59 @@ def lay_out(probe: PackedWaves, minutiae: FloatArray) -> ProbeWaves:
     across = np.square(points[0] - minutiae[0][:, None]) + np.square(points[1] - minutiae[1][:, None])
     near = np.square(np.square(np.maximum(1.0 - across / np.float32(WAVES.reach_px**2), 0.0)))
     pulls = near / (near.sum(axis=0) + np.float32(WAVES.prior))
-    return ProbeWaves(points, np.stack([waves_x, waves_y]), phases, weights, spreads, pulls)
+    return LaidOut(points, np.stack([waves_x, waves_y]), phases, weights, spreads, pulls)
 
 
 def agreement(
-    probe: ProbeWaves, gallery: PackedWaves, rows: NDArray[np.intp], motions: FloatArray, displacements: FloatArray
+    probe: LaidOut,
+    gallery: PackedWaves,
+    rows: NDArray[np.intp],
+    motions: Motion,
+    displacements: FloatArray,
+    least: FloatArray,
 ) -> FloatArray:
     """Overlay the probe on H gallery templates.
 
-    rows: (H,) intp, which templates. motions: (4, H) float32: cosine, sine, east, south. displacements: (2, H, M)
-    float32 pixels, where the minutiae of the probe end beyond that motion.
+    rows: (H,) intp, which of the C templates. motions: shape (H,), of the probe onto each. displacements: (2, H, M)
+    float32 pixels, where the minutiae of the probe end beyond those motions. least: (H,) float32, what is of interest:
+    an overlay that will not reach it is given up after the first step, with what was found by then.
     Returns (H,) float32, at most 1: above 0.6 for most prints of one finger, 0.1..0.3 for strangers.
     """
-    cos, sin, east, south = motions[:, :, None]
-    x = cos * probe.points[0] - sin * probe.points[1] + east
-    x += displacements[0] @ probe.pulls
-    y = sin * probe.points[0] + cos * probe.points[1] + south
-    y += displacements[1] @ probe.pulls
-    ours_x = cos * probe.waves[0] - sin * probe.waves[1]
-    ours_y = sin * probe.waves[0] + cos * probe.waves[1]
-    for spread in probe.spreads:
+    x, y = motions.move(probe.points) + displacements @ probe.pulls
+    ours_x, ours_y = motions.turn(probe.waves)
+    found = np.zeros(len(rows), np.float32)
+    going_on = np.arange(len(rows))
+    for step, spread in enumerate((*probe.spreads, None)):
         differences, weights, theirs_x, theirs_y = _differences(probe, gallery, rows, x, y, ours_x, ours_y)
+        if step == 1 or spread is None:
+            found[going_on] = _mean_agreement(differences, weights)
+        if step == 1:
+            hopeful = np.flatnonzero(found[going_on] >= least - np.float32(WAVES.most_growth))
+            if len(hopeful) < len(rows):
+                going_on, rows = going_on[hopeful], rows[hopeful]
+                x, y, ours_x, ours_y = x[hopeful], y[hopeful], ours_x[hopeful], ours_y[hopeful]
+                differences, weights = differences[hopeful], weights[hopeful]
+                theirs_x, theirs_y = theirs_x[hopeful], theirs_y[hopeful]
+        if spread is None or not len(rows):
+            break
         weights *= _alignment(ours_x, ours_y, theirs_x, theirs_y)
         shift_x, shift_y = _displacement(
             0.5 * (ours_x + theirs_x), 0.5 * (ours_y + theirs_y), differences, weights, spread
         )
         x -= shift_x
         y -= shift_y
-    differences, weights, _, _ = _differences(probe, gallery, rows, x, y, ours_x, ours_y)
-    agreed = (weights * np.cos(np.float32(math.tau) * differences)).sum(axis=1)
-    found: FloatArray = agreed / (weights.sum(axis=1) + np.float32(WAVES.little_overlap))
     return found
 
 
+def _mean_agreement(differences: FloatArray, weights: FloatArray) -> FloatArray:
+    """Return the agreement of each row, as the module says: (H, N) to (H,)."""
+    agreed = np.einsum("hn,hn->h", weights, np.cos(np.float32(math.tau) * differences))
+    means: FloatArray = agreed / (weights.sum(axis=1) + np.float32(WAVES.little_overlap))
+    return means
+
+
 def _differences(
-    probe: ProbeWaves,
+    probe: LaidOut,
     gallery: PackedWaves,
     rows: NDArray[np.intp],
     x: FloatArray,

@@ -9,14 +9,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from enrollment.core.fingerprint.wave_agreement import PackedWaves, agreement, lay_out, pack
+from enrollment.core.fingerprint.packed_waves import PackedWaves, pack_waves
+from enrollment.core.fingerprint.pose import Motion
+from enrollment.core.fingerprint.wave_agreement import agreement, lay_out
 from enrollment.core.fingerprint.wave_map import WaveMap, encode
 
 PITCH = 40.0 / 3.0
 ROWS, COLS = 24, 20
 Phase = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 MINUTIAE = np.array([[-60.0, 50.0, 10.0], [-80.0, -20.0, 90.0]], np.float32)
-STILL = np.array([[1.0], [0.0], [0.0], [0.0]], np.float32)
+
+
+def motion(angle: float = 0.0, east: float = 0.0, south: float = 0.0, times: int = 1) -> Motion:
+    return Motion(*(np.full(times, value, np.float32) for value in (math.cos(angle), math.sin(angle), east, south)))
+
+
+STILL = motion()
+NO_LIMIT = np.full(3, -1.0, np.float32)
 
 
 def rings(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -64,17 +73,25 @@ def drawn(phase: Phase, *, angle: float = 0.0, shift: tuple[float, float] = (0.0
 
 
 def packed(waves: WaveMap) -> PackedWaves:
-    return pack(waves, np.zeros(2))
+    return pack_waves([waves], np.zeros((2, 1)))
 
 
 def agree(
     ours: WaveMap,
     theirs: WaveMap,
-    motion: NDArray[np.float32] = STILL,
+    moving: Motion = STILL,
     displacements: NDArray[np.float32] | None = None,
+    least: float = -1.0,
 ) -> float:
     moved = np.zeros((2, 1, MINUTIAE.shape[1]), np.float32) if displacements is None else displacements
-    found = agreement(lay_out(packed(ours), MINUTIAE), packed(theirs), np.zeros(1, np.intp), motion, moved)
+    found = agreement(
+        lay_out(packed(ours), MINUTIAE),
+        packed(theirs),
+        np.zeros(1, np.intp),
+        moving,
+        moved,
+        np.full(1, least, np.float32),
+    )
     assert found.shape == (1,)
     return float(found[0])
 
@@ -89,8 +106,8 @@ def test_other_ridges_do_not_agree() -> None:
 
 @pytest.mark.parametrize("angle", [0.3, -1.2, 2.0, math.pi])
 def test_a_motion_brings_a_turned_print_back(angle: float) -> None:
-    motion = np.array([[math.cos(angle)], [math.sin(angle)], [12.0], [-7.0]], np.float32)
-    assert agree(drawn(rings), drawn(rings, angle=angle, shift=(12.0, -7.0)), motion) > 0.8
+    turned = drawn(rings, angle=angle, shift=(12.0, -7.0))
+    assert agree(drawn(rings), turned, motion(angle, 12.0, -7.0)) > 0.8
 
 
 def test_a_shift_across_the_ridges_of_less_than_half_a_period_is_made_good() -> None:
@@ -107,13 +124,12 @@ def test_the_minutiae_s_displacement_carries_the_cells_along() -> None:
     )
     at_rest, bent = np.zeros((2, 1, 42), np.float32), np.zeros((2, 1, 42), np.float32)
     bent[1] = 27.0
-    found = [float(agreement(probe, moved, np.zeros(1, np.intp), STILL, by)[0]) for by in (at_rest, bent)]
+    found = [float(agreement(probe, moved, np.zeros(1, np.intp), STILL, by, NO_LIMIT[:1])[0]) for by in (at_rest, bent)]
     assert found[1] > found[0] + 0.1
 
 
 def test_prints_that_do_not_overlap_agree_on_nothing() -> None:
-    far = np.array([[1.0], [0.0], [5000.0], [0.0]], np.float32)
-    assert agree(drawn(rings), drawn(rings), far) == 0.0
+    assert agree(drawn(rings), drawn(rings), motion(east=5000.0)) == 0.0
 
 
 def test_a_small_common_area_counts_less() -> None:
@@ -122,16 +138,17 @@ def test_a_small_common_area_counts_less() -> None:
 
 
 def test_several_templates_at_once_are_each_as_alone() -> None:
-    one, two = packed(drawn(rings)), packed(drawn(other_rings))
-    both = PackedWaves(
-        cells=np.concatenate([one.cells, two.cells]),
-        starts=np.array([0, len(one.cells)]),
-        rows=np.array([ROWS, ROWS]),
-        cols=np.array([COLS, COLS]),
-        origins=np.concatenate([one.origins, two.origins], axis=1),
-        pitches=np.concatenate([one.pitches, two.pitches], axis=1),
-    )
+    both = pack_waves([drawn(rings), drawn(other_rings)], np.zeros((2, 2)))
     rows = np.array([1, 0, 1])
-    found = agreement(lay_out(one, MINUTIAE), both, rows, np.repeat(STILL, 3, axis=1), np.zeros((2, 3, 3), np.float32))
+    found = agreement(
+        lay_out(packed(drawn(rings)), MINUTIAE), both, rows, motion(times=3), np.zeros((2, 3, 3), np.float32), NO_LIMIT
+    )
     alone = [agree(drawn(rings), drawn(print_)) for print_ in (other_rings, rings, other_rings)]
     assert found == pytest.approx(alone, abs=1e-5)
+
+
+def test_an_overlay_without_hope_is_given_up_and_one_with_hope_is_not() -> None:
+    ours, shifted = drawn(rings), drawn(rings, shift=(0.0, 3.0))
+    given_up = agree(ours, drawn(other_rings), least=0.9)
+    assert given_up < agree(ours, drawn(other_rings))
+    assert agree(ours, shifted, least=0.9) == agree(ours, shifted)
