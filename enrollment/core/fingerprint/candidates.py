@@ -41,9 +41,7 @@ class Placed:
     turns: NDArray[np.float32]
 
 
-def likeness(
-    probe: NDArray[np.int8], gallery: NDArray[np.int8], counts: NDArray[np.intp]
-) -> NDArray[np.float32]:
+def likeness(probe: NDArray[np.int8], gallery: NDArray[np.int8], counts: NDArray[np.intp]) -> NDArray[np.float32]:
     """Compare all descriptors of a probe with all of C templates.
 
     probe: (N, D) int8. gallery: (C, M, D) int8, M <= 64. counts: (C,), minutiae that are real.

@@ -67,9 +67,7 @@ class Pairing:
         return Pairing(self.theirs[rows], self.misfits[rows], self.mutual[rows])
 
 
-def pair_up(
-    ours: NDArray[np.float32], theirs: NDArray[np.float32], rows: NDArray[np.intp] | None = None
-) -> Pairing:
+def pair_up(ours: NDArray[np.float32], theirs: NDArray[np.float32], rows: NDArray[np.intp] | None = None) -> Pairing:
     """Pair each probe minutia with its nearest; the terms are those of `our_terms` and `their_terms`.
 
     rows: (C,) which rows of the gallery the terms are of; all unless given.

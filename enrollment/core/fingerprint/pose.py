@@ -54,7 +54,6 @@ class Motion:
         np.subtract(cos * y, sin * x, out=back[1])
         return back
 
-
     def select(self, rows: NDArray[np.intp] | tuple[NDArray[np.intp], NDArray[np.intp]]) -> Motion:
         """Copy some of the motions, by an index of their arrays."""
         return Motion(self.cos[rows], self.sin[rows], self.east[rows], self.south[rows])
@@ -134,17 +133,18 @@ def best_motion(
     hypotheses: Motion,
     trust: NDArray[np.float32],
 ) -> Motion:
-    """Keep the hypothesis under which most of the probe finds a place.
+    """Keep the hypothesis under which most of the probe finds a place: of its most reliable minutiae.
 
     probe: one template of N minutiae. terms: (C, 6, M) of `misfit.their_terms`. hypotheses: shape (C, R).
     trust: (C, R) float32, support of the candidate that each grew from.
     Returns motions of shape (C,).
     """
     count, tried = hypotheses.cos.shape
-    points = hypotheses.move(probe.points[:, 0]).reshape(2, count, -1)
-    headings = hypotheses.turn(probe.headings[:, 0]).reshape(2, count, -1)
+    judges = MATCHING.pose_minutiae
+    points = hypotheses.move(probe.points[:, 0, :judges]).reshape(2, count, -1)
+    headings = hypotheses.turn(probe.headings[:, 0, :judges]).reshape(2, count, -1)
     misfits = terms.transpose(0, 2, 1) @ our_terms(points, headings, MATCHING.pose_tolerance_px)
     least = np.clip(misfits.min(axis=1), 0.0, MOST_MISFIT).reshape(count, tried, -1)
-    kept = ((np.exp(-least) @ probe.reliabilities[0]) * np.sqrt(trust)).argmax(axis=1)
+    kept = ((np.exp(-least) @ probe.reliabilities[0, :judges]) * np.sqrt(trust)).argmax(axis=1)
     rows = np.arange(count)
     return hypotheses.select((rows, kept))
