@@ -87,6 +87,7 @@ def relax(
     """
     weights = 1.0 / (1.0 + np.exp((MATCHING.similarity_middle - similarities) / MATCHING.similarity_width))
     support: NDArray[np.float32] = weights
+    length = np.zeros(len(weights), np.float32)
     for _ in range(steps):
         support = weights * (agreement @ support[:, :, None])[:, :, 0]
         length = np.sqrt(np.einsum("ck,ck->c", support, support))

@@ -76,7 +76,8 @@ def cylinders(
     values *= np.float32(-CYLINDER.squash_gain)
     np.exp(values, out=values)
     values += np.float32(1.0)
-    return np.reciprocal(values, out=values).reshape(count, most, CYLINDER_SIZE)
+    squashed: NDArray[np.float32] = np.reciprocal(values, out=values).reshape(count, most, CYLINDER_SIZE)
+    return squashed
 
 
 def cells_on_finger(

@@ -105,8 +105,8 @@ def describe(*templates: FingerprintTemplate) -> DescribedTemplates:
     on a finger (not finite, or further than MATCHING.furthest_px from the origin) are not used.
     """
     chosen = [_best(template) for template in templates]
-    counts = np.array([len(best) for best in chosen])
-    count, most = len(templates), int(counts.max())
+    counts = np.array([len(best) for best in chosen], np.intp)
+    count, most = len(templates), int(counts.max(initial=0))
     points, directions = np.zeros((2, count, most), np.float32), np.zeros((count, most), np.float32)
     kinds, reliabilities = np.zeros((count, most), np.uint8), np.zeros((count, most), np.float32)
     centres = np.zeros((2, count))
@@ -127,13 +127,15 @@ def describe(*templates: FingerprintTemplate) -> DescribedTemplates:
     for start in range(0, count, _DESCRIBED_AT_ONCE):
         part = slice(start, start + _DESCRIBED_AT_ONCE)
         long = int(counts[part].max())
+        if not long:
+            continue
         places, ways = points[:, part, :long], directions[part, :long]
         values = cylinders(places, ways, counts[part])
         descriptors[part, :long] = project(values, cells_on_finger(places, ways, polygons[part]))
     headings = np.stack([np.cos(directions), np.sin(directions)])
     waves = pack_waves([template.waves for template in templates], centres)
     described = DescribedTemplates(counts, points, headings, kinds, reliabilities, descriptors, polygons, waves)
-    if counts.min() < most:
+    if counts.min(initial=most) < most:
         headings[:, described.padding] = 0.0
         descriptors[described.padding] = 0
     return described

@@ -22,7 +22,7 @@ from enrollment.core.fingerprint.projection import DIMENSIONS
 from enrollment.core.fingerprint.template import FingerprintTemplate
 
 MOST_ID_BYTES: Final = 255  # of an id in UTF-8
-CHUNK: Final = 16  # templates compared at once: few enough for their arrays to stay in one core's cache
+CHUNK: Final = 32  # templates compared at once: few enough for their arrays to stay in one core's cache
 LOOKED_AT_ONCE: Final = 256  # likewise, in the first look
 _BUILT_AT_ONCE: Final = 64
 _FIRST_CAPACITY: Final = 16
@@ -239,7 +239,7 @@ def _batches(
     """Cut templates and their ids into batches. Raises InvalidInput where there are not as many of both."""
     coming, names = iter(templates), None if ids is None else iter(ids)
     while batch := list(islice(coming, _BUILT_AT_ONCE)):
-        batch_ids = [None] * len(batch) if names is None else list(islice(names, len(batch)))
+        batch_ids: list[str | None] = [None] * len(batch) if names is None else list(islice(names, len(batch)))
         if len(batch_ids) < len(batch):
             raise InvalidInput("there are fewer ids than templates")
         yield batch, batch_ids

@@ -33,7 +33,8 @@ import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from itertools import pairwise
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -95,7 +96,7 @@ def unpack(content: bytes | memoryview) -> Content:
     starts = np.cumsum([_HEADER.size, *(count * width for width in widths)]).tolist()
     most = MATCHING.most_minutiae
 
-    def array(number: int, dtype: DTypeLike, *shape: int) -> NDArray[np.generic]:
+    def array(number: int, dtype: DTypeLike, *shape: int) -> NDArray[Any]:
         return np.frombuffer(view[starts[number] : starts[number + 1]], dtype).reshape(shape)
 
     rows = DescribedTemplates(
@@ -131,7 +132,7 @@ def _pieces(content: Content) -> Iterator[memoryview | bytes]:
     if len(rows):
         floats = (*rows.points, *rows.headings, rows.reliabilities)
         for array in (*(part.astype("<f4", copy=False) for part in floats), rows.kinds, rows.descriptors):
-            yield memoryview(np.ascontiguousarray(array)).cast("B")
+            yield np.ascontiguousarray(array).data.cast("B")
         yield rows.counts.astype(np.uint8).tobytes()
     yield bytes(map(len, ids))
     yield b"".join(ids)
@@ -185,13 +186,13 @@ def _check(rows: DescribedTemplates) -> None:
     rows.polygons[:] = np.where(rows.counts[:, None] > 0, supports(rows.points, rows.counts), 0.0)
 
 
-def _read_ids(lengths: NDArray[np.generic], content: memoryview) -> tuple[str | None, ...]:
+def _read_ids(lengths: NDArray[np.uint8], content: memoryview) -> tuple[str | None, ...]:
     """Cut the ids apart; an empty one is none."""
     stops = np.cumsum(lengths, dtype=np.int64).tolist()
     if (stops[-1] if stops else 0) != len(content):
         raise MalformedRecord("the gallery's ids have another length than it says", bytes=len(content))
     try:
-        texts = [str(content[start:stop], "utf-8") for start, stop in zip([0, *stops[:-1]], stops, strict=True)]
+        texts = [str(content[start:stop], "utf-8") for start, stop in pairwise([0, *stops])]
     except UnicodeDecodeError:
         raise MalformedRecord("an id in the gallery is not UTF-8", bytes=len(content)) from None
     named = [text for text in texts if text]

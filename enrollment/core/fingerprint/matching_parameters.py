@@ -35,7 +35,7 @@ class MatchingParameters:
     furthest_px: float = 65_535.0  # by reason: 3 m; no record can say more, and squares stay exact enough in float32
     descriptor_scale: float = 150.0  # here: int8 steps for a component of 1; components stay below 0.85
 
-    candidates: int = 48  # 48..60, here: most similar pairs that are looked at; 32 costs 0.2 points of EER
+    candidates: int = 40  # 36..60, here: most similar pairs that are looked at; 32 costs 0.1 points of EER
     similarity_middle: float = 0.45  # 0.35..0.5, here: descriptor similarity that counts half
     similarity_width: float = 0.12  # 0.08..0.18, here
     pair_sigma_px: float = 6.0  # 5..8, here: position error of one pair seen from another
@@ -49,6 +49,7 @@ class MatchingParameters:
     poses: int = 2  # 1..4, here: of these, how many are looked at closely
     same_turn: float = 0.05  # by reason, with the next: two poses nearer to each other than that end in the same one
     same_shift_px: float = 6.0
+    pose_minutiae: int = 32  # 24..60, here: of the probe, the most reliable, that judge the poses; more do no better
     pose_tolerance_px: float = 8.4  # 7..10, here: a distance of so much is a misfit of 1/2
     final_tolerance_px: float = 5.0  # 4..6, here: the same, once the probe is bent
     direction_tolerance: float = 0.25  # 0.2..0.3, here: a turn of so much is a misfit of about 1/2

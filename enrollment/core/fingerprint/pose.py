@@ -136,18 +136,19 @@ def best_motions(
     hypotheses: Motion,
     trust: NDArray[np.float32],
 ) -> tuple[NDArray[np.intp], Motion]:
-    """Keep the hypotheses under which most of the probe finds a place: MATCHING.poses or fewer that differ.
+    """Keep the hypotheses under which most of the probe's best minutiae find a place: MATCHING.poses or fewer that differ.
 
     probe: one template of N minutiae. terms: (C, 6, M) of `misfit.their_terms`. hypotheses: shape (C, R).
     trust: (C, R) float32, support of the candidate that each grew from.
     Returns which template each pose is on, (H,) rising, and the motions of shape (H,).
     """
     count, tried = hypotheses.cos.shape
-    points = hypotheses.move(probe.points[:, 0]).reshape(2, count, -1)
-    headings = hypotheses.turn(probe.headings[:, 0]).reshape(2, count, -1)
+    judges = MATCHING.pose_minutiae
+    points = hypotheses.move(probe.points[:, 0, :judges]).reshape(2, count, -1)
+    headings = hypotheses.turn(probe.headings[:, 0, :judges]).reshape(2, count, -1)
     misfits = terms.transpose(0, 2, 1) @ our_terms(points, headings, MATCHING.pose_tolerance_px)
     least = np.clip(misfits.min(axis=1), 0.0, MOST_MISFIT).reshape(count, tried, -1)
-    fits = (np.exp(-least) @ probe.reliabilities[0]) * np.sqrt(trust)
+    fits = (np.exp(-least) @ probe.reliabilities[0, :judges]) * np.sqrt(trust)
     rows, poses = np.arange(count)[:, None], min(MATCHING.poses, tried)
     best = np.argpartition(-fits, poses - 1, axis=1)[:, :poses]
     best = best[rows, np.argsort(-fits[rows, best], axis=1)]
