@@ -136,7 +136,9 @@ def best_motions(
     hypotheses: Motion,
     trust: NDArray[np.float32],
 ) -> tuple[NDArray[np.intp], Motion]:
-    """Keep the hypotheses under which most of the probe's best minutiae find a place: MATCHING.poses or fewer that differ.
+    """Keep the hypotheses under which most of the probe's best minutiae find a place.
+
+    They are MATCHING.poses or fewer a template, none like another.
 
     probe: one template of N minutiae. terms: (C, 6, M) of `misfit.their_terms`. hypotheses: shape (C, R).
     trust: (C, R) float32, support of the candidate that each grew from.
