@@ -163,6 +163,7 @@ class Gallery:
         gallery = cls()
         if len(read.rows):
             gallery._rows, gallery._size = read.rows, len(read.rows)
+            gallery._cells = len(read.rows.waves.cells)
             gallery._outlines = _allocate_outlines(gallery._size)
             for start in range(0, gallery._size, LOOKED_AT_ONCE):
                 part = gallery._rows.part(start, start + LOOKED_AT_ONCE)
@@ -199,7 +200,8 @@ class Gallery:
             waves = kept.gathered(capacity=2 * first + len(cells))
             self._rows.waves.starts[: self._size] = waves.starts
             self._rows = replace(self._rows, waves=replace(self._rows.waves, cells=waves.cells))
-        self._rows.waves.cells[first : first + len(cells)] = cells
+        if len(cells):
+            self._rows.waves.cells[first : first + len(cells)] = cells
         self._cells = first + len(cells)
         return first
 

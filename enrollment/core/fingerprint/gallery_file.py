@@ -1,4 +1,4 @@
-"""A gallery as one piece of bytes: descriptors and geometry of its templates, and their ids.
+"""A gallery as one piece of bytes: descriptors, geometry and ridges of its templates, and their ids.
 
     offset  bytes            little-endian
     0       8                "EFPGAL" CR LF
@@ -9,14 +9,19 @@
     16      8                templates, G
     24      8                bytes of all ids, B
     32      32               SHA-256 of projection.npy: descriptors of another one mean something else
-    64      64               0
+    64      8                cells of all wave maps, W
+    72      56               0
     128     2 * G * M * 4    points, float32: all x, then all y
             2 * G * M * 4    headings, float32: all cosines, then all sines
             G * M * 4        reliabilities, float32
+            2 * G * 4        origins of the wave maps, float32: all x, then all y; 0 where there is no map
+            2 * G * 4        their pitches, likewise; 1 where there is no map
             G * M            kinds
             G * M * D        descriptors, int8
             G                minutiae of each template
+            2 * G * 2        rows of each wave map, then columns; 0 for none
             G                bytes of each id, 0 for none
+            W * 4            cells, template by template, row by row
             B                ids, UTF-8
             32               SHA-256 of all before
 
@@ -43,13 +48,14 @@ from enrollment.core.errors import MalformedRecord
 from enrollment.core.fingerprint.area import SIDES, supports
 from enrollment.core.fingerprint.described import DescribedTemplates
 from enrollment.core.fingerprint.matching_parameters import MATCHING
-from enrollment.core.fingerprint.packed_waves import no_waves
+from enrollment.core.fingerprint.packed_waves import PackedWaves
 from enrollment.core.fingerprint.projection import DIMENSIONS, RESOURCE_SHA256
 from enrollment.core.fingerprint.template import MinutiaKind
+from enrollment.core.fingerprint.wave_map import LEAST_PITCH, MAX_CELLS, MOST_PITCH
 
 VERSION: Final = 1
 _MAGIC: Final = b"EFPGAL\r\n"
-_HEADER: Final = struct.Struct("<8sHHHHQQ32s64s")
+_HEADER: Final = struct.Struct("<8sHHHHQQ32sQ56s")
 _DIGEST_BYTES: Final = 32
 _HASHED_AT_ONCE: Final = 1 << 24  # bytes
 _CHECKED_AT_ONCE: Final = 4096  # templates
@@ -83,9 +89,9 @@ def unpack(content: bytes | memoryview) -> Content:
     view = memoryview(content).cast("B").toreadonly()
     if len(view) < _HEADER.size + _DIGEST_BYTES:
         raise MalformedRecord(f"{len(view)} bytes are no gallery", bytes=len(view))
-    count, id_bytes = _read_header(view)
+    count, id_bytes, cells = _read_header(view)
     widths = _bytes_a_template()
-    expected = _HEADER.size + count * sum(widths) + id_bytes + _DIGEST_BYTES
+    expected = _HEADER.size + count * sum(widths) + 4 * cells + id_bytes + _DIGEST_BYTES
     if len(view) != expected:
         raise MalformedRecord(f"a gallery of {count} templates has {expected} bytes, not {len(view)}", bytes=len(view))
     digest = hashlib.sha256()
@@ -99,24 +105,37 @@ def unpack(content: bytes | memoryview) -> Content:
     def array(number: int, dtype: DTypeLike, *shape: int) -> NDArray[Any]:
         return np.frombuffer(view[starts[number] : starts[number + 1]], dtype).reshape(shape)
 
+    cells_at = starts[-1]
+    ids_at = cells_at + 4 * cells
+    sides = array(8, "<u2", 2, count).astype(np.intp)
+    lengths = sides[0] * sides[1]
     rows = DescribedTemplates(
         polygons=np.zeros((count, SIDES), np.float32),
         points=array(0, "<f4", 2, count, most),
         headings=array(1, "<f4", 2, count, most),
         reliabilities=array(2, "<f4", count, most),
-        kinds=array(3, np.uint8, count, most),
-        descriptors=array(4, np.int8, count, most, DIMENSIONS),
-        counts=array(5, np.uint8, count).astype(np.intp),
-        waves=no_waves(count),
+        kinds=array(5, np.uint8, count, most),
+        descriptors=array(6, np.int8, count, most, DIMENSIONS),
+        counts=array(7, np.uint8, count).astype(np.intp),
+        waves=PackedWaves(
+            cells=np.frombuffer(view[cells_at:ids_at], np.uint8).reshape(cells, 4),
+            starts=np.cumsum(lengths) - lengths,
+            rows=sides[0],
+            cols=sides[1],
+            origins=array(3, "<f4", 2, count),
+            pitches=array(4, "<f4", 2, count),
+        ),
     )
+    if int(lengths.sum()) != cells:
+        raise MalformedRecord(f"the gallery has {cells} cells of waves, not those of its maps", cells=cells)
     for start in range(0, count, _CHECKED_AT_ONCE):
         _check(rows.part(start, start + _CHECKED_AT_ONCE))
-    return Content(rows, _read_ids(array(6, np.uint8, count), view[starts[7] : starts[7] + id_bytes]))
+    return Content(rows, _read_ids(array(9, np.uint8, count), view[ids_at : ids_at + id_bytes]))
 
 
 def _pieces(content: Content) -> Iterator[memoryview | bytes]:
     """Yield all but the digest."""
-    rows = content.rows
+    rows, waves = content.rows, content.rows.waves.gathered()
     ids = [b"" if one is None else one.encode() for one in content.ids]
     yield _HEADER.pack(
         _MAGIC,
@@ -127,26 +146,30 @@ def _pieces(content: Content) -> Iterator[memoryview | bytes]:
         len(rows),
         sum(map(len, ids)),
         bytes.fromhex(RESOURCE_SHA256),
-        bytes(64),
+        len(waves.cells),
+        bytes(56),
     )
     if len(rows):
-        floats = (*rows.points, *rows.headings, rows.reliabilities)
+        floats = (*rows.points, *rows.headings, rows.reliabilities, *waves.origins, *waves.pitches)
         for array in (*(part.astype("<f4", copy=False) for part in floats), rows.kinds, rows.descriptors):
             yield np.ascontiguousarray(array).data.cast("B")
         yield rows.counts.astype(np.uint8).tobytes()
+        yield np.stack([waves.rows, waves.cols]).astype("<u2").tobytes()
     yield bytes(map(len, ids))
+    if len(waves.cells):
+        yield waves.cells.data.cast("B")
     yield b"".join(ids)
 
 
 def _bytes_a_template() -> tuple[int, ...]:
     """Bytes that a template takes in each of the sections, without its id."""
     most = MATCHING.most_minutiae
-    return 8 * most, 8 * most, 4 * most, most, most * DIMENSIONS, 1, 1
+    return 8 * most, 8 * most, 4 * most, 8, 8, most, most * DIMENSIONS, 1, 4, 1
 
 
-def _read_header(view: memoryview) -> tuple[int, int]:
-    """Return how many templates and bytes of ids there are said to be."""
-    magic, version, most, dimensions, zero, count, id_bytes, projection, zeros = _HEADER.unpack_from(view)
+def _read_header(view: memoryview) -> tuple[int, int, int]:
+    """Return how many templates, bytes of ids and cells there are said to be."""
+    magic, version, most, dimensions, zero, count, id_bytes, projection, cells, zeros = _HEADER.unpack_from(view)
     if magic != _MAGIC:
         raise MalformedRecord("these bytes are no gallery", bytes=len(view))
     if version != VERSION:
@@ -155,7 +178,7 @@ def _read_header(view: memoryview) -> tuple[int, int]:
         raise MalformedRecord("the gallery was made by another matcher: build it again from its templates")
     if zero or any(zeros):
         raise MalformedRecord("the gallery's header has values where none may be", bytes=len(view))
-    return count, id_bytes
+    return count, id_bytes, cells
 
 
 def _check(rows: DescribedTemplates) -> None:
@@ -163,6 +186,9 @@ def _check(rows: DescribedTemplates) -> None:
     real, padding = ~rows.padding, rows.padding
     whole = (rows.counts == 0) | (rows.counts >= MATCHING.least_minutiae) & (rows.counts <= MATCHING.most_minutiae)
     cos, sin = rows.headings
+    waves = rows.waves
+    mapped = (waves.rows > 0) & (waves.cols > 0) & (waves.rows * waves.cols <= MAX_CELLS)
+    unmapped = (waves.rows == 0) & (waves.cols == 0)
     with np.errstate(over="ignore", invalid="ignore"):
         lengths = cos * cos + sin * sin
         allowed = {
@@ -170,6 +196,11 @@ def _check(rows: DescribedTemplates) -> None:
             "points": np.abs(rows.points) <= 2.0 * MATCHING.furthest_px,  # False for what is no number
             "headings": np.abs(lengths - real) <= _HEADING_SLACK,
             "reliabilities": (rows.reliabilities >= 0.0) & (rows.reliabilities <= 1.0),
+            "wave maps": mapped | unmapped,
+            "origins": np.where(unmapped, waves.origins == 0.0, np.abs(waves.origins) <= 2.0 * MATCHING.furthest_px),
+            "pitches": np.where(
+                unmapped, waves.pitches == 1.0, (waves.pitches >= LEAST_PITCH) & (waves.pitches <= MOST_PITCH)
+            ),
             "kinds": rows.kinds < len(MinutiaKind),
             "descriptors": np.einsum("cmd,cmd->cm", rows.descriptors, rows.descriptors, dtype=np.float32)
             <= _MOST_SQUARE,

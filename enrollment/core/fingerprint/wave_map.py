@@ -20,6 +20,8 @@ PHASE_STEPS: Final = 256  # of a full turn
 DIRECTION_STEPS: Final = 256  # of half a turn
 PERIOD_STEPS_A_PX: Final = 12
 WEIGHT_STEPS: Final = 255  # of a weight of 1
+LEAST_PITCH: Final = 1.0  # pixels at 500 ppi
+MOST_PITCH: Final = 1000.0
 MAX_CELLS: Final = 65_536  # a rolled print has 3,400; the largest image that is taken has fewer
 
 # Wave vectors in turns a pixel, (2, direction * 256 + period).
@@ -49,7 +51,9 @@ class WaveMap:
         cells = self.cells
         if cells.dtype != np.uint8 or cells.ndim != 3 or cells.shape[2] != 4 or not 0 < cells.size <= 4 * MAX_CELLS:
             raise InvalidImage(f"a wave map of {cells.dtype} {cells.shape}", found=str(cells.shape))
-        if not all(map(math.isfinite, (*self.origin, *self.pitch))) or min(self.pitch) < 1.0:
+        if not all(map(math.isfinite, self.origin)) or not all(
+            LEAST_PITCH <= side <= MOST_PITCH for side in self.pitch
+        ):
             raise InvalidImage(f"a wave map with cells of {self.pitch} px", found=str(self.pitch))
 
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bench.toy_templates import draw_finger, draw_impression
 from enrollment.core.fingerprint.described import DescribedTemplates
+from enrollment.core.fingerprint.packed_waves import no_waves
 from enrollment.core.fingerprint.template import FingerprintTemplate
 
 Moved = Callable[..., FingerprintTemplate]
@@ -80,6 +81,7 @@ def bare() -> Callable[[NDArray[np.float32], NDArray[np.float32]], DescribedTemp
             reliabilities=np.ones((count, most), np.float32),
             descriptors=np.zeros((count, most, 128), np.int8),
             polygons=np.full((count, 16), 500.0, np.float32),
+            waves=no_waves(count),
         )
 
     return build

@@ -5,6 +5,7 @@ import math
 import mmap
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from enrollment.core.fingerprint.gallery import Gallery
 from enrollment.core.fingerprint.matching_parameters import MATCHING
 from enrollment.core.fingerprint.projection import DIMENSIONS
 from enrollment.core.fingerprint.template import FingerprintTemplate
+from enrollment.core.fingerprint.wave_map import WaveMap
 
 Impressions = list[list[FingerprintTemplate]]
 Laid = Callable[..., FingerprintTemplate]
@@ -24,22 +26,34 @@ Laid = Callable[..., FingerprintTemplate]
 HEADER_BYTES = 128
 TEMPLATES = 4
 ROOM = TEMPLATES * MATCHING.most_minutiae
+CELLS = 3 * 4 + 5 * 2
 SECTIONS = np.cumsum(
-    [HEADER_BYTES, 8 * ROOM, 8 * ROOM, 4 * ROOM, ROOM, ROOM * DIMENSIONS, TEMPLATES, TEMPLATES]
+    [
+        HEADER_BYTES,
+        *(8 * ROOM, 8 * ROOM, 4 * ROOM),
+        *(8 * TEMPLATES, 8 * TEMPLATES),
+        *(ROOM, ROOM * DIMENSIONS, TEMPLATES),
+        *(4 * TEMPLATES, TEMPLATES, 4 * CELLS),
+    ]
 ).tolist()
-POINTS, HEADINGS, RELIABILITIES, KINDS, DESCRIPTORS, COUNTS, ID_LENGTHS, IDS = SECTIONS
+POINTS, HEADINGS, RELIABILITIES, ORIGINS, PITCHES, KINDS, DESCRIPTORS, COUNTS, SIDES, ID_LENGTHS, WAVES, IDS = SECTIONS
+
+
+def with_waves(template: FingerprintTemplate, rows: int, cols: int) -> FingerprintTemplate:
+    """The template with ridges of no finger: a file does not know one from the other."""
+    cells = np.random.default_rng(rows).integers(0, 256, (rows, cols, 4)).astype(np.uint8)
+    return replace(template, waves=WaveMap(cells, (20.0, 30.0), (90.0, 80.0)))
 
 
 @pytest.fixture(scope="module")
 def probe(impressions: Impressions) -> FingerprintTemplate:
-    return impressions[0][1]
+    return with_waves(impressions[0][1], 4, 4)
 
 
 @pytest.fixture(scope="module")
 def gallery(impressions: Impressions, laid: Laid) -> Gallery:
-    return Gallery(
-        [impressions[0][0], laid([]), impressions[1][0], impressions[2][0]], ["p-1", None, "th\u1ee9-3", "x"]
-    )
+    mapped, also_mapped = with_waves(impressions[0][0], 3, 4), with_waves(impressions[2][0], 5, 2)
+    return Gallery([mapped, laid([]), impressions[1][0], also_mapped], ["p-1", None, "th\u1ee9-3", "x"])
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +92,7 @@ def test_what_was_written_reads_as_the_same(gallery: Gallery, content: bytes, pr
     assert read.ids == gallery.ids
     assert read.index_of("x") == 3
     assert np.array_equal(read.scores(probe), gallery.scores(probe))
-    assert gallery.scores(probe)[0] > 1.0
+    assert gallery.scores(probe)[0] > 0.1
     assert read.to_bytes() == content
     assert read_or_refused(content, probe)
 
@@ -89,6 +103,9 @@ def test_the_sections_lie_where_the_format_says(gallery: Gallery, content: bytes
     assert content[IDS : IDS + 11] == "p-1th\u1ee9-3x".encode()
     assert len(content) == IDS + 11 + 32
     assert content[COUNTS + 1] == 0
+    assert struct.unpack_from("<Q", content, 64) == (CELLS,)
+    assert struct.unpack_from("<8H", content, SIDES) == (3, 0, 0, 5, 4, 0, 0, 2)
+    assert content[WAVES + 4 * 12 : IDS] == np.random.default_rng(5).integers(0, 256, 40).astype(np.uint8).tobytes()
 
 
 def test_an_empty_gallery_is_kept_too(probe: FingerprintTemplate) -> None:
@@ -152,12 +169,15 @@ FLOATS = [math.nan, math.inf, -math.inf, 3e38, -3e38, 2e5, -1e-3, 1.5, 1e-3]
 
 
 @pytest.mark.parametrize("value", FLOATS)
-@pytest.mark.parametrize("section", [POINTS, POINTS + 4 * ROOM, HEADINGS, HEADINGS + 4 * ROOM, RELIABILITIES])
+@pytest.mark.parametrize(
+    "section", [POINTS, POINTS + 4 * ROOM, HEADINGS, HEADINGS + 4 * ROOM, RELIABILITIES, ORIGINS, PITCHES]
+)
 def test_a_number_that_no_template_has_is_refused_or_does_no_harm(
     content: bytes, probe: FingerprintTemplate, section: int, value: float
 ) -> None:
     read = read_or_refused(changed(content, section, struct.pack("<f", value)), probe)
-    harmless = section in (POINTS, POINTS + 4 * ROOM) and abs(value) < 1e5
+    harmless = section in (POINTS, POINTS + 4 * ROOM, ORIGINS) and abs(value) < 1e5
+    harmless |= section == PITCHES and 1.0 <= value <= 1000.0
     harmless |= section == RELIABILITIES and 0.0 <= value <= 1.0
     assert read == harmless
 
@@ -185,6 +205,12 @@ def test_a_number_that_no_template_has_is_refused_or_does_no_harm(
         (14, b"\x01"),
         (32, b"\x00"),
         (100, b"\x01"),
+        (64, b"\x17"),  # a cell more
+        (SIDES, b"\x04"),
+        (SIDES, b"\x00\x00"),
+        (SIDES + 2, b"\x01"),
+        (ORIGINS + 4, b"\x00\x00\x80\x3f"),  # of a template that has no map
+        (PITCHES + 4, b"\x00\x00\x00\x40"),
     ],
 )
 def test_a_forged_value_is_refused_though_the_digest_is_right(content: bytes, offset: int, value: bytes) -> None:

@@ -11,7 +11,7 @@ from enrollment.core.fingerprint.described import DescribedTemplates
 from enrollment.core.fingerprint.distortion import bend
 from enrollment.core.fingerprint.matching_parameters import MATCHING
 from enrollment.core.fingerprint.misfit import our_terms, pair_up, their_terms
-from enrollment.core.fingerprint.pose import Motion, best_motion, fit_motions, move_rigidly
+from enrollment.core.fingerprint.pose import Motion, best_motions, fit_motions, move_rigidly
 
 Bare = Callable[[NDArray[np.float32], NDArray[np.float32]], DescribedTemplates]
 RNG_SEED = 21
@@ -90,17 +90,32 @@ def test_only_nearest_neighbours_of_each_other_are_mutual(bare: Bare) -> None:
     assert pairing.mutual.tolist() == [[True, False, True]]
 
 
-def test_the_hypothesis_that_places_most_minutiae_is_kept(bare: Bare) -> None:
+def several(*motions: Motion) -> Motion:
+    """Hypotheses of one gallery template."""
+    return Motion(
+        *(np.stack([getattr(one, name) for one in motions], axis=1) for name in ("cos", "sin", "east", "south"))
+    )
+
+
+def test_the_hypothesis_that_places_most_minutiae_comes_first(bare: Bare) -> None:
+    points, headings = strewn()
+    true, wrong = motion_of(0.4, 10.0, 20.0), motion_of(-1.0, 0.0, 0.0)
+    gallery = bare(true.move(points), true.turn(headings))
+    probe = bare(points[:, None], headings[:, None])
+    rows, kept = best_motions(probe, their_terms(gallery), several(wrong, true), np.array([[0.5, 0.4]], np.float32))
+    assert rows.tolist() == [0, 0]
+    assert kept.sin == pytest.approx([math.sin(0.4), math.sin(-1.0)], abs=1e-6)
+
+
+def test_hypotheses_that_are_alike_are_one_pose(bare: Bare) -> None:
     points, headings = strewn()
     true = motion_of(0.4, 10.0, 20.0)
+    near, turned_over = motion_of(0.41, 11.0, 19.0), motion_of(0.4 + math.pi, 10.0, 20.0)
     gallery = bare(true.move(points), true.turn(headings))
-    wrong = motion_of(-1.0, 0.0, 0.0)
-    both = Motion(
-        *(np.stack([getattr(wrong, name), getattr(true, name)], axis=1) for name in ("cos", "sin", "east", "south"))
-    )
     probe = bare(points[:, None], headings[:, None])
-    kept = best_motion(probe, their_terms(gallery), both, np.array([[0.5, 0.4]], np.float32))
-    assert kept.sin.item() == pytest.approx(math.sin(0.4), abs=1e-6)
+    trust = np.array([[0.5, 0.5]], np.float32)
+    assert best_motions(probe, their_terms(gallery), several(true, near), trust)[0].tolist() == [0]
+    assert best_motions(probe, their_terms(gallery), several(true, turned_over), trust)[0].tolist() == [0, 0]
 
 
 def test_a_smoothly_stretched_finger_fits_better_once_bent(bare: Bare) -> None:
@@ -112,7 +127,7 @@ def test_a_smoothly_stretched_finger_fits_better_once_bent(bare: Bare) -> None:
     terms = their_terms(gallery)
     rigid = pair_up(our_terms(points[:, None], headings[:, None], MATCHING.final_tolerance_px), terms)
     theirs = gallery.points.reshape(2, -1)
-    bent, pairing = bend(points, move_rigidly(probe, terms, still), theirs, terms, np.arange(1))
+    bent, pairing = bend(points, move_rigidly(probe, terms, still, np.arange(1)), theirs, terms, np.arange(1))
     assert pairing.theirs.tolist() == [list(range(25))]
     assert pairing.misfits.mean() < 0.4 * rigid.misfits.mean()
     assert np.abs(bent[:, 0] - stretched).mean() < np.abs(points - stretched).mean()
