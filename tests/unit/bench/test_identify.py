@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from bench.gallery_search import Found, filter_time, search
-from bench.identify import main, sizes_up_to, summarise
+from bench.identify import SizeResult, line_of, main, sizes_up_to, summarise
 from bench.synthetic_subjects import enrolled, probe
 from enrollment.core.fingerprint import FingerprintTemplate, Gallery
 
@@ -100,6 +101,17 @@ def test_sizes_rise_to_the_largest() -> None:
     assert sizes_up_to(20_000) == [1_000, 3_000, 10_000, 20_000]
     assert sizes_up_to(3_000) == [1_000, 3_000]
     assert sizes_up_to(1_000_000)[-2:] == [300_000, 1_000_000]
+
+
+def test_the_line_leaves_out_the_small_galleries_where_there_are_large_ones() -> None:
+    def result(subjects: int, seconds: float) -> SizeResult:
+        return SizeResult(subjects, seconds, None, subjects, 1.0, 1.0, 1.0, 0.0, 0.0)
+
+    measured = [result(1_000, 0.1), result(10_000, 0.2), result(100_000, 2.0)]
+    line_from, growth = line_of(measured)
+    assert line_from == 10_000
+    assert growth.slope == pytest.approx(1.0)
+    assert line_of(measured[:2])[0] == 1_000
 
 
 def test_the_bench_grows_a_gallery_and_fits_its_line(tmp_path: Path) -> None:
