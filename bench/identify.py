@@ -245,6 +245,7 @@ def main(main_size: int, up_to: int | None, probes: int, keep: float, json_path:
             enrollment.grow(size, progress, growing)
             builds.append(enrollment.built())
             results.append(measure(enrollment.gallery, templates, keep, progress, searching))
+            console.print(f"{size:,} subjects: {results[-1].search_s:.3f} s a search")
     line_from, growth = line_of(results)
     show(console, results, builds[-1], line_from, growth, keep)
     console.print(
