@@ -1,8 +1,11 @@
 """What does one-to-many cost as the gallery grows? `python -m bench.identify --gallery 100000 [--up-to 1000000]`.
 
 Memory, build time, comparisons and filtered templates a second, and at each size the time of a search, whether the mate
-comes first (rank 1) and whether it is hit: kept by the first filter and above the threshold. The line of growth is
-fitted through the sizes on logarithms. One thread. Subjects are synthetic: see bench/synthetic_subjects.py.
+comes first (rank 1) and whether it is hit: kept by the first filter and above the threshold. One thread. Subjects are
+synthetic: see bench/synthetic_subjects.py.
+
+Sizes are measured minutes apart, and a busy machine is not the same machine then: beside each search one of a fixed
+gallery is timed, and the line of growth is fitted, on logarithms, through times steadied by it.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import os
 import statistics
 from array import array
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter, thread_time
 from typing import Final
@@ -27,11 +30,11 @@ import cv2
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress, TaskID
-from rich.table import Table
 
-from bench.gallery_search import Found, enrol, filter_time, search
-from bench.growth import Growth, fit_growth
+from bench.gallery_search import enrol, filter_time, search
 from bench.identify_plot import plot
+from bench.identify_results import Build, SizeResult, line_of, steadied, summarise
+from bench.identify_table import show
 from bench.processes import resident_mib
 from bench.synthetic_subjects import enrolled, probe
 from enrollment.core.fingerprint import SAME_FINGER_SCORE, FingerprintTemplate, Gallery
@@ -41,45 +44,6 @@ LEAST_GALLERY: Final = 1_000  # the first size of every run
 BLOCK: Final = 500  # subjects drawn and enrolled at once
 FILTER_TIMED: Final = 10  # searches
 _PILOT_SEARCHES: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class SizeResult:
-    """One size of gallery. search_s: CPU seconds of one thread, median over searches. Rates: shares of the searches.
-
-    filter_per_s: templates that the first filter looks at in a second; None without one. kept: compared in full.
-    hit_rate: the mate was compared in full and reached the threshold. false_hit_rate: a stranger reached it.
-    """
-
-    subjects: int
-    search_s: float
-    filter_per_s: float | None
-    kept: int
-    rank1_rate: float
-    kept_rate: float
-    hit_rate: float
-    false_hit_rate: float
-    highest_stranger: float
-
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """draw_s: to draw the subjects; add_s: to describe and add them. resident_mib: the process with its gallery."""
-
-    subjects: int
-    distinct: int
-    draw_s: float
-    add_s: float
-    resident_mib: float
-    bytes_a_template: float
-
-
-@dataclass(frozen=True, slots=True)
-class Pilot:
-    """What the smallest gallery told: comparisons of all templates a CPU second, and how long the run may take."""
-
-    scores_per_s: float
-    projected_s: float
 
 
 def sizes_up_to(most: int) -> list[int]:
@@ -118,100 +82,37 @@ class Enrollment:
 
 
 def measure(
-    gallery: Gallery, probes: Sequence[FingerprintTemplate], keep: float, progress: Progress, task: TaskID
+    gallery: Gallery,
+    reference: Gallery,
+    probes: Sequence[FingerprintTemplate],
+    keep: float,
+    progress: Progress,
+    task: TaskID,
 ) -> SizeResult:
-    """Search with one probe of each of the first subjects."""
-    found = []
+    """Search with one probe of each of the first subjects, and in the reference in between."""
+    found, reference_s = [], []
     for template in probes:
         found.append(search(gallery, template, keep))
+        began = thread_time()
+        reference.scores(template)
+        reference_s.append(thread_time() - began)
         progress.advance(task, len(gallery))
     filter_s = [seconds for template in probes[:FILTER_TIMED] if (seconds := filter_time(gallery, template))]
-    return summarise(len(gallery), found, statistics.median(filter_s) if filter_s else None)
+    between = statistics.median(reference_s)
+    return summarise(len(gallery), found, statistics.median(filter_s) if filter_s else None, between)
 
 
-def summarise(subjects: int, found: Sequence[Found], filter_s: float | None) -> SizeResult:
-    """Put searches together; search number N was with a probe of subject N. filter_s: of one search, if any."""
-    mates, strangers = [], []
-    for subject, one in enumerate(found):
-        is_mate = one.rows == subject
-        mates.append(float(one.scores[is_mate].max(initial=-1.0)))
-        strangers.append(float(one.scores[~is_mate].max(initial=0.0)))
-    mate, stranger = np.array(mates), np.array(strangers)
-    return SizeResult(
-        subjects=subjects,
-        search_s=statistics.median(one.search_s for one in found),
-        filter_per_s=None if filter_s is None else subjects / filter_s,
-        kept=round(statistics.fmean(len(one.rows) for one in found)),
-        rank1_rate=float((mate > stranger).mean()),
-        kept_rate=float((mate >= 0.0).mean()),
-        hit_rate=float((mate >= SAME_FINGER_SCORE).mean()),
-        false_hit_rate=float((stranger >= SAME_FINGER_SCORE).mean()),
-        highest_stranger=float(stranger.max()),
-    )
-
-
-def pilot(sizes: Sequence[int], probes: int, keep: float) -> Pilot:
-    """Try the smallest size; guess the whole run from it as if every cost were linear."""
+def projected_s(reference: Gallery, built_s: float, sizes: Sequence[int], probes: int, keep: float) -> float:
+    """Guess the whole run from the smallest gallery, as if every cost were linear."""
     began = perf_counter()
-    gallery = Gallery(enrolled(subject) for subject in range(LEAST_GALLERY))
-    a_subject = (perf_counter() - began) / LEAST_GALLERY
-    scoring_s, searching_s = [], []
     for subject in range(_PILOT_SEARCHES):
-        template = probe(subject)
-        began = thread_time()
-        gallery.scores(template)
-        scoring_s.append(thread_time() - began)
-        began = perf_counter()
-        search(gallery, template, keep)
-        searching_s.append(perf_counter() - began)
-    a_template = statistics.fmean(searching_s) / LEAST_GALLERY
-    projected = max(sizes) * a_subject + probes * sum(sizes) * a_template
-    return Pilot(LEAST_GALLERY / statistics.median(scoring_s), projected)
-
-
-def show(console: Console, results: Sequence[SizeResult], built: Build, growth: Growth, keep: float) -> None:
-    """Print the table and the line."""
-    table = Table(title=f"one to many, one thread; threshold {SAME_FINGER_SCORE}")
-    for heading in (
-        "subjects",
-        "s a search",
-        "filter /s",
-        "compare /s",
-        "kept",
-        "rank 1 %",
-        "hit %",
-        "false hit %",
-        "top",
-    ):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for one in results:
-        table.add_row(
-            f"{one.subjects:,}",
-            f"{one.search_s:.3f}",
-            f"{one.subjects / one.search_s:,.0f}",
-            "none" if one.filter_per_s is None else f"{one.filter_per_s:,.0f}",
-            f"{one.kept:,}",
-            f"{100 * one.rank1_rate:.1f}",
-            f"{100 * one.hit_rate:.1f}",
-            f"{100 * one.false_hit_rate:.1f}",
-            f"{one.highest_stranger:.2f}",
-        )
-    console.print(table)
-    searched = "all are compared in full" if results[-1].filter_per_s is None else f"{100 * keep:g} % pass the filter"
-    console.print(
-        f"{searched}; hit: the mate is kept and reaches the threshold; false hit: a stranger reaches it; top: the"
-        " highest stranger"
-    )
-    console.print(
-        f"gallery of {built.subjects:,} (distinct: {built.distinct:,}): {built.resident_mib:,.0f} MiB resident,"
-        f" {built.bytes_a_template:,.0f} bytes a template; built in {built.add_s:.1f} s"
-        f" ({1000 * built.add_s / built.subjects:.2f} ms each), after {built.draw_s:.1f} s of drawing the subjects"
-    )
-    console.print(
-        f"growth: a search takes {growth.factor:.3g} s x subjects^{growth.slope:.3f} (spread"
-        f" {100 * growth.spread:.0f} %); the line gives {growth.at(1e6):,.1f} s at 1,000,000"
-        + ("" if built.subjects >= 1_000_000 else ", which was not run")
-    )
+        search(reference, probe(subject), keep)
+    search_s = (perf_counter() - began) / _PILOT_SEARCHES
+    began = perf_counter()
+    reference.scores(probe(0))
+    reference_s = perf_counter() - began
+    growing = max(sizes) * built_s / len(reference)
+    return growing + probes * (sum(sizes) * search_s / len(reference) + len(sizes) * reference_s)
 
 
 @click.command()
@@ -230,10 +131,11 @@ def main(main_size: int, up_to: int | None, probes: int, keep: float, json_path:
         "subjects: each a synthetic finger of its own, drawn from its own seed; minutiae without image; mates are"
         " another impression of it"
     )
-    tried = pilot(sizes, probes, keep)
+    began = perf_counter()
+    reference = Gallery([enrolled(subject) for subject in range(LEAST_GALLERY)])
+    projected = projected_s(reference, perf_counter() - began, sizes, probes, keep)
     console.print(
-        f"sizes {', '.join(f'{size:,}' for size in sizes)}, {probes} searches each: about"
-        f" {tried.projected_s / 60:.1f} minutes"
+        f"sizes {', '.join(f'{size:,}' for size in sizes)}, {probes} searches each: about {projected / 60:.1f} minutes"
     )
     out.mkdir(parents=True, exist_ok=True)
     templates = [probe(subject) for subject in range(probes)]
@@ -244,23 +146,19 @@ def main(main_size: int, up_to: int | None, probes: int, keep: float, json_path:
         for size in sizes:
             enrollment.grow(size, progress, growing)
             builds.append(enrollment.built())
-            results.append(measure(enrollment.gallery, templates, keep, progress, searching))
-    growth = fit_growth(sizes, [one.search_s for one in results])
-    show(console, results, builds[-1], growth, keep)
-    console.print(
-        f"scores of all of {LEAST_GALLERY:,}: {tried.scores_per_s:,.0f} comparisons a second (the gallery may tell"
-        " strangers without finishing a comparison)"
-    )
-    plot(results, growth, out / "identify.png")
+            results.append(measure(enrollment.gallery, reference, templates, keep, progress, searching))
+            console.print(f"{size:,} subjects: {results[-1].search_s:.3f} s a search")
+    line_from, growth = line_of(results)
+    show(console, results, builds[-1], len(reference), line_from, growth, keep)
+    plot(results, steadied(results), line_from, growth, out / "identify.png")
     path = json_path or out / "identify.json"
     content = {
         "keep": keep,
         "threshold": SAME_FINGER_SCORE,
         "probes": probes,
-        "scores_per_s": tried.scores_per_s,
         "sizes": [asdict(one) for one in results],
         "builds": [asdict(one) for one in builds],
-        "growth": asdict(growth),
+        "growth": {"from": line_from, **asdict(growth)},
     }
     path.write_text(json.dumps(content, indent=2) + "\n")
     console.print(f"written: {path}, {out / 'identify.png'}")

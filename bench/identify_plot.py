@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
 
 from bench.growth import Growth
-
-if TYPE_CHECKING:
-    from bench.identify import SizeResult
+from bench.identify_results import SizeResult
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 
-def plot(results: Sequence[SizeResult], growth: Growth, path: Path) -> None:
+def plot(
+    results: Sequence[SizeResult], steadied_s: Sequence[float], line_from: int, growth: Growth, path: Path
+) -> None:
     """Draw the measured searches with their fitted line, and rank 1 and hits beside them."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), constrained_layout=True)
     sizes = np.array([one.subjects for one in results])
-    left.loglog(sizes, [one.search_s for one in results], "o", label="measured, median")
-    line = np.geomspace(sizes[0], max(sizes[-1], 1_000_000), 50)
+    left.loglog(sizes, [one.search_s for one in results], "o", label="measured, median", alpha=0.4)
+    left.loglog(sizes, steadied_s, "C0o", markersize=4, label="steadied by the reference")
+    line = np.geomspace(line_from, max(sizes[-1], 1_000_000), 50)
     run = line <= sizes[-1]
     left.loglog(line[run], [growth.at(size) for size in line[run]], "C1", label=f"fitted, slope {growth.slope:.3f}")
     left.loglog(line[~run], [growth.at(size) for size in line[~run]], "C1:", label="the line beyond what was run")

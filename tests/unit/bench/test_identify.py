@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from bench.gallery_search import Found, filter_time, search
-from bench.identify import main, sizes_up_to, summarise
+from bench.identify import main, sizes_up_to
+from bench.identify_results import SizeResult, line_of, steadied, summarise
 from bench.synthetic_subjects import enrolled, probe
 from enrollment.core.fingerprint import FingerprintTemplate, Gallery
 
@@ -61,7 +63,7 @@ def test_every_subject_is_a_finger_of_its_own_and_drawn_again_the_same() -> None
 
 def test_probes_find_their_mates_among_strangers() -> None:
     gallery = Gallery(enrolled(subject) for subject in range(40))
-    result = summarise(40, [search(gallery, probe(subject), 0.5) for subject in range(5)], None)
+    result = summarise(40, [search(gallery, probe(subject), 0.5) for subject in range(5)], None, 1.0)
     assert result.rank1_rate == result.kept_rate == 1.0
 
 
@@ -90,7 +92,7 @@ def test_searches_are_counted_by_what_became_of_the_mate() -> None:
         found([2, 5], [4.0, 6.0]),  # a hit, behind a stranger who is one as well
         found([4, 5], [0.5, 1.0]),  # not kept
     ]
-    result = summarise(100, searches, 0.5)
+    result = summarise(100, searches, 0.5, 0.1)
     assert (result.rank1_rate, result.kept_rate, result.hit_rate, result.false_hit_rate) == (0.5, 0.75, 0.5, 0.25)
     assert (result.search_s, result.filter_per_s, result.kept) == (2.0, 200.0, 2)
     assert result.highest_stranger == 6.0
@@ -100,6 +102,24 @@ def test_sizes_rise_to_the_largest() -> None:
     assert sizes_up_to(20_000) == [1_000, 3_000, 10_000, 20_000]
     assert sizes_up_to(3_000) == [1_000, 3_000]
     assert sizes_up_to(1_000_000)[-2:] == [300_000, 1_000_000]
+
+
+def result(subjects: int, seconds: float, reference_s: float = 0.1) -> SizeResult:
+    return SizeResult(subjects, seconds, None, subjects, 1.0, 1.0, 1.0, 0.0, 0.0, reference_s)
+
+
+def test_a_machine_that_was_slower_at_one_size_does_not_bend_the_line() -> None:
+    measured = [result(10_000, 1.0), result(100_000, 20.0, reference_s=0.2)]
+    assert steadied(measured) == pytest.approx([1.0, 10.0])
+    assert line_of(measured)[1].slope == pytest.approx(1.0)
+
+
+def test_the_line_leaves_out_the_small_galleries_where_there_are_large_ones() -> None:
+    measured = [result(1_000, 0.1), result(10_000, 0.2), result(100_000, 2.0)]
+    line_from, growth = line_of(measured)
+    assert line_from == 10_000
+    assert growth.slope == pytest.approx(1.0)
+    assert line_of(measured[:2])[0] == 1_000
 
 
 def test_the_bench_grows_a_gallery_and_fits_its_line(tmp_path: Path) -> None:
