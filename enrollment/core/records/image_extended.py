@@ -13,8 +13,8 @@
       x, y of a corner        2 + 2
       orientation             1, units of 360/256 degrees
 
-Read an `ExtendedArea`'s content with `decode`; write one with `area`. What it cannot say, it refuses: a record keeps the
-area's octets whatever they hold. Source: ISO/IEC 19794-4:2011, 8.4; there is none of it in 2005.
+Read an `ExtendedArea`'s content with `decode`; write one with `area`. What it cannot say, it refuses: a record keeps
+the area's octets whatever they hold. Source: ISO/IEC 19794-4:2011, 8.4; there is none of it in 2005.
 """
 
 from __future__ import annotations
@@ -158,8 +158,11 @@ class Comment:
     text: str = field(repr=False)
 
     def area(self) -> ExtendedArea:
-        """As extended data, in UTF-8."""
-        return ExtendedArea(ImageArea.COMMENT, self.text.encode())
+        """As extended data, in UTF-8. Raises MalformedRecord for half a surrogate pair, and for too long a text."""
+        try:
+            return ExtendedArea(ImageArea.COMMENT, self.text.encode())
+        except UnicodeEncodeError as error:
+            raise MalformedRecord(f"{_NAME}: a comment is no text", field="comment", offset=error.start) from None
 
     @classmethod
     def decode(cls, content: bytes) -> Comment:

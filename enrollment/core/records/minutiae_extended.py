@@ -8,8 +8,8 @@
       count            1      number of deltas     1         zones, row by row, packed, high bits first
                               form | x, 0 | y, and 3 angles where the form is 1
 
-Read an `ExtendedArea`'s content with `decode`; write one with `area`. What it cannot say, it refuses: a record keeps the
-area's octets whatever they hold. Sources: ISO/IEC 19794-2:2005 7.5, ISO/IEC 19794-2:2011 8.5.
+Read an `ExtendedArea`'s content with `decode`; write one with `area`. What it cannot say, it refuses: a record keeps
+the area's octets whatever they hold. Sources: ISO/IEC 19794-2:2005 7.5, ISO/IEC 19794-2:2011 8.5.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class MinutiaeArea(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class RidgeCount:
-    """Ridges between two minutiae, by their index in the view. In 2011, `second` and `count` of 255 mean: none found."""
+    """Ridges between two minutiae, by index in the view. In 2011, `second` and `count` of 255 mean: none found."""
 
     first: int
     second: int
