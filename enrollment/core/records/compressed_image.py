@@ -135,11 +135,9 @@ def _check_lines(data: bytes, width: int, height: int) -> None:
     inflater = zlib.decompressobj()
     try:
         lines = inflater.decompress(data, wanted + 1)
-        whole = len(lines) == wanted and inflater.eof and not inflater.unused_data
-        if len(lines) == wanted and not inflater.eof:  # all lines are there, the checksum is not read yet
-            whole = not inflater.decompress(inflater.unconsumed_tail, 1) and inflater.eof and not inflater.unused_data
     except zlib.error:
-        whole, lines = False, b""
+        lines = b""
+    whole = len(lines) == wanted and inflater.eof and not inflater.unused_data
     if not whole or np.frombuffer(lines, np.uint8)[:: 1 + width].max() >= _PNG_FILTERS:
         raise MalformedRecord(f"{_NAME}: the PNG does not inflate to its {height} lines", field="PNG data")
 

@@ -74,6 +74,8 @@ def read_minutiae(
     unreported_quality: what stands for the quality of minutiae that have no octet of it; None where they have one.
     Raises MalformedRecord for a minutia outside the image.
     """
+    check_range(width, 1, 0xFFFF, "image width", _NAME)
+    check_range(height, 1, 0xFFFF, "image height", _NAME)
     layout = _WITH_QUALITY if unreported_quality is None else _WITHOUT_QUALITY
     start = reader.position
     octets = reader.take(layout.size * count, "minutiae")

@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 
 from enrollment.core.fingerprint.template import FingerprintTemplate, MinutiaKind
+from enrollment.core.records.extended_data import ExtendedArea
 from enrollment.core.records.iso19794_2_2005 import (
-    ExtendedArea,
     FingerMinutiaeRecord,
     FingerView,
-    Minutia,
     record_from_template,
     template_from_record,
 )
-from enrollment.core.records.iso19794_4_2005 import FingerImageRecord, FingerImageView, ScaleUnits
+from enrollment.core.records.iso19794_4_2005 import FingerImageRecord, FingerImageView
+from enrollment.core.records.minutia import Minutia
+from enrollment.core.records.resolution import ScaleUnits
 
 
 def octets(name: str) -> bytes:
