@@ -24,7 +24,8 @@ from enrollment.core.records.octets import OctetReader, check_range
 
 MAX_TILES: Final = 64  # JPEG 2000; encoders of fingerprints write one
 MAX_LAYERS: Final = 64  # JPEG 2000; the 1000 ppi profile of NIST has 9
-MIN_PRECINCT_EXPONENT: Final = 5  # 32 samples a side; the default is 15, no partition
+MAX_LEVELS: Final = 32  # JPEG 2000, table A.15
+MAX_PACKETS: Final = 1 << 16  # JPEG 2000, of all tiles' precincts and layers; without precincts there are some 50
 
 _NAME: Final = "finger image"
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
@@ -173,7 +174,7 @@ def _check_codestream(octets: bytes, width: int, height: int, *, lossless: bool)
         _refuse(marker)
         segment = _segment(reader)
         if marker == _COD:
-            _check_coding_style(segment, lossless=lossless)
+            _check_coding_style(segment, width, height, tiles, lossless=lossless)
             coded = True
     if not coded:
         raise MalformedRecord(f"{_NAME}: the codestream has no coding style", field="marker", value=_COD)
@@ -220,22 +221,26 @@ def _check_size(segment: OctetReader, width: int, height: int) -> int:
         return tiles
 
 
-def _check_coding_style(segment: OctetReader, *, lossless: bool) -> None:
+def _check_coding_style(segment: OctetReader, width: int, height: int, tiles: int, *, lossless: bool) -> None:
     with segment.locating():
         style = segment.unsigned(1, "coding style")
         segment.take(1, "progression order")
-        check_range(segment.unsigned(2, "layers"), 1, MAX_LAYERS, "layers", _NAME)
+        layers = segment.unsigned(2, "layers")
+        check_range(layers, 1, MAX_LAYERS, "layers", _NAME)
         segment.take(1, "component transform")
         levels = segment.unsigned(1, "decomposition levels")
-        check_range(levels, 0, 32, "decomposition levels", _NAME)
+        check_range(levels, 0, MAX_LEVELS, "decomposition levels", _NAME)
         segment.take(3, "code-blocks")
         transform = segment.unsigned(1, "transform")
         if lossless:
             check_range(transform, _REVERSIBLE, _REVERSIBLE, "transform of a lossless image", _NAME)
+        packets = tiles * (levels + 1) * layers
         if style & 1:
-            for exponents in segment.take(levels + 1, "precincts"):
-                for exponent in (exponents & 0xF, exponents >> 4):
-                    check_range(exponent, MIN_PRECINCT_EXPONENT, 0xF, "precinct exponent", _NAME)
+            for level, exponents in enumerate(segment.take(levels + 1, "precincts")):
+                across = -(-width >> levels - level + (exponents & 0xF))
+                down = -(-height >> levels - level + (exponents >> 4))
+                packets += across * down * layers
+        check_range(packets, 1, MAX_PACKETS, "packets", _NAME)
         segment.expect_end()
 
 

@@ -86,19 +86,17 @@ class BiometricInformationTemplate:
     objects: tuple[DataObject, ...]
 
     def __post_init__(self) -> None:
-        header = _only(self.objects, (HEADER,), "header")
+        header = read_objects(_only(self.objects, (HEADER,), "header").value)
         _only(self.objects, (DATA, DATA_OBJECTS), "record")
-        fields = read_objects(header.value)
-        tags = [found.tag for found in fields]
-        if len(set(tags)) != len(tags):
-            raise MalformedRecord(f"{_NAME}: a header's data object stands twice", objects=len(tags))
+        fields = {found.tag: found.value for found in header}
+        if len(fields) != len(header):
+            raise MalformedRecord(f"{_NAME}: a header's data object stands twice", objects=len(header))
         for tag, octets in _FIXED_OCTETS.items():
-            found = self.field(tag)
-            if found is not None:
-                check_range(len(found), octets, octets, f"octets of {tag:X}", _NAME)
-        if found := self.field(TYPE):
-            check_range(len(found), 1, _MAX_TYPE_OCTETS, "octets of the biometric type", _NAME)
-        if self.field(FORMAT_OWNER) is None or self.field(FORMAT_TYPE) is None:
+            if tag in fields:
+                check_range(len(fields[tag]), octets, octets, f"octets of {tag:X}", _NAME)
+        if TYPE in fields:
+            check_range(len(fields[TYPE]), 1, _MAX_TYPE_OCTETS, "octets of the biometric type", _NAME)
+        if not fields.keys() >= {FORMAT_OWNER, FORMAT_TYPE}:
             raise MalformedRecord(f"{_NAME}: the header does not say what the record is", field="format owner and type")
 
     @property

@@ -206,7 +206,7 @@ def record_from_image(
     impression: int,
     quality: int,
     capture_device: int = 0,
-    compression: Compression = Compression.UNCOMPRESSED,
+    compression: int = Compression.UNCOMPRESSED,
 ) -> FingerImageRecord:
     """Write an image as a record of one view, its resolution in whole pixels a centimetre.
 

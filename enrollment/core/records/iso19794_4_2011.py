@@ -166,7 +166,7 @@ def record_from_image(
     impression: int,
     number: int = 0,
     capture: CaptureBlock = UNKNOWN_CAPTURE,
-    compression: Compression = Compression.UNCOMPRESSED,
+    compression: int = Compression.UNCOMPRESSED,
     extended: tuple[ExtendedArea, ...] = (),
 ) -> FingerImageRecord:
     """Write an image as a record of one representation, its resolution in whole pixels a centimetre.

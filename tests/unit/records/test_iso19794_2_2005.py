@@ -118,23 +118,6 @@ def test_every_truncation_with_an_honest_length_is_refused() -> None:
             FingerMinutiaeRecord.decode(data[:8] + length.to_bytes(4, "big") + data[12:length])
 
 
-def test_every_single_octet_change_is_a_record_or_malformed() -> None:
-    data = small_record().encode()
-    refused = without_facts = 0
-    for at in range(len(data)):
-        for value in range(256):
-            changed = data[:at] + bytes([value]) + data[at + 1 :]
-            try:
-                record = FingerMinutiaeRecord.decode(changed)
-            except MalformedRecord as error:
-                refused += 1
-                without_facts += not error.facts
-            else:
-                assert record.encode() == changed
-    assert refused > len(data) * 100
-    assert without_facts == 0
-
-
 @pytest.mark.parametrize("extra", [b"\0", b"FMR\0"])
 def test_trailing_octets_are_refused(extra: bytes) -> None:
     data = small_record().encode() + extra

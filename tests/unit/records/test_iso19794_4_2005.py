@@ -93,24 +93,6 @@ def test_every_truncation_is_refused() -> None:
                 FingerImageRecord.decode(data[:8] + length.to_bytes(6, "big") + data[14:length])
 
 
-@pytest.mark.parametrize("compression", [Compression.UNCOMPRESSED, Compression.PNG])
-def test_every_single_octet_change_is_a_record_or_malformed(compression: Compression) -> None:
-    data = small_record(compression=compression).encode()
-    refused = without_facts = 0
-    for at in range(len(data)):
-        for value in range(256):
-            changed = data[:at] + bytes([value]) + data[at + 1 :]
-            try:
-                record = FingerImageRecord.decode(changed)
-            except MalformedRecord as error:
-                refused += 1
-                without_facts += not error.facts
-            else:
-                assert record.encode() == changed
-    assert refused > len(data) * 100
-    assert without_facts == 0
-
-
 def test_trailing_octets_are_refused() -> None:
     data = small_record().encode() + b"\0"
     with pytest.raises(MalformedRecord) as caught:
