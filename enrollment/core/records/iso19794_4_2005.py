@@ -246,7 +246,7 @@ def image_from_record(record: FingerImageRecord, view: int = 0) -> FingerprintIm
 
 
 def _form(compression: int) -> ImageForm:
-    form = _FORMS.get(Compression(compression)) if compression <= max(Compression) else None
+    form = _FORMS.get(Compression(compression)) if 0 <= compression <= max(Compression) else None
     if form is None:
         raise MalformedRecord(f"{_NAME}: compression {compression} is not read", field="compression", value=compression)
     return form
