@@ -149,18 +149,22 @@ def _codestream(octets: bytes) -> bytes:
     if not octets.startswith(_JP2_SIGNATURE):
         return octets
     reader.take(len(_JP2_SIGNATURE), "JP2 signature")
-    while True:
-        with reader.locating():
-            start = reader.position
-            length, kind = reader.unsigned(4, "JP2 box length"), reader.take(4, "JP2 box type")
-            if length == 1:
-                length = reader.unsigned(8, "JP2 box length")
-            header = reader.position - start
-            length = header + reader.remaining if length == 0 else length
-            check_range(length, header, header + reader.remaining, "JP2 box length", _NAME)
-            content = reader.take(length - header, "JP2 box")
-            if kind == b"jp2c":
-                return content
+    kind, content = b"", b""
+    while kind != b"jp2c":
+        kind, content = _read_box(reader)
+    return content
+
+
+def _read_box(reader: OctetReader) -> tuple[bytes, bytes]:
+    with reader.locating():
+        start = reader.position
+        length, kind = reader.unsigned(4, "JP2 box length"), reader.take(4, "JP2 box type")
+        if length == 1:
+            length = reader.unsigned(8, "JP2 box length")
+        header = reader.position - start
+        length = header + reader.remaining if length == 0 else length
+        check_range(length, header, header + reader.remaining, "JP2 box length", _NAME)
+        return kind, reader.take(length - header, "JP2 box")
 
 
 def _check_codestream(octets: bytes, width: int, height: int, *, lossless: bool) -> None:
