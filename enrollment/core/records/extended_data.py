@@ -1,8 +1,8 @@
 """Extended data areas of finger records: type 2 octets, length 2 octets, content. Unknown ones are kept as they are.
 
-A length counts its area's header of 4 octets too; so do ISO/IEC 19794-2:2011, 19794-4:2011 and NIST's readers of
-19794-2:2005. The worked example in the annex of 19794-2:2005 counts the content alone, and writers followed it. Such a
-block is told by its end: its areas fill it in one way of counting only, and it is written back as it came.
+A length counts its area's header of 4 octets too: so do ISO/IEC 19794-2:2011, 19794-4:2011, and NIST's readers of
+19794-2:2005. Others write 19794-2:2005 with lengths of the content alone. Such a block is told by its end, for its
+areas fill it in one way of counting only, and it is written back as it came.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
     pip install iso19794==0.1.0     finger image records of 2011: header, raw and JPEG 2000
     pip install afis==1.2.7         finger minutiae records of 2005
+    openssl                         the data objects of CBEFF, not what they mean
 
 No package reads the other formats (docs/records.md says what was looked at).
 """
@@ -9,6 +10,9 @@ No package reads the other formats (docs/records.md says what was looked at).
 from __future__ import annotations
 
 import io
+import re
+import shutil
+import subprocess
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +20,7 @@ import numpy as np
 import pytest
 
 from enrollment.core.fingerprint.image import FingerprintImage
+from enrollment.core.records import iso19785_3_tlv as cbeff
 from enrollment.core.records import iso19794_2_2005, iso19794_4_2011
 from enrollment.core.records.extended_data import ExtendedArea
 from enrollment.core.records.iso19794_1_2011 import CaptureBlock, CaptureTime, Certification, QualityBlock
@@ -85,3 +90,26 @@ def test_afis_reads_minutiae_records_of_2005() -> None:
     assert found[:, :2].tolist() == [[100, 50], [200, 289]]
     assert np.degrees(found[:, 2]).tolist() == pytest.approx([90, 315])
     assert found[:, 3].tolist() == [0, 1]  # its ending and bifurcation
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_openssl_reads_the_data_objects_of_cbeff() -> None:
+    template = cbeff.wrap_finger(
+        bytes(300),
+        cbeff.FINGER_IMAGE,
+        position=2,
+        created=datetime(2026, 11, 25, 8, 30, 5, tzinfo=UTC),
+        product=(0x1A, 0x105),
+    )
+    done = subprocess.run(
+        ["openssl", "asn1parse", "-inform", "DER"],
+        input=cbeff.encode_group([template, template]),
+        capture_output=True,
+        check=True,
+    )
+    found = re.findall(r"d=(\d+) .*l= *(\d+) (cons|prim): (\S+)(?: \[ (\d+) \])?", done.stdout.decode())
+    header = [(length, "prim", "cont", tag) for tag, length in enumerate((2, 1, 1, 7, None, None, 4, 2, 2)) if length]
+    one = [(340, "cons", "appl", 96), (33, "cons", "cont", 1), *header, (300, "prim", "appl", 46)]
+    wanted = [(693, "cons", "appl", 97), (1, "prim", "INTEGER", 0), *one, *one]
+    assert [(int(length), form, kind, int(tag or 0)) for _, length, form, kind, tag in found] == wanted
+    assert "".join(depth for depth, *_ in found) == "01" + 2 * "1233333332"
