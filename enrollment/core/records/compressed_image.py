@@ -24,6 +24,7 @@ from enrollment.core.records.octets import OctetReader, check_range
 
 MAX_TILES: Final = 64  # JPEG 2000; encoders of fingerprints write one
 MAX_LAYERS: Final = 64  # JPEG 2000; the 1000 ppi profile of NIST has 9
+MIN_CODE_BLOCK, MAX_CODE_BLOCK = 2, 8  # JPEG 2000, exponents less 2: 16 samples a side, where blocks of 4 cost 500 MB
 MAX_LEVELS: Final = 32  # JPEG 2000, table A.15
 MAX_PACKETS: Final = 1 << 16  # JPEG 2000, of all tiles' precincts and layers; without precincts there are some 50
 
@@ -234,7 +235,9 @@ def _check_coding_style(segment: OctetReader, width: int, height: int, tiles: in
         segment.take(1, "component transform")
         levels = segment.unsigned(1, "decomposition levels")
         check_range(levels, 0, MAX_LEVELS, "decomposition levels", _NAME)
-        segment.take(3, "code-blocks")
+        for side in segment.take(2, "code-block size"):
+            check_range(side, MIN_CODE_BLOCK, MAX_CODE_BLOCK, "code-block size", _NAME)
+        segment.take(1, "code-block style")
         transform = segment.unsigned(1, "transform")
         if lossless:
             check_range(transform, _REVERSIBLE, _REVERSIBLE, "transform of a lossless image", _NAME)

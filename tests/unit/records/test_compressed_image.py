@@ -166,6 +166,14 @@ def test_precincts_are_read_and_a_million_of_them_refused() -> None:
     assert caught.value.facts["field"] == "packets"
 
 
+def test_code_blocks_of_four_samples_are_refused() -> None:
+    data = saved(noise(40, 50), codeblock_size=(4, 4))
+    with pytest.raises(MalformedRecord) as caught:
+        decode_pixels(data, 50, 40, ImageForm.JPEG_2000)
+    assert caught.value.facts["field"] == "code-block size"
+    assert decode_pixels(saved(noise(40, 50), codeblock_size=(16, 16)), 50, 40, ImageForm.JPEG_2000).any()
+
+
 @pytest.mark.parametrize(
     "data",
     [
