@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from enrollment.core.errors import MalformedRecord
 
 
@@ -9,22 +12,35 @@ class OctetReader:
     """Reads one record from its first octet to its last.
 
     record: the record's name, for messages.
+    start, end: the part of `octets` that is read; all of it unless told. Positions count from the first of `octets`.
     """
 
-    def __init__(self, octets: bytes, record: str) -> None:
+    def __init__(self, octets: bytes, record: str, start: int = 0, end: int | None = None) -> None:
         self._octets = octets
         self._record = record
-        self._at = 0
+        self._start = start
+        self._at = start
+        self._end = len(octets) if end is None else end
 
     @property
     def position(self) -> int:
-        """Octets read so far."""
+        """Where the next octet is."""
         return self._at
 
     @property
     def remaining(self) -> int:
         """Octets left."""
-        return len(self._octets) - self._at
+        return self._end - self._at
+
+    @contextmanager
+    def locating(self) -> Iterator[None]:
+        """Give a MalformedRecord from within the place where its block began, if it does not know its own."""
+        start = self._at
+        try:
+            yield
+        except MalformedRecord as error:
+            error.facts.setdefault("offset", start)
+            raise
 
     def take(self, count: int, field: str) -> bytes:
         """The next `count` octets. Raises MalformedRecord where fewer are left."""
@@ -43,11 +59,32 @@ class OctetReader:
         """An unsigned number of `octets` octets."""
         return int.from_bytes(self.take(octets, field), "big")
 
+    def block(self, count: int, field: str) -> OctetReader:
+        """A reader of the next `count` octets alone, which this one passes over."""
+        start = self._at
+        self.take(count, field)
+        return OctetReader(self._octets, self._record, start, self._at)
+
     def expect(self, value: bytes, field: str) -> None:
         """Octets that must be exactly `value`."""
         offset = self._at
         if self.take(len(value), field) != value:
             raise MalformedRecord(f"{self._record}: {field} at {offset} is not {value!r}", field=field, offset=offset)
+
+    def expect_length(self, declared: int) -> None:
+        """The length that a record or block declares of itself must be the one that it has."""
+        if declared != self._end - self._start:
+            found = self._end - self._start
+            raise MalformedRecord(
+                f"{self._record}: its length says {declared}, it has {found} octets",
+                declared=declared,
+                found=found,
+                offset=self._start,
+            )
+
+    def copy(self) -> OctetReader:
+        """A reader of what is left, which this one does not pass over."""
+        return OctetReader(self._octets, self._record, self._at, self._end)
 
     def expect_end(self) -> None:
         """Nothing may follow."""

@@ -12,34 +12,28 @@ from hypothesis import strategies as st
 from enrollment.core.errors import InvalidImage, MalformedRecord
 from enrollment.core.fingerprint.image import FingerprintImage
 from enrollment.core.records.iso19794_4_2005 import (
-    ACQUISITION_LEVELS,
-    IMPRESSION_TYPES,
-    POSITIONS,
-    QUALITIES,
     Compression,
     FingerImageRecord,
     FingerImageView,
-    ScaleUnits,
     image_from_record,
     record_from_image,
 )
+from enrollment.core.records.resolution import ScaleUnits
 
 
 @st.composite
 def records(draw: st.DrawFn) -> FingerImageRecord:
-    compression = draw(st.sampled_from(Compression))
+    compression = draw(st.sampled_from([*Compression, 99]))
     depth = draw(st.integers(1, 16))
     views = []
-    for position in draw(st.lists(st.sampled_from(sorted(POSITIONS)), min_size=1, max_size=3, unique=True)):
+    for position in draw(st.lists(st.integers(0, 255), min_size=1, max_size=3, unique=True)):
         for _ in range(draw(st.integers(1, 3))):
             width, height = draw(st.integers(1, 9)), draw(st.integers(1, 9))
             octets = width * height * (1 if depth <= 8 else 2)
-            exact = compression is Compression.UNCOMPRESSED
+            exact = compression == Compression.UNCOMPRESSED
             image = draw(st.binary(min_size=octets if exact else 1, max_size=octets))
-            impression = draw(st.sampled_from(sorted(IMPRESSION_TYPES)))
-            views.append(
-                FingerImageView(position, impression, draw(st.sampled_from(sorted(QUALITIES))), width, height, image)
-            )
+            impression, quality, reserved = (draw(st.integers(0, 255)) for _ in range(3))
+            views.append(FingerImageView(position, impression, quality, width, height, image, reserved))
     scan = draw(st.tuples(st.integers(1, 1000), st.integers(1, 1000)))
     return FingerImageRecord(
         scale_units=draw(st.sampled_from(ScaleUnits)),
@@ -48,8 +42,9 @@ def records(draw: st.DrawFn) -> FingerImageRecord:
         views=tuple(views),
         compression=compression,
         pixel_depth=depth,
-        acquisition_level=draw(st.sampled_from(sorted(ACQUISITION_LEVELS))),
+        acquisition_level=draw(st.integers(0, 0xFFFF)),
         capture_device=draw(st.integers(0, 0xFFFF)),
+        reserved=draw(st.integers(0, 0xFFFF)),
     )
 
 
@@ -98,29 +93,11 @@ def test_every_truncation_is_refused() -> None:
                 FingerImageRecord.decode(data[:8] + length.to_bytes(6, "big") + data[14:length])
 
 
-@pytest.mark.parametrize("compression", [Compression.UNCOMPRESSED, Compression.PNG])
-def test_every_single_octet_change_is_a_record_or_malformed(compression: Compression) -> None:
-    data = small_record(compression=compression).encode()
-    refused = without_facts = 0
-    for at in range(len(data)):
-        for value in range(256):
-            changed = data[:at] + bytes([value]) + data[at + 1 :]
-            try:
-                record = FingerImageRecord.decode(changed)
-            except MalformedRecord as error:
-                refused += 1
-                without_facts += not error.facts
-            else:
-                assert record.encode() == changed
-    assert refused > len(data) * 100
-    assert without_facts == 0
-
-
 def test_trailing_octets_are_refused() -> None:
     data = small_record().encode() + b"\0"
     with pytest.raises(MalformedRecord) as caught:
         FingerImageRecord.decode(data)
-    assert caught.value.facts == {"declared": len(data) - 1, "found": len(data)}
+    assert caught.value.facts == {"declared": len(data) - 1, "found": len(data), "offset": 0}
     with pytest.raises(MalformedRecord):
         FingerImageRecord.decode(data[:8] + len(data).to_bytes(6, "big") + data[14:])
 
@@ -130,7 +107,6 @@ def test_trailing_octets_are_refused() -> None:
     [
         (0, b"X", "format identifier"),
         (4, b"1", "version"),
-        (16, b"\x1f", "acquisition level"),
         (18, b"\0", None),  # no finger: what follows is too much
         (18, b"\1", None),  # fewer fingers than there are
         (18, b"\3", "finger data length"),  # more fingers than there are
@@ -140,8 +116,6 @@ def test_trailing_octets_are_refused() -> None:
         (24, b"\0\xc6", "image resolution"),  # finer than its scan
         (28, b"\0", "pixel depth"),
         (28, b"\x09", "image length"),  # two octets a pixel, which are not there
-        (29, b"\6", "compression algorithm"),
-        (30, b"\1", "reserved"),
         (32, b"\0\0\0\x0d", "finger data length"),  # shorter than its header
         (32, b"\0\0\0\x0e", "finger data length"),  # an image of nothing
         (32, b"\xff\xff\xff\xff", "image"),  # longer than the record
@@ -150,19 +124,35 @@ def test_trailing_octets_are_refused() -> None:
         (37, b"\0", "count of views"),
         (37, b"\3", "count of views"),
         (38, b"\2", "view number"),
-        (39, b"\x65", "image quality"),
-        (40, b"\4", "impression type"),
         (41, b"\0\0", "image width"),
         (43, b"\0\0", "image height"),
         (43, b"\0\3", "image length"),
-        (45, b"\1", "reserved"),
     ],
 )
-def test_what_the_standard_reserves_is_refused(offset: int, value: bytes, field: str | None) -> None:
+def test_what_does_not_fit_is_refused(offset: int, value: bytes, field: str | None) -> None:
     data = small_record().encode()
     with pytest.raises(MalformedRecord) as caught:
         FingerImageRecord.decode(data[:offset] + value + data[offset + len(value) :])
     assert caught.value.facts.get("field") == field
+    assert "offset" in caught.value.facts
+
+
+@pytest.mark.parametrize(
+    ("offset", "value"),
+    [
+        (16, b"\x1f"),  # an acquisition level
+        (29, b"\6"),  # a compression algorithm
+        (30, b"\1"),  # the header's last octets
+        (39, b"\x65"),  # an image quality of 101
+        (40, b"\4"),  # an impression type: latent
+        (45, b"\1"),  # a view header's last octet
+    ],
+)
+def test_what_the_standard_reserves_is_kept(offset: int, value: bytes) -> None:
+    data = small_record().encode()
+    changed = data[:offset] + value + data[offset + len(value) :]
+    record = FingerImageRecord.decode(changed)
+    assert record.encode() == changed != data
 
 
 def test_views_of_one_finger_that_stand_apart_are_refused() -> None:
@@ -178,6 +168,22 @@ def test_views_of_one_finger_that_stand_apart_are_refused() -> None:
 
 def test_repr_shows_no_pixels() -> None:
     assert "abcdef" not in repr(small_record())
+
+
+@pytest.mark.parametrize("compression", [Compression.UNCOMPRESSED, Compression.PNG, Compression.JPEG_2000])
+def test_compressed_image_comes_back_pixel_for_pixel(compression: Compression) -> None:
+    image = FingerprintImage(gradient(70, 64))
+    record = record_from_image(image, position=14, impression=0, quality=91, compression=compression)
+    back = image_from_record(FingerImageRecord.decode(record.encode()))
+    assert np.array_equal(back.pixels, image.pixels)
+
+
+@pytest.mark.parametrize("compression", [Compression.WSQ, Compression.JPEG, Compression.UNCOMPRESSED_BIT_PACKED])
+def test_compression_that_is_not_written_is_refused(compression: Compression) -> None:
+    with pytest.raises(MalformedRecord):
+        record_from_image(
+            FingerprintImage(gradient(70, 64)), position=1, impression=0, quality=1, compression=compression
+        )
 
 
 @pytest.mark.parametrize(
@@ -211,6 +217,9 @@ def test_resolution_an_inch_is_taken_as_it_is() -> None:
     "changes",
     [
         {"compression": Compression.PNG},
+        {"compression": Compression.JPEG_2000},
+        {"compression": Compression.WSQ},
+        {"compression": 99},
         {"pixel_depth": 7},
         {"image_resolution": (197, 196)},
     ],
