@@ -1,0 +1,119 @@
+"""Where on a large glass there are ridges: strength on a coarse grid, from gradients that agree.
+
+Noise has gradients too, but in all directions: the sum of their squares as complex numbers, over a few ridges, keeps
+what is parallel and loses what is not (Kass and Witkin 1987).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from enrollment.core.errors import ImageTooLarge, ImageTooSmall, InvalidImage
+from enrollment.core.fingerprint.image import FingerprintImage
+from enrollment.core.fingerprint.slap_parameters import ForegroundParameters, GridParameters
+from enrollment.core.fingerprint.tiles import FloatArray, smooth, tile_means
+
+_MM_IN_AN_INCH = 25.4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RidgeMap:
+    """Ridges on the grid.
+
+    strength: (rows, cols) float32, 1 where they are as strong as on a good pad of this image, at most 1.25.
+    skin: (rows, cols) uint8, 1 on skin. reference: grey levels a work px that strength 1 stands for; 0 on bare glass.
+    cell_px: side of a cell in pixels of the image. cell_mm: the same on the glass.
+    """
+
+    strength: FloatArray
+    skin: NDArray[np.uint8]
+    reference: float
+    cell_px: float
+    cell_mm: float
+
+
+def map_ridges(image: FingerprintImage, grid: GridParameters, foreground: ForegroundParameters) -> RidgeMap:
+    """Map the ridges of a large image.
+
+    Raises InvalidImage below `grid.least_ppi`, ImageTooSmall and ImageTooLarge by the size of the glass.
+    """
+    _check(image, grid)
+    height, width = image.pixels.shape
+    ratio = grid.work_ppi / image.resolution_ppi
+    cell = grid.cell_work_px
+    cols, rows = round(width * ratio / cell), round(height * ratio / cell)
+    interpolation = cv2.INTER_AREA if ratio < 1.0 else cv2.INTER_LINEAR
+    work = cv2.resize(image.pixels, (cols * cell, rows * cell), interpolation=interpolation)
+    strength = _parallel_gradients(np.asarray(work, np.uint8), grid)
+    # A hair or a scratch is one or two cells wide: the median leaves nothing of it, but closes seams as well.
+    broad = np.asarray(cv2.medianBlur(strength, grid.median_cells), np.float32)
+    reference = _reference(broad, grid, foreground)
+    if reference < foreground.least_reference:
+        nothing = np.zeros(strength.shape, np.uint8)
+        return RidgeMap(np.zeros(strength.shape, np.float32), nothing, 0.0, width / cols, grid.cell_mm)
+    relative = np.minimum(strength * np.float32(1.0 / reference), np.float32(foreground.cap))
+    skin = _skin(smooth(broad * np.float32(1.0 / reference), grid.smoothing_cells), foreground)
+    return RidgeMap(relative, skin, reference, width / cols, grid.cell_mm)
+
+
+def _check(image: FingerprintImage, grid: GridParameters) -> None:
+    height, width = image.pixels.shape
+    ppi = float(image.resolution_ppi)
+    if ppi < grid.least_ppi:
+        raise InvalidImage(
+            f"a slap at {ppi:.0f} ppi holds no ridges: scan it at {grid.least_ppi:.0f} ppi or more", resolution_ppi=ppi
+        )
+    least, most = (1.0 / _MM_IN_AN_INCH * ppi * side for side in (grid.least_side_mm, grid.most_side_mm))
+    if min(height, width) < least:
+        raise ImageTooSmall(
+            f"a slap of {width} x {height} pixels at {ppi:.0f} ppi is less than {grid.least_side_mm:.0f} mm a side",
+            width=width,
+            height=height,
+            resolution_ppi=ppi,
+        )
+    if max(height, width) > most:
+        raise ImageTooLarge(
+            f"a slap of {width} x {height} pixels at {ppi:.0f} ppi is more than {grid.most_side_mm:.0f} mm a side",
+            width=width,
+            height=height,
+            resolution_ppi=ppi,
+        )
+
+
+def _parallel_gradients(work: NDArray[np.uint8], grid: GridParameters) -> FloatArray:
+    """Root of the coherent gradient energy of each cell, grey levels a work px."""
+    dx, dy = (np.asarray(gradient, np.int16) for gradient in cv2.spatialGradient(work))
+    gradient = cv2.merge([dx.astype(np.float32), dy.astype(np.float32)])
+    x, y = gradient[:, :, 0], gradient[:, :, 1]
+    products = cv2.merge([x * x - y * y, 2.0 * x * y])
+    averaged = smooth(tile_means(np.asarray(products, np.float32), grid.cell_work_px), grid.agreement_cells)
+    energy = np.hypot(averaged[:, :, 0], averaged[:, :, 1])
+    root: FloatArray = np.sqrt(energy) * np.float32(0.125)  # a Sobel kernel weighs a step of one grey level by 8
+    return root
+
+
+def _reference(strength: FloatArray, grid: GridParameters, foreground: ForegroundParameters) -> float:
+    """Strength that the strongest cells of one small pad's area reach."""
+    rank = min(strength.size - 1, int(foreground.reference_area_mm2 / grid.cell_mm**2))
+    return float(-np.partition(-strength.ravel(), rank)[rank])
+
+
+def _skin(strength: FloatArray, p: ForegroundParameters) -> NDArray[np.uint8]:
+    """Cells of skin: weak ones too where they hang together with strong ones."""
+    weak = (strength > p.weak_share).astype(np.uint8)
+    closed = cv2.morphologyEx(weak, cv2.MORPH_CLOSE, disc(p.closing_cells))
+    opened = np.asarray(cv2.morphologyEx(closed, cv2.MORPH_OPEN, disc(p.opening_cells)), np.uint8)
+    count, labels = cv2.connectedComponents(opened, connectivity=4)
+    strong = np.zeros(count, np.uint8)
+    strong[labels[(strength > p.strong_share) & (opened > 0)]] = 1
+    strong[0] = 0
+    return np.asarray(strong[labels], np.uint8)
+
+
+def disc(side: int) -> NDArray[np.uint8]:
+    """Return a round structuring element."""
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
