@@ -17,9 +17,12 @@ import numpy as np
 
 from firmware_stubs.fingers.noise import stream
 
+PX_PER_MM: Final = 500.0 / 25.4
 ADULT_FROM_YEARS: Final = 17.0
 SMALLEST_AGE_YEARS: Final = 4.0
 OLDEST_AGE_YEARS: Final = 110.0
+_MASTER_PAD_PX: Final = 455.0  # of a master, from the tip to the crease
+_RIDGE_POWER: Final = 0.6
 _GROWTH_A_YEAR: Final = 0.028  # of an adult's size: a child of six has hands of 69 %
 
 
@@ -63,6 +66,11 @@ class FingerShape:
     body_mm: float
     below_mm: float
     splay_deg: float
+
+    @property
+    def master_scale(self) -> float:
+        """Size of the finger beside its master, ridges and all: ridges differ less than fingers do."""
+        return float((self.pad_mm * PX_PER_MM / _MASTER_PAD_PX) ** _RIDGE_POWER)
 
 
 @dataclass(frozen=True, slots=True)

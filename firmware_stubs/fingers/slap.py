@@ -15,19 +15,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_stubs.fingers.hand import POSITIONS_OF, FingerShape, Hands, SlapKind
+from firmware_stubs.fingers.hand import POSITIONS_OF, PX_PER_MM, FingerShape, Hands, SlapKind
 from firmware_stubs.fingers.master import Master
 from firmware_stubs.fingers.noise import smooth_noise, smoothstep, stream
 from firmware_stubs.fingers.patterns import CENTRE_X_PX, CENTRE_Y_PX
 from firmware_stubs.fingers.platen import Platen, draw_platen, see
 from firmware_stubs.fingers.press import Touch, draw_touch, press
-from firmware_stubs.fingers.skin import JOINT_CREASE_Y_PX, Skin
+from firmware_stubs.fingers.skin import Skin
 
 SLAP_SIZE: Final = (1600, 1500)
-PX_PER_MM: Final = 500.0 / 25.4
 MAX_ROTATION_DEG: Final = 45.0
 THUMB_GAP_MM: Final = 14.0
-_MASTER_PAD_PX: Final = 455.0  # of the master, from the tip to the crease, when its finger is of middling size
+_CORE_SHARE: Final = 0.47  # of the pad, from the tip to the core
 _PHALANX_PERIOD_PX: Final = 10.5
 _OPEN_GAP_PX: Final = (8.0, 30.0)  # at the crease of the joint nothing touches
 
@@ -260,12 +259,12 @@ def _touch(
 def _to_master(
     random: np.random.Generator, finger: _Laid, across: NDArray[np.float32], down: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Which spot of the master each pixel sees: the crease at the crease, dragged and twisted off the middle."""
+    """Which spot of the master each pixel sees: the core in the middle, what is off it dragged and twisted."""
     shape = (across.shape[0], across.shape[1])
-    scale = np.float32(finger.shape.pad_mm * PX_PER_MM / _MASTER_PAD_PX)
+    scale = np.float32(finger.shape.master_scale)
     x = across / scale
-    y = (down - np.float32(finger.pad_px)) / scale + np.float32(JOINT_CREASE_Y_PX)
-    from_core = y - np.float32(CENTRE_Y_PX)
+    from_core = (down - np.float32(_CORE_SHARE * finger.pad_px)) / scale
+    y = from_core + np.float32(CENTRE_Y_PX)
     slip = smoothstep(np.hypot(x / 130.0, from_core / 170.0), 0.5, 2.2)
     torsion = random.normal(0.0, 0.05)
     x, y = (

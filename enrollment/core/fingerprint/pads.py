@@ -188,8 +188,8 @@ def _part(piece: Piece, usual_mm: float, cell_mm: float, p: PadParameters) -> li
     if breadths > p.broad_share:  # fingers of unequal length make a step, no valley: look at how strong the skin is
         counts = _profiles(piece.x, piece.y, np.ones_like(piece.weight), angles, _SEAM_SIGMA)
         faint = _dips(np.asarray(profiles / np.maximum(counts, 1.0), np.float32))
-        share = np.asarray(np.minimum(share, faint), np.float32)
-    share = np.asarray(np.where(inner, share, 1.0), np.float32)
+        np.minimum(share, faint, out=share)
+    share[~inner] = 1.0
     at, cut = np.unravel_index(int(share.argmin()), share.shape)
     clear = float(np.interp(breadths, (p.single_share, p.broad_share), (p.valley_share, p.broad_valley_share)))
     if share[at, cut] >= clear:
@@ -208,8 +208,7 @@ def _dips(profiles: FloatArray) -> FloatArray:
     """Share of each value of the lower of the highest to its left and to its right, along the last axis."""
     left = np.maximum.accumulate(profiles, axis=-1)
     right = np.maximum.accumulate(profiles[..., ::-1], axis=-1)[..., ::-1]
-    dips: FloatArray = profiles / np.maximum(np.minimum(left, right), np.float32(1e-6))
-    return dips
+    return np.asarray(profiles / np.maximum(np.minimum(left, right), 1e-6), np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -172,8 +172,7 @@ def _evidence(
     """Logarithm of how much likelier the score is of one finger than of two."""
     sides = (prints[check.position], rolled[check.position])
     poorer = min(float(side.reliabilities.sum()) for side in sides)
-    good = min(1.0, poorer / p.good_minutiae)
-    missed = p.poor_missed_share + good * (p.missed_share - p.poor_missed_share)
+    missed = float(np.interp(poorer, p.missed_reliabilities, p.missed_shares))
     stranger = math.exp(-check.score / p.stranger_scale) / p.stranger_scale
     logarithm = math.log(max(check.score, 1e-3) / p.mate_median) / p.mate_deviation
     mate = math.exp(-0.5 * logarithm**2) / (max(check.score, 1e-3) * p.mate_deviation * math.sqrt(math.tau))

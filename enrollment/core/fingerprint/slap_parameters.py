@@ -124,10 +124,12 @@ class SequenceParameters:
     stranger_scale: float = 0.16  # here: strangers' scores fall off like exp(-score / 0.16)
     mate_median: float = 7.0  # here: of mates' scores, a logarithmic normal
     mate_deviation: float = 0.7  # here: of their logarithm
-    missed_share: float = 0.03  # here: of mates that score like strangers though both prints are good ...
-    poor_missed_share: float = 0.45  # here: ... and where the poorer one has next to no minutiae
-    good_minutiae: float = 16.0  # here: sum of reliabilities of a good print
-    other_person: float = -6.0  # logarithm of the likelihood ratio over a hand below which it is called another's
+    # Share of mates that score like strangers, by the sum of reliabilities of the poorer print. Here, synthetic: none
+    # of 80 usual slap fingers, all above 9; of the worst touches that the model has half at 6, a fifth at 12, none
+    # above 13.
+    missed_reliabilities: tuple[float, ...] = (0.0, 8.0, 16.0)
+    missed_shares: tuple[float, ...] = (0.9, 0.06, 0.03)
+    other_person: float = -5.0  # by reason: a hand is called another's from two prints on, if neither is poor
 
 
 @dataclass(frozen=True, slots=True)
