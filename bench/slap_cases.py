@@ -27,7 +27,8 @@ from firmware_stubs.fingers.slap import Slap, SlapCondition, SlapFinger, draw_sl
 CASES: Final = ("usual", "child", "rotated", "merged", "missing", "outside", "thumbs")
 SIDE_PX: Final = 64.0
 BASE_PX: Final = 128.0
-JUDGED_VISIBLE: Final = 0.6  # a pad of which less lies on the glass is judged by its finding only
+WHOLE: Final = 0.95  # a pad of which less lies on the glass is judged by its position and finding, not by its box
+THERE: Final = 0.6
 TOUCH_PX: Final = 5  # pads nearer than this touch
 
 
@@ -98,8 +99,11 @@ def judge(case: Case, found: SlapSegmentation) -> Counter[str]:
     truth = {finger.position: finger for finger in case.slap.fingers}
     boxes = {finger.position: finger for finger in found.fingers}
     tally: Counter[str] = Counter({"slaps of": 1})
-    judged = [finger for finger in truth.values() if finger.visible >= JUDGED_VISIBLE]
-    right = sum(finger.position in boxes and is_segmented(finger, boxes[finger.position]) for finger in judged)
+    judged = [finger for finger in truth.values() if finger.visible >= THERE]
+    right = sum(
+        finger.position in boxes and (finger.visible < WHOLE or is_segmented(finger, boxes[finger.position]))
+        for finger in judged
+    )
     tally.update({"fingers of": len(judged), "fingers": right, "slaps": right == len(judged)})
     tally.update({"hand of": 1, "hand": found.hand is case.kind})
     kinds = {finding.kind for finding in found.findings}
@@ -111,7 +115,7 @@ def judge(case: Case, found: SlapSegmentation) -> Counter[str]:
         visible = truth[position].visible if position in truth else 0.0
         if visible < 0.05:
             tally.update({"missing of": 1, "missing": position in told})
-        elif visible >= JUDGED_VISIBLE:
+        elif visible >= THERE:
             tally.update({"missing falsely of": 1, "missing falsely": position in told})
     told = _positions(found, SlapFindingKind.OUTSIDE_PLATEN)
     for finger in truth.values():

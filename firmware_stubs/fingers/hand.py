@@ -22,7 +22,7 @@ ADULT_FROM_YEARS: Final = 17.0
 SMALLEST_AGE_YEARS: Final = 4.0
 OLDEST_AGE_YEARS: Final = 110.0
 _MASTER_PAD_PX: Final = 455.0  # of a master, from the tip to the crease
-_RIDGE_POWER: Final = 0.6
+_RIDGE_POWER: Final = 0.9
 _GROWTH_A_YEAR: Final = 0.028  # of an adult's size: a child of six has hands of 69 %
 
 
@@ -43,7 +43,7 @@ POSITIONS_OF: Final[Mapping[SlapKind, tuple[int, ...]]] = {
 
 # Digit 1 thumb .. 5 little: breadth that touches, tip to crease, of the second phalanx, and the finger's own breadth.
 _CONTACT_MM: Final = {1: 18.5, 2: 14.2, 3: 14.6, 4: 13.8, 5: 12.2}
-_PAD_MM: Final = {1: 28.0, 2: 23.5, 3: 24.5, 4: 24.0, 5: 21.0}
+_PAD_MM: Final = {1: 26.5, 2: 23.5, 3: 24.5, 4: 24.0, 5: 21.0}
 _PHALANX_MM: Final = {1: 26.0, 2: 20.0, 3: 23.0, 4: 22.0, 5: 17.0}
 _BODY_MM: Final = {1: 22.0, 2: 17.2, 3: 17.8, 4: 16.6, 5: 14.8}
 _TIP_BELOW_MIDDLE_MM: Final = {2: (9.0, 3.0), 3: (0.0, 0.0), 4: (7.5, 3.0), 5: (26.0, 4.0)}  # mean, deviation

@@ -97,12 +97,12 @@ def make_rolled(
     """Roll a finger from nail to nail.
 
     seed: not negative; another seed is another rolling. size: width and height in pixels.
-    scale: size of the finger, 0.5..1.3 of its master's; a child's are smaller, ridges and all.
+    scale: size of the finger, 0.4..1.5 of its master's; a child's are smaller, ridges and all.
     touch: by default drawn from the natural mixture.
     Raises ValueError for a negative seed or a scale out of range.
     """
-    if not 0.5 <= scale <= 1.3:
-        raise ValueError(f"the scale of a finger is 0.5..1.3, not {scale}")
+    if not 0.4 <= scale <= 1.5:
+        raise ValueError(f"the scale of a finger is 0.4..1.5, not {scale}")
     random = stream(finger.seed, "rolled", seed)
     touch = draw_touch(random) if touch is None else touch
     contact = _roll(random, (size[1], size[0]), scale)

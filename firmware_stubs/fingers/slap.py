@@ -21,12 +21,14 @@ from firmware_stubs.fingers.noise import smooth_noise, smoothstep, stream
 from firmware_stubs.fingers.patterns import CENTRE_X_PX, CENTRE_Y_PX
 from firmware_stubs.fingers.platen import Platen, draw_platen, see
 from firmware_stubs.fingers.press import Touch, draw_touch, press
-from firmware_stubs.fingers.skin import Skin
+from firmware_stubs.fingers.skin import JOINT_CREASE_Y_PX, Skin
 
 SLAP_SIZE: Final = (1600, 1500)
 MAX_ROTATION_DEG: Final = 45.0
 THUMB_GAP_MM: Final = 14.0
-_CORE_SHARE: Final = 0.47  # of the pad, from the tip to the core
+_INK_ROW_PX: Final = 16.0
+_INK_SHARE: Final = 0.3  # of the pad's middling ink: less is no print
+_WHOLE: Final = 0.99
 _PHALANX_PERIOD_PX: Final = 10.5
 _OPEN_GAP_PX: Final = (8.0, 30.0)  # at the crease of the joint nothing touches
 
@@ -53,7 +55,7 @@ class SlapCondition:
 
 @dataclass(frozen=True, slots=True)
 class SlapFinger:
-    """The truth about one finger of a slap: its pad, from the tip to the crease.
+    """The truth about one finger of a slap: its pad, from where its ink begins to the crease.
 
     position: ISO/IEC 19794, 1..10. centre: x and y of the box, image pixels.
     size: breadth and length of the box, pixels. rotation_deg: of the box, clockwise in the image.
@@ -132,7 +134,7 @@ def make_slap(
         part = _touch(random, masters[finger.position], finger, own if touch is None else touch, condition, size)
         if part is not None:
             _blend(part, ink, nearest, positions)
-            fingers.append(_truth(finger, size))
+            fingers.append(_truth(finger, part.inked, size))
     pixels = see(random, ink, drawn_platen if platen is None else platen)
     return Slap(kind, pixels, tuple(fingers), positions, condition)
 
@@ -151,7 +153,8 @@ class _Laid:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """What one finger leaves: fields over a window of the image from (left, top)."""
+    """What one finger leaves: fields over a window of the image from (left, top); `inked` is where the pad's ink begins
+    and ends, pixels below its tip."""
 
     position: int
     left: int
@@ -159,6 +162,7 @@ class _Part:
     ink: NDArray[np.float32]
     radius: NDArray[np.float32]
     pad: NDArray[np.bool_]
+    inked: tuple[float, float]
 
 
 def _lay(
@@ -253,18 +257,34 @@ def _touch(
 
     to_master = _to_master(random, finger, across, down)
     ink = press(random, _with_phalanx(random, master.skin, to_master), to_master, radius, touch)
-    return _Part(finger.position, int(low[0]), int(low[1]), ink, radius, pad_radius < 1.0)
+    pad = pad_radius < 1.0
+    return _Part(finger.position, int(low[0]), int(low[1]), ink, radius, pad, _inked(ink, down, pad, finger.pad_px))
+
+
+def _inked(
+    ink: NDArray[np.float32], down: NDArray[np.float32], pad: NDArray[np.bool_], pad_px: float
+) -> tuple[float, float]:
+    """Where the ink of a pad begins and ends: a light touch leaves none at the tip."""
+    rows = (down[pad] * np.float32(1.0 / _INK_ROW_PX)).astype(np.intp)
+    counts = np.maximum(np.bincount(rows), 1)
+    means = np.bincount(rows, ink[pad]) / counts
+    inked = np.flatnonzero(means > _INK_SHARE * np.median(means[means > 0])) if (means > 0).any() else np.zeros(0)
+    if not len(inked):
+        return 0.0, pad_px
+    # The ends are the pad's own, where ink reaches them but for the round of the tip.
+    first, last = float(inked[0]) * _INK_ROW_PX, float(inked[-1] + 1) * _INK_ROW_PX
+    return (0.0 if first <= _INK_ROW_PX else first), (pad_px if last >= pad_px - 2 * _INK_ROW_PX else last)
 
 
 def _to_master(
     random: np.random.Generator, finger: _Laid, across: NDArray[np.float32], down: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Which spot of the master each pixel sees: the core in the middle, what is off it dragged and twisted."""
+    """Which spot of the master each pixel sees: the crease at the crease, dragged and twisted off the middle."""
     shape = (across.shape[0], across.shape[1])
     scale = np.float32(finger.shape.master_scale)
     x = across / scale
-    from_core = (down - np.float32(_CORE_SHARE * finger.pad_px)) / scale
-    y = from_core + np.float32(CENTRE_Y_PX)
+    y = (down - np.float32(finger.pad_px)) / scale + np.float32(JOINT_CREASE_Y_PX)
+    from_core = y - np.float32(CENTRE_Y_PX)
     slip = smoothstep(np.hypot(x / 130.0, from_core / 170.0), 0.5, 2.2)
     torsion = random.normal(0.0, 0.05)
     x, y = (
@@ -310,17 +330,15 @@ def _blend(part: _Part, ink: NDArray[np.float32], nearest: NDArray[np.float32], 
     nearest[window] = np.minimum(nearest[window], part.radius)
 
 
-def _truth(finger: _Laid, size: tuple[int, int]) -> SlapFinger:
+def _truth(finger: _Laid, inked: tuple[float, float], size: tuple[int, int]) -> SlapFinger:
     down = np.array([-math.sin(finger.rotation), math.cos(finger.rotation)])
-    centre = np.array(finger.tip) + down * finger.pad_px / 2
-    box = (tuple(centre.tolist()), (finger.contact_px, finger.pad_px), math.degrees(finger.rotation))
+    rotation_deg = math.degrees(finger.rotation)
     glass = ((size[0] / 2, size[1] / 2), (float(size[0]), float(size[1])), 0.0)
-    how, overlap = cv2.rotatedRectangleIntersection(box, glass)
+    centre = np.array(finger.tip) + down * finger.pad_px / 2
+    whole = (tuple(centre.tolist()), (finger.contact_px, finger.pad_px), rotation_deg)
+    how, overlap = cv2.rotatedRectangleIntersection(whole, glass)
     area = float(cv2.contourArea(cv2.convexHull(overlap))) if how != cv2.INTERSECT_NONE else 0.0
-    return SlapFinger(
-        finger.position,
-        (float(centre[0]), float(centre[1])),
-        (finger.contact_px, finger.pad_px),
-        math.degrees(finger.rotation),
-        area / (finger.contact_px * finger.pad_px),
-    )
+    visible = area / (finger.contact_px * finger.pad_px)
+    first, last = inked if visible > _WHOLE else (0.0, finger.pad_px)
+    x, y = (np.array(finger.tip) + down * (first + last) / 2).tolist()
+    return SlapFinger(finger.position, (x, y), (finger.contact_px, last - first), rotation_deg, visible)

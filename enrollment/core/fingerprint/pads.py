@@ -28,6 +28,7 @@ _DIRECTION_SIGMA = 1.0  # cells
 _UPRIGHT_POWER = 2.0  # of the cosine: hands are turned little more often than much
 _ROWS_TOGETHER = 2.0  # sums along the finger need no finer steps
 _SEAM_SIGMA = 0.7
+_ROW_SIGMA = 0.7
 _ROWS_OF_DOUBT = 8.0  # a short piece has the hand's direction
 _MOST_TURN = 0.45  # radians, of a finger beside its hand
 _EDGE_SHARE = 0.15  # of the profile's height: what is lower is the flank of a tip
@@ -46,14 +47,19 @@ class Edge(Enum):
 class Piece:
     """One finger's skin.
 
-    x, y: (N,) float32, its cells in the upright frame. weight: (N,) float32, their strength, capped.
+    x, y: (N,) float32, its cells in the upright frame. weight: (N,) float32, their strength, capped. ink: (N,) float32.
     parted: it touched a neighbour.
     """
 
     x: FloatArray
     y: FloatArray
     weight: FloatArray
+    ink: FloatArray
     parted: bool
+
+    def where(self, cells: NDArray[np.bool_], parted: bool) -> Piece:
+        """Take some of the cells."""
+        return Piece(self.x[cells], self.y[cells], self.weight[cells], self.ink[cells], parted)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,9 +106,10 @@ def find_pads(ridges: RidgeMap, direction: float, p: PadParameters) -> list[Pad]
     """
     pieces = _part_all(_pieces(ridges, direction, p), ridges.cell_mm, p)
     strands = sorted((_strand(piece) for piece in pieces), key=lambda strand: strand.top)
+    usual = p.usual_mm / ridges.cell_mm
     fingers: list[_Strand] = []
     for strand in strands:
-        above = next((number for number, finger in enumerate(fingers) if _follows(strand, finger, p)), None)
+        above = next((number for number, finger in enumerate(fingers) if _follows(strand, finger, usual, p)), None)
         if above is None:
             fingers.append(strand)
         else:
@@ -147,10 +154,11 @@ def _pieces(ridges: RidgeMap, direction: float, p: PadParameters) -> list[Piece]
     x = (cosine * cols + sine * rows).astype(np.float32)
     y = (cosine * rows - sine * cols).astype(np.float32)
     weight = np.minimum(ridges.strength[rows, cols], np.float32(_EQUAL_STRENGTH))
+    ink = ridges.ink[rows, cols]
     ends = np.searchsorted(labels[rows, cols], np.arange(1, count + 1))
     least = p.least_area_mm2 / ridges.cell_mm**2
     return [
-        Piece(x[start:stop], y[start:stop], weight[start:stop], parted=False)
+        Piece(x[start:stop], y[start:stop], weight[start:stop], ink[start:stop], parted=False)
         for start, stop in itertools.pairwise(ends)
         if stop - start >= least
     ]
@@ -198,7 +206,7 @@ def _part(piece: Piece, usual_mm: float, cell_mm: float, p: PadParameters) -> li
     start = float((np.outer(np.cos(angles), piece.x) + np.outer(np.sin(angles), piece.y)).min())
     beside = across - start + 1.5 < cut + 0.5
     touched = piece.parted or bool(_dips(profiles[at])[cut] > p.bare_share)  # two cells of bare glass close in the map
-    halves = [Piece(piece.x[side], piece.y[side], piece.weight[side], touched) for side in (beside, ~beside)]
+    halves = [piece.where(side, touched) for side in (beside, ~beside)]
     if min(len(half.x) for half in halves) < p.least_area_mm2 / cell_mm**2:
         return [piece]
     return [part for half in halves for part in _part(half, usual_mm, cell_mm, p)]
@@ -258,7 +266,11 @@ def _joined(finger: _Strand, below: _Strand) -> _Strand:
     x, y = x - np.float32(finger.tip[0]), y - np.float32(finger.tip[1])
     return replace(
         finger,
-        piece=replace(finger.piece, weight=np.concatenate([finger.piece.weight, below.piece.weight])),
+        piece=replace(
+            finger.piece,
+            weight=np.concatenate([finger.piece.weight, below.piece.weight]),
+            ink=np.concatenate([finger.piece.ink, below.piece.ink]),
+        ),
         across=np.concatenate([finger.across, cosine * x + sine * y]).astype(np.float32),
         down=np.concatenate([finger.down, cosine * y - sine * x]).astype(np.float32),
     )
@@ -277,12 +289,12 @@ def _rows(across: FloatArray, down: FloatArray) -> tuple[FloatArray, FloatArray,
     return left, right, counts.astype(np.float32)
 
 
-def _follows(strand: _Strand, finger: _Strand, p: PadParameters) -> bool:
+def _follows(strand: _Strand, finger: _Strand, usual_cells: float, p: PadParameters) -> bool:
     """Tell whether a piece lies below another's pad, along its axis: its next phalanx."""
     x, y = strand.tip[0] - finger.tip[0], strand.tip[1] - finger.tip[1]
     cosine, sine = math.cos(finger.turn), math.sin(finger.turn)
     across, down = cosine * x + sine * y, cosine * y - sine * x
-    near = p.followed_share * max(finger.breadth, 0.7 * strand.breadth)
+    near = p.followed_share * min(max(finger.breadth, 0.7 * strand.breadth), usual_cells)
     return abs(across) < near and down > 0.7 * finger.breadth
 
 
@@ -356,13 +368,13 @@ def _out(strand: _Strand, direction: float, across: float, down: float, cell_mm:
 def _crease(strand: _Strand, p: PadParameters) -> tuple[float, bool]:
     """Length of the pad in cells, and whether a crease shows where it ends."""
     rows = np.maximum(strand.down, 0.0).astype(np.int64)
-    sums = np.bincount(rows, strand.piece.weight).astype(np.float32)
-    profile = cv2.GaussianBlur(sums[None], (0, 0), sigmaX=1.0, sigmaY=0.01)[0]
+    sums = np.bincount(rows, strand.piece.ink).astype(np.float32)
+    profile = cv2.GaussianBlur(sums[None], (0, 0), sigmaX=_ROW_SIGMA, sigmaY=0.01)[0].astype(np.float32)
     first = int(p.crease_from * strand.breadth)
     last = min(int(p.crease_to * strand.breadth), len(profile) - 2)
     if last > first:
         away = np.abs(np.arange(first, last + 1) / strand.breadth - p.crease_middle)
-        window = _dips(profile)[first : last + 1] + p.crease_pull * away
+        window = _notches(profile, p.crease_rows)[first : last + 1] + p.crease_pull * np.square(away)
         at = int(window.argmin())
         if window[at] < p.crease_dip:
             return float(first + at), True
@@ -370,3 +382,11 @@ def _crease(strand: _Strand, p: PadParameters) -> tuple[float, bool]:
     if whole <= p.uncreased * strand.breadth:
         return whole, False
     return p.crease_middle * strand.breadth, False
+
+
+def _notches(profile: FloatArray, reach: int) -> FloatArray:
+    """Share of each value of the lower of the highest within `reach` before it and after it."""
+    padded = np.pad(profile, reach)
+    highest = np.lib.stride_tricks.sliding_window_view(padded, reach + 1).max(axis=1)
+    before, after = highest[: len(profile)], highest[reach:]
+    return np.asarray(profile / np.maximum(np.minimum(before, after), 1e-6), np.float32)

@@ -18,6 +18,8 @@ from enrollment.core.fingerprint.slap_parameters import ForegroundParameters, Gr
 from enrollment.core.fingerprint.tiles import FloatArray, smooth, tile_means
 
 _MM_IN_AN_INCH = 25.4
+_LEAST_INK = 1.0  # grey level
+_PAPER_STEP = 4  # cells: bare glass varies slowly
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,11 +27,13 @@ class RidgeMap:
     """Ridges on the grid.
 
     strength: (rows, cols) float32, 1 where they are as strong as on a good pad of this image, at most 1.25.
+    ink: (rows, cols) float32, darkness, 1 where it is that of pads, at most 1.
     skin: (rows, cols) uint8, 1 on skin. reference: grey levels a work px that strength 1 stands for; 0 on bare glass.
     cell_px: side of a cell in pixels of the image. cell_mm: the same on the glass.
     """
 
     strength: FloatArray
+    ink: FloatArray
     skin: NDArray[np.uint8]
     reference: float
     cell_px: float
@@ -53,11 +57,14 @@ def map_ridges(image: FingerprintImage, grid: GridParameters, foreground: Foregr
     broad = np.asarray(cv2.medianBlur(strength, grid.median_cells), np.float32)
     reference = _reference(broad, grid, foreground)
     if reference < foreground.least_reference:
-        nothing = np.zeros(strength.shape, np.uint8)
-        return RidgeMap(np.zeros(strength.shape, np.float32), nothing, 0.0, width / cols, grid.cell_mm)
+        nothing = np.zeros(strength.shape, np.float32)
+        return RidgeMap(nothing, nothing, nothing.astype(np.uint8), 0.0, width / cols, grid.cell_mm)
     relative = np.minimum(strength * np.float32(1.0 / reference), np.float32(foreground.cap))
-    skin = _skin(smooth(broad * np.float32(1.0 / reference), grid.smoothing_cells), foreground)
-    return RidgeMap(relative, skin, reference, width / cols, grid.cell_mm)
+    broad = smooth(broad * np.float32(1.0 / reference), grid.smoothing_cells)
+    grey = tile_means(np.asarray(work, np.float32), grid.cell_work_px)
+    ink = _ink(grey, broad, foreground)
+    skin = _skin(broad, ink, foreground)
+    return RidgeMap(relative, np.minimum(ink, np.float32(1.0)), skin, reference, width / cols, grid.cell_mm)
 
 
 def _check(image: FingerprintImage, grid: GridParameters) -> None:
@@ -102,9 +109,22 @@ def _reference(strength: FloatArray, grid: GridParameters, foreground: Foregroun
     return float(-np.partition(-strength.ravel(), rank)[rank])
 
 
-def _skin(strength: FloatArray, p: ForegroundParameters) -> NDArray[np.uint8]:
-    """Cells of skin: weak ones too where they hang together with strong ones."""
-    weak = (strength > p.weak_share).astype(np.uint8)
+def _ink(grey: FloatArray, strength: FloatArray, p: ForegroundParameters) -> FloatArray:
+    """Darkness beside that of pads, above the brightest glass about: (rows, cols) float32, about 0..1.5."""
+    coarse = cv2.resize(grey, None, fx=1 / _PAPER_STEP, fy=1 / _PAPER_STEP, interpolation=cv2.INTER_AREA)
+    reach = np.ones((p.paper_reach_cells // _PAPER_STEP,) * 2, np.uint8)
+    paper = cv2.resize(cv2.dilate(coarse, reach), grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    darkness = np.maximum(np.asarray(paper, np.float32) - grey, np.float32(0.0))
+    usual = float(np.median(darkness[strength > p.inked_from]))
+    return np.asarray(darkness * np.float32(1.0 / max(usual, _LEAST_INK)), np.float32)
+
+
+def _skin(strength: FloatArray, ink: FloatArray, p: ForegroundParameters) -> NDArray[np.uint8]:
+    """Cells of skin: weak ones too where they hang together with strong ones.
+
+    Where sweat fills the valleys there are hardly any ridges, but it is as dark as ridges are.
+    """
+    weak = ((strength > p.weak_share) | (smooth(ink, 1.0) > p.soaked_share)).astype(np.uint8)
     closed = cv2.morphologyEx(weak, cv2.MORPH_CLOSE, disc(p.closing_cells))
     opened = np.asarray(cv2.morphologyEx(closed, cv2.MORPH_OPEN, disc(p.opening_cells)), np.uint8)
     count, labels = cv2.connectedComponents(opened, connectivity=4)

@@ -1,9 +1,9 @@
 """Do the rolled prints show the fingers that the slaps show, each in its place?
 
 Every print is compared with every rolled one, and both sides with themselves. A position's own finger is taken for
-matched at a score that strangers do not reach; another position's only at one that means it, since a false alarm calls
-a person back. Where nothing matches, the fingers of a hand are judged together: one print may fail to compare, a whole
-hand of good prints does not.
+matched at a score that strangers do not reach; another position's only at a higher one, since a false alarm calls a
+person back, and at one higher still where the position's own finger matches as well. Where nothing matches, the fingers
+of a hand are judged together: one print may fail to compare, a whole hand of good prints does not.
 """
 
 from __future__ import annotations
@@ -85,8 +85,7 @@ def check_sequence(
         raise InvalidInput(f"{wrong[0]} is no finger position: 1 right thumb .. 10 left little finger")
     positions = sorted({*prints, *rolled})
     scores = _score(prints, rolled, positions)
-    same = scores.any_pair >= parameters.same_score
-    checks = [_check(index, positions, scores, same, parameters) for index in range(len(positions))]
+    checks = [_check(index, positions, scores, parameters) for index in range(len(positions))]
     other_person = {}
     for group in FINGERS_OF.values():
         members = [index for index, position in enumerate(positions) if position in group]
@@ -140,9 +139,7 @@ def _score(
     return _Scores(across, pairs, compared)
 
 
-def _check(
-    index: int, positions: list[int], scores: _Scores, same: NDArray[np.bool_], p: SequenceParameters
-) -> PositionCheck:
+def _check(index: int, positions: list[int], scores: _Scores, p: SequenceParameters) -> PositionCheck:
     own = float(scores.across[index, index])
     closest = int(scores.any_pair[index].argmax())
     highest = float(scores.any_pair[index, closest])
@@ -150,15 +147,15 @@ def _check(
     def say(verdict: PositionVerdict, other: int | None = None) -> PositionCheck:
         return PositionCheck(positions[index], verdict, None if other is None else positions[other], own, highest)
 
+    both, other_both = bool(scores.compared[index]), bool(scores.compared[closest])
     matched = own >= p.match_score
-    if same[index, closest]:
-        other_matches = scores.compared[closest] and scores.across[closest, closest] >= p.match_score
-        if not matched and scores.compared[index]:
-            # Its place in the other set is taken by a finger that is in its own place too, or by one that is not.
-            return say(PositionVerdict.REPEATED if other_matches else PositionVerdict.SWAPPED, closest)
-        if other_matches or not scores.compared[closest]:
-            return say(PositionVerdict.REPEATED, closest)
-    if not scores.compared[index]:
+    other_matched = other_both and float(scores.across[closest, closest]) >= p.match_score
+    if both and not matched and highest >= p.misplaced_score:
+        # Its place in the other set is taken by a finger that is in its own place too, or by one that is not.
+        return say(PositionVerdict.REPEATED if other_matched else PositionVerdict.SWAPPED, closest)
+    if highest >= p.same_score and (other_matched or not other_both):
+        return say(PositionVerdict.REPEATED, closest)
+    if not both:
         return say(PositionVerdict.ONE_SIDE)
     return say(PositionVerdict.MATCHES if matched else PositionVerdict.NOT_SURE)
 

@@ -43,6 +43,9 @@ class ForegroundParameters:
     weak_share: float = 0.17  # 0.14..0.2, here: of the reference; old grease stays below .16
     opening_cells: int = 9  # here: hairs and specks are narrower, fingers are not
     closing_cells: int = 5  # here: wet blotches and pores in a dry pad
+    soaked_share: float = 0.9  # 0.8..1, here: of the pads' darkness; what is as dark is skin, ridges or not
+    inked_from: float = 0.5  # here: strength of the cells that tell how dark pads are
+    paper_reach_cells: int = 61  # 25 mm: so near to any skin there is bare glass
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +59,20 @@ class PadParameters:
     least_area_mm2: float = 38.0  # here: a small pad that is half off the glass
     split_turn_deg: float = 12.0  # of a finger beside its hand, either way
     split_step_deg: float = 3.0
-    bare_share: float = 0.12  # here: a seam below it is bare glass: the fingers do not touch
+    bare_share: float = 0.2  # here: a seam below it is bare glass: the fingers do not touch
     usual_mm: float = 17.0  # anthropometry: breadth of a large finger's print, where no other finger tells it
     single_share: float = 1.2  # here: of the other fingers' breadth; a piece up to it is one finger ...
     valley_share: float = 0.55  # 0.5..0.65, here: ... unless skin falls to this share of both sides in between
     broad_share: float = 1.5  # by reason: a piece so broad is two fingers ...
     broad_valley_share: float = 0.93  # here: ... where skin falls at all between them
     followed_share: float = 0.6  # of its breadth: a piece that lies so near below another's axis is its next phalanx
-    crease_from: float = 1.15  # anthropometry: pads are 1.3..2 times as long as broad
+    crease_from: float = 0.95  # of the breadth; pads are 1.3..2 times as long as broad (anthropometry), less when cut
     crease_to: float = 2.3
     crease_middle: float = 1.65  # anthropometry: where the crease is looked for when nothing shows it
-    uncreased: float = 2.45  # here: a finger so long without a crease in sight shows its second phalanx all the same
-    crease_dip: float = 0.8  # here: strength at the crease, of that on both sides
-    crease_pull: float = 0.6  # here: a dip that is one breadth off the middle must be deeper by so much
+    uncreased: float = 2.35  # here: a finger so long without a crease in sight shows its second phalanx all the same
+    crease_rows: int = 6  # 2.4 mm: so near on both sides a crease has skin; a dry patch is longer
+    crease_dip: float = 0.8  # here: ink at the crease, of that on both sides
+    crease_pull: float = 1.0  # here: a dip must be deeper by so much times the square of its breadths off the middle
     margin_mm: float = 1.0  # of the cropped finger beyond its box
     edge_cells: int = 5  # 2 mm of a pad at the edge of the glass: it is cut by it
     whole_share: float = 1.35  # anthropometry: a pad that is shorter than so many breadths may go on below the glass
@@ -100,7 +104,7 @@ class HandParameters:
     thumb_gap_mm: tuple[float, float] = (14.0, 9.0)  # between two thumbs; mean and deviation
     thumb_level_mm: float = 5.0  # deviation of one tip beside the other
     thumb_lean_deg: tuple[float, float] = (5.0, 6.0)  # of each tip towards the other; mean and deviation
-    wrong_hand_prior: float = 0.01  # by reason: an operator's mistake, once in a hundred
+    wrong_hand_prior: float = 0.03  # 0.01..0.05, by reason: people do lay down the other hand
     unexpected_prior: float = 0.02  # by reason: a finger is missing that nobody told of, or there that was told missing
     sure: float = 0.95  # posterior from which hand and positions are called sure
 
@@ -120,7 +124,8 @@ class SequenceParameters:
     """The check of prints against rolled ones, on the scale of `compare`."""
 
     match_score: float = 1.5  # of the position's own finger: of 49,920 public pairs of strangers none reached 1.4
-    same_score: float = SAME_FINGER_SCORE  # of another position's: a false alarm calls a person back
+    same_score: float = SAME_FINGER_SCORE  # of another position's, where its own matches as well
+    misplaced_score: float = 1.8  # 1.5..2, here: of another position's, where its own does not match
     stranger_scale: float = 0.16  # here: strangers' scores fall off like exp(-score / 0.16)
     mate_median: float = 7.0  # here: of mates' scores, a logarithmic normal
     mate_deviation: float = 0.7  # here: of their logarithm
