@@ -42,6 +42,7 @@ _UNASSIGNED: Final = -25.0  # log density that a pad costs which is no finger of
 _LEAST_SCALE: Final = 0.5
 _MOST_SCALE: Final = 1.35
 _ANY_OFFSET_MM2: Final = 1e4
+_CUTTING: Final = frozenset({Edge.LEFT, Edge.TOP, Edge.RIGHT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +116,18 @@ def _likelihood(one: _Hypothesis, pads: Sequence[Pad], p: HandParameters) -> flo
 
 def _four(pads: Sequence[Pad], digits: Sequence[int], side: float, p: HandParameters) -> float:
     """Log likelihood of pads, from left to right, as these digits; side: 1 right hand, -1 left hand."""
-    breadths = np.array([pad.breadth for pad in pads])
+    cut = np.array([bool(set(pad.edges) & _CUTTING) for pad in pads])
     usual = np.array([p.contact_mm[digit] for digit in digits])
-    size = math.log(float(breadths.mean() / usual.mean()))
+    ratios = np.log(np.array([pad.breadth for pad in pads]) / usual)
+    size = float(np.median(ratios if cut.all() else ratios[~cut]))
     scale = min(max(math.exp(size), _LEAST_SCALE), _MOST_SCALE)
     total = _normal(np.array([size]), p.size_deviation)
-    total += _normal(np.log(breadths / usual) - np.log(breadths / usual).mean(), p.contact_share_deviation)
+    total += _normal(ratios - size, p.contact_share_deviation + p.cut_share * cut)
 
     turn, across, below = _frame(pads)
     means, deviations = np.array([p.below_mm[digit] for digit in digits]).T
-    cut = np.array([bool(set(pad.edges) & {Edge.TOP, Edge.LEFT, Edge.RIGHT}) for pad in pads])
-    variances = np.square(scale * (deviations + np.where(cut, p.cut_tip_mm, 0.0)))
     lever = across - across.mean()
-    covariance = np.diag(variances) + _ANY_OFFSET_MM2
+    covariance = np.diag(np.square(scale * (deviations + p.cut_tip_mm * cut))) + _ANY_OFFSET_MM2
     covariance += math.radians(p.turn_deviation_deg) ** 2 * np.outer(lever, lever)
     off = below - scale * means
     off -= off.mean()
@@ -135,12 +135,13 @@ def _four(pads: Sequence[Pad], digits: Sequence[int], side: float, p: HandParame
 
     splay = np.array([side * p.splay_deg[digit] for digit in digits])
     found = np.degrees([pad.rotation - turn for pad in pads])
-    total += _normal((found - found.mean()) - (splay - splay.mean()), p.splay_deviation_deg)
+    unsure = p.splay_deviation_deg + p.cut_splay_deg * cut
+    total += _normal((found - found.mean()) - (splay - splay.mean()), unsure)
     if len(pads) > 1:
-        apart = np.diff(across)
-        steps = [_distance(a, b, p) for a, b in itertools.pairwise(digits)]
-        gaps = np.abs(np.diff(digits))
-        total += _normal(apart - scale * np.array(steps), scale * p.gap_mm[1] * np.sqrt(gaps) + p.place_deviation_mm)
+        steps = scale * np.array([_distance(one, other, p) for one, other in itertools.pairwise(digits)])
+        unsure = scale * p.gap_mm[1] * np.sqrt(np.abs(np.diff(digits))) + p.place_deviation_mm
+        unsure += p.cut_place_mm * (cut[:-1] | cut[1:])
+        total += _normal(np.diff(across) - steps, unsure)
     return total
 
 

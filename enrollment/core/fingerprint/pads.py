@@ -86,6 +86,8 @@ class Pad:
 
 def hand_direction(ridges: RidgeMap, p: PadParameters) -> float:
     """Direction that the fingers point in: radians, clockwise from up; 0 without skin."""
+    if not ridges.skin.any():
+        return 0.0
     weights = np.where(ridges.skin > 0, np.minimum(ridges.strength, np.float32(1.0)), np.float32(0.0))
     count = round(p.widest_turn_deg / p.turn_step_deg)
     angles = np.radians(np.arange(-count, count + 1) * p.turn_step_deg)
@@ -114,8 +116,27 @@ def find_pads(ridges: RidgeMap, direction: float, p: PadParameters) -> list[Pad]
             fingers.append(strand)
         else:
             fingers[above] = _joined(fingers[above], strand)
+    fingers = _as_broad_as_the_others(fingers, direction, ridges, p)
     pads = [_pad(finger, direction, ridges, p) for finger in sorted(fingers, key=lambda finger: finger.middle)]
     return [pad for pad in pads if pad is not None]
+
+
+def _as_broad_as_the_others(
+    fingers: list[_Strand], direction: float, ridges: RidgeMap, p: PadParameters
+) -> list[_Strand]:
+    """Give fingers that the side of the glass cuts the breadth of the others: lengths are measured by it."""
+    cut = [
+        bool(set(_edges(finger, finger.down >= 0.0, direction, ridges.skin.shape, False, p)) & {Edge.LEFT, Edge.RIGHT})
+        for finger in fingers
+    ]
+    whole = [finger.breadth for finger, is_cut in zip(fingers, cut, strict=True) if not is_cut]
+    if not whole:
+        return fingers
+    usual = statistics.median(whole)
+    return [
+        replace(finger, breadth=max(finger.breadth, usual)) if is_cut else finger
+        for finger, is_cut in zip(fingers, cut, strict=True)
+    ]
 
 
 def _profile_of(weights: FloatArray, angle: float) -> FloatArray:
@@ -310,7 +331,9 @@ def _pad(strand: _Strand, direction: float, ridges: RidgeMap, p: PadParameters) 
     wide = counts > 0.5 * counts.max()
     low, high = float(np.percentile(left[wide], 15.0)), float(np.percentile(right[wide], 85.0))
     breadth = high - low
-    if not p.narrowest_mm <= breadth * cell_mm <= p.widest_mm:
+    edges = _edges(strand, inside, direction, ridges.skin.shape, not crease and length < p.whole_share * breadth, p)
+    narrowest_mm = p.narrowest_cut_mm if Edge.LEFT in edges or Edge.RIGHT in edges else p.narrowest_mm
+    if not narrowest_mm <= breadth * cell_mm <= p.widest_mm:
         return None
     turn = direction + strand.turn
     middle = 0.5 * (low + high)
@@ -326,7 +349,7 @@ def _pad(strand: _Strand, direction: float, ridges: RidgeMap, p: PadParameters) 
         filled=min(1.0, len(across) / (breadth * length)),
         parted=strand.piece.parted,
         crease=crease,
-        edges=_edges(strand, inside, direction, ridges.skin.shape, not crease and length < p.whole_share * breadth, p),
+        edges=edges,
     )
 
 

@@ -55,6 +55,7 @@ class PadParameters:
     widest_turn_deg: float = 50.0  # of the hand either way; slaps are turned by less than 45 (NIST SlapSeg04)
     turn_step_deg: float = 5.0
     narrowest_mm: float = 6.0  # anthropometry: the little finger of a child of four touches with 7
+    narrowest_cut_mm: float = 2.5  # here: of a pad that the edge of the glass cuts lengthwise
     widest_mm: float = 28.0  # anthropometry: a large thumb touches with 24
     least_area_mm2: float = 38.0  # here: a small pad that is half off the glass
     split_turn_deg: float = 12.0  # of a finger beside its hand, either way
@@ -98,7 +99,11 @@ class HandParameters:
     splay_deg: Mapping[int, float] = field(default_factory=lambda: {2: -3.0, 3: -1.0, 4: 1.0, 5: 4.0})  # right hand
     splay_deviation_deg: float = 4.0
     turn_deviation_deg: float = 4.0  # error of the hand's direction, here
-    cut_tip_mm: float = 10.0  # by reason: a tip beyond the glass may be so much higher
+    # What the edge of the glass cuts off makes a pad's place, breadth and direction so much less sure, by reason.
+    cut_tip_mm: float = 10.0
+    cut_place_mm: float = 4.0
+    cut_share: float = 0.5
+    cut_splay_deg: float = 12.0
     thumb_mm: float = 18.5  # breadth that touches, anthropometry less the flanks
     thumb_body_share: float = 1.2  # breadth of the thumb, of what touches
     thumb_gap_mm: tuple[float, float] = (14.0, 9.0)  # between two thumbs; mean and deviation
