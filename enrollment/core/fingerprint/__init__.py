@@ -4,25 +4,50 @@ from enrollment.core.fingerprint.compare import SAME_FINGER_SCORE, compare
 from enrollment.core.fingerprint.described import DescribedTemplates, describe
 from enrollment.core.fingerprint.extract import Examination, assess, examine, extract
 from enrollment.core.fingerprint.gallery import Gallery, Ranking
+from enrollment.core.fingerprint.hand import SlapKind
 from enrollment.core.fingerprint.image import CANON_PPI, FingerprintImage
+from enrollment.core.fingerprint.pads import Edge
 from enrollment.core.fingerprint.quality import FingerprintQuality, QualityHint
+from enrollment.core.fingerprint.sequence import PositionCheck, PositionVerdict, SequenceReport, check_sequence
+from enrollment.core.fingerprint.slap import (
+    SlapFinding,
+    SlapFindingKind,
+    SlapFinger,
+    SlapSegmentation,
+    segment_slap,
+)
+from enrollment.core.fingerprint.slap_preview import SlapHint, SlapPreview, preview_slap
 from enrollment.core.fingerprint.template import FingerprintTemplate, MinutiaKind
 
 __all__ = [
     "CANON_PPI",
     "SAME_FINGER_SCORE",
     "DescribedTemplates",
+    "Edge",
     "Examination",
     "FingerprintImage",
     "FingerprintQuality",
     "FingerprintTemplate",
     "Gallery",
     "MinutiaKind",
+    "PositionCheck",
+    "PositionVerdict",
     "QualityHint",
     "Ranking",
+    "SequenceReport",
+    "SlapFinding",
+    "SlapFindingKind",
+    "SlapFinger",
+    "SlapHint",
+    "SlapKind",
+    "SlapPreview",
+    "SlapSegmentation",
     "assess",
+    "check_sequence",
     "compare",
     "describe",
     "examine",
     "extract",
+    "preview_slap",
+    "segment_slap",
 ]

@@ -1,0 +1,108 @@
+"""The verdict on one frame of a slap scanner's preview: which fingers are there, and what to tell the person.
+
+It is the segmentation without the crops: the grid that fingers are found on is coarse enough for every frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from enrollment.core.fingerprint.hand import SlapKind
+from enrollment.core.fingerprint.image import FingerprintImage
+from enrollment.core.fingerprint.pads import Edge
+from enrollment.core.fingerprint.slap import SlapFinding, SlapFindingKind, SlapFinger, look
+from enrollment.core.fingerprint.slap_parameters import SLAP, PreviewParameters, SlapParameters
+
+
+class SlapHint(Enum):
+    """What a person can do; the values are stable."""
+
+    PLACE_FINGERS = "PLACE_FINGERS"  # nothing is on the glass
+    OTHER_HAND = "OTHER_HAND"  # this is not the hand that was asked for
+    MORE_FINGERS = "MORE_FINGERS"  # one is not on the glass
+    FEWER_FINGERS = "FEWER_FINGERS"  # more is on the glass than was asked for
+    MOVE_LEFT = "MOVE_LEFT"  # a pad runs over the right edge of the image
+    MOVE_RIGHT = "MOVE_RIGHT"
+    MOVE_DOWN = "MOVE_DOWN"  # a pad runs over the upper edge
+    MOVE_UP = "MOVE_UP"
+    SPREAD_FINGERS = "SPREAD_FINGERS"  # fingers touch
+    TURN_CLOCKWISE = "TURN_CLOCKWISE"  # the hand is turned too far against it
+    TURN_COUNTERCLOCKWISE = "TURN_COUNTERCLOCKWISE"
+    PRESS_HARDER = "PRESS_HARDER"  # a print is faint or full of gaps
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SlapPreview:
+    """The verdict on one frame.
+
+    fingers: from left to right, boxes in pixels of the frame. qualities: of each, 0..100, rough: how strong the ridges
+    are and how much of the box they fill. It is no forecast of how well the print compares.
+    hand, hand_confidence, findings: as in `SlapSegmentation`. ready: worth capturing now. hints: most pressing first,
+    empty when there is nothing to say.
+    """
+
+    fingers: tuple[SlapFinger, ...]
+    qualities: tuple[int, ...]
+    hand: SlapKind | None
+    hand_confidence: float
+    findings: tuple[SlapFinding, ...]
+    ready: bool
+    hints: tuple[SlapHint, ...]
+
+
+_AWAY_FROM = {
+    Edge.LEFT: SlapHint.MOVE_RIGHT,
+    Edge.TOP: SlapHint.MOVE_DOWN,
+    Edge.RIGHT: SlapHint.MOVE_LEFT,
+    Edge.BOTTOM: SlapHint.MOVE_UP,
+}
+_HINT_FOR = {
+    SlapFindingKind.NOTHING_THERE: SlapHint.PLACE_FINGERS,
+    SlapFindingKind.WRONG_HAND: SlapHint.OTHER_HAND,
+    SlapFindingKind.MISSING_FINGER: SlapHint.MORE_FINGERS,
+    SlapFindingKind.UNEXPECTED_FINGER: SlapHint.FEWER_FINGERS,
+    SlapFindingKind.TOO_MANY_FINGERS: SlapHint.FEWER_FINGERS,
+    SlapFindingKind.TOUCHING_FINGERS: SlapHint.SPREAD_FINGERS,
+}
+_HARMLESS = frozenset({SlapFindingKind.TOUCHING_FINGERS, SlapFindingKind.FINGERS_UNCERTAIN})  # parted, or told later
+
+
+def preview_slap(
+    image: FingerprintImage, kind: SlapKind, missing: Collection[int] = (), *, parameters: SlapParameters = SLAP
+) -> SlapPreview:
+    """Judge one frame. Arguments and errors as for `segment_slap`."""
+    found, _ = look(image, kind, missing, parameters)
+    qualities = tuple(_quality(finger, parameters.preview) for finger in found.fingers)
+    hints = tuple(dict.fromkeys(_hints(found.findings, found.rotation_deg, qualities, parameters.preview)))
+    blocked = any(finding.kind not in _HARMLESS for finding in found.findings)
+    weak = any(quality < parameters.preview.ready_quality for quality in qualities)
+    return SlapPreview(
+        fingers=found.fingers,
+        qualities=qualities,
+        hand=found.hand,
+        hand_confidence=found.hand_confidence,
+        findings=found.findings,
+        ready=not blocked and not weak,
+        hints=hints,
+    )
+
+
+def _quality(finger: SlapFinger, p: PreviewParameters) -> int:
+    strong = min(1.0, finger.strength / p.full_strength)
+    whole = min(1.0, finger.filled / p.full_share)
+    return round(100.0 * strong * whole)
+
+
+def _hints(
+    findings: Collection[SlapFinding], rotation_deg: float, qualities: Collection[int], p: PreviewParameters
+) -> Iterator[SlapHint]:
+    for finding in findings:
+        yield from (_AWAY_FROM[edge] for edge in finding.edges)
+        if finding.kind in _HINT_FOR:
+            yield _HINT_FOR[finding.kind]
+    if abs(rotation_deg) > p.most_rotation_deg:
+        yield SlapHint.TURN_COUNTERCLOCKWISE if rotation_deg > 0 else SlapHint.TURN_CLOCKWISE
+    if any(quality < p.ready_quality for quality in qualities):
+        yield SlapHint.PRESS_HARDER
