@@ -6,22 +6,28 @@ A master is one finger; an impression is one touch of it. The same seeds give th
 Method and figures: growth of ridges by flow-steered Gabor filters, minutiae read as residues of the phase.
 """
 
-from firmware_stubs.fingers.condition import DRY, GOOD, PARTIAL, WET, Condition
+from firmware_stubs.fingers.condition import DRY, GOOD, PARTIAL, WET, Condition, Severity
 from firmware_stubs.fingers.impression import Impression, finger_image, make_impression
 from firmware_stubs.fingers.master import Master, make_master, person_finger_seed
 from firmware_stubs.fingers.minutiae import Minutiae
-from firmware_stubs.fingers.patterns import Pattern
+from firmware_stubs.fingers.patterns import PLAIN_SIZE, ROLLED_SIZE, Pattern
+from firmware_stubs.fingers.sensor import Sensor, SensorStyle
 
 __all__ = [
     "DRY",
     "GOOD",
     "PARTIAL",
+    "PLAIN_SIZE",
+    "ROLLED_SIZE",
     "WET",
     "Condition",
     "Impression",
     "Master",
     "Minutiae",
     "Pattern",
+    "Sensor",
+    "SensorStyle",
+    "Severity",
     "finger_image",
     "make_impression",
     "make_master",

@@ -15,6 +15,9 @@ from firmware_stubs.fingers.minutiae import Minutiae
 from firmware_stubs.fingers.noise import smooth_noise, smoothstep
 from firmware_stubs.fingers.patterns import CENTRE_X_PX, CENTRE_Y_PX
 
+HALF_WIDTH_PX: Final = (112.0, 155.0)  # of a pad on the glass, at 500 ppi: fingers of adults, flat and tilted
+HALF_HEIGHT_PX: Final = (160.0, 225.0)
+BELOW_CORE_PX: Final = 22.0  # how far the middle of the pad lies below that of the pattern
 _INVERSION_STEPS: Final = 10  # the distortion bends by about 0.2 at most: each step leaves a fifth of the error
 
 
@@ -37,8 +40,18 @@ class Contact:
         return self.radius < 1.0
 
 
-def lay_down(random: np.random.Generator, condition: Condition, shape: tuple[int, int]) -> Contact:
-    """Lay the finger down: rotated, displaced, sheared by its own traction, touching with a part of its pad."""
+def lay_down(
+    random: np.random.Generator,
+    condition: Condition,
+    shape: tuple[int, int],
+    centre: tuple[float, float] = (CENTRE_X_PX, CENTRE_Y_PX),
+    slip_px: float = 0.0,
+) -> Contact:
+    """Lay the finger down: rotated, displaced, dragged and twisted, touching with a part of its pad.
+
+    shape: of the image at 500 ppi. centre: x and y of the middle of the pattern on the master.
+    slip_px: how far a sweep sensor's rows slip sideways, deviation.
+    """
     height, width = shape
     rotation = math.radians(condition.rotation_deg)
     cosine, sine = math.cos(rotation), math.sin(rotation)
@@ -46,36 +59,53 @@ def lay_down(random: np.random.Generator, condition: Condition, shape: tuple[int
     y, x = np.indices(shape, dtype=np.float32)
     x -= np.float32((width - 1) / 2 + right)
     y -= np.float32((height - 1) / 2 + down)
+    if slip_px:
+        x += smooth_noise(random, (height, 1), 45.0, slip_px)
     along_x, along_y = cosine * x + sine * y, cosine * y - sine * x
 
-    half_width = random.uniform(104, 150) * condition.coverage
-    half_height = random.uniform(138, 198) * condition.coverage
-    pad_x = (along_x - np.float32(random.normal(0.0, 16.0))) / np.float32(half_width)
-    pad_y = (along_y - np.float32(random.normal(0.0, 26.0))) / np.float32(half_height)
-    exponent = np.where(pad_y < 0, np.float32(2.0), np.float32(2.6))  # the tip is rounder than the base
-    radius = np.sqrt(np.abs(pad_x) ** exponent + np.abs(pad_y) ** exponent)
-    radius += smooth_noise(random, shape, 20.0, 0.015) + smooth_noise(random, shape, 3.0, 0.012)
+    half_width = random.uniform(*HALF_WIDTH_PX) * condition.coverage
+    half_height = random.uniform(*HALF_HEIGHT_PX) * condition.coverage
+    pad_x = (along_x - np.float32(random.normal(0.0, 14.0))) / np.float32(half_width)
+    pad_y = (along_y - np.float32(random.normal(BELOW_CORE_PX, 22.0))) / np.float32(half_height)
+    # The tip is round, the base is cut by the joint.
+    radius = np.sqrt(
+        np.abs(pad_x) ** np.float32(2.3) + np.abs(pad_y) ** np.where(pad_y < 0, 2.2, 3.4).astype(np.float32)
+    )
+    radius += smooth_noise(random, shape, 20.0, 0.02) + smooth_noise(random, shape, 3.0, 0.012)
 
     # The middle sticks to the glass; the skin about it is dragged and twisted.
     slip = smoothstep(np.hypot(pad_x, pad_y), 0.5, 2.2)
-    torsion = random.normal(0.0, 0.07)
-    dragged_x = along_x + slip * (random.normal(0.0, 10.0) - torsion * along_y)
-    dragged_y = along_y + slip * (random.normal(0.0, 11.0) + torsion * along_x)
-    bulge_x, bulge_y = (smooth_noise(random, shape, 110.0, 1.8) for _ in range(2))
-    to_master = np.stack(
-        [dragged_x + bulge_x + np.float32(CENTRE_X_PX), dragged_y + bulge_y + np.float32(CENTRE_Y_PX)], axis=2
-    )
-    return Contact(to_master.astype(np.float32, copy=False), radius.astype(np.float32, copy=False), rotation)
+    torsion = math.radians(condition.torsion_deg)
+    dragged_x = along_x + slip * (condition.traction_px[0] - torsion * along_y)
+    dragged_y = along_y + slip * (condition.traction_px[1] + torsion * along_x)
+    bulge_x, bulge_y = (smooth_noise(random, shape, 110.0, condition.bulge_px) for _ in range(2))
+    to_master = np.empty((height, width, 2), np.float32)
+    to_master[..., 0] = dragged_x + bulge_x + np.float32(centre[0])
+    to_master[..., 1] = dragged_y + bulge_y + np.float32(centre[1])
+    return Contact(to_master, radius.astype(np.float32, copy=False), rotation)
+
+
+def scaled(contact: Contact, size: tuple[int, int]) -> Contact:
+    """Give the contact on a sensor that has this width and height of pixels over the same area."""
+    fields = (cv2.resize(field, size, interpolation=cv2.INTER_LINEAR) for field in (contact.to_master, contact.radius))
+    to_master, radius = (field.astype(np.float32, copy=False) for field in fields)
+    return Contact(to_master, radius, contact.rotation)
 
 
 def carry(minutiae: Minutiae, contact: Contact) -> Minutiae:
-    """Carry a master's minutiae into the image; those that do not touch are left out.
+    """Carry a master's minutiae into the image; those that do not touch are left out."""
+    return carry_numbered(minutiae, contact)[0]
+
+
+def carry_numbered(minutiae: Minutiae, contact: Contact) -> tuple[Minutiae, NDArray[np.intp]]:
+    """Carry minutiae as `carry` does; the second part tells which of the master's each one is.
 
     The map runs from image to master: each position is found by steps that a turn without distortion would end at once.
     """
-    cosine, sine = math.cos(contact.rotation), math.sin(contact.rotation)
-    turn = np.array([[cosine, sine], [-sine, cosine]], np.float32)  # master to image, for rows
     height, width = contact.radius.shape
+    if len(minutiae) == 0:
+        return minutiae, np.zeros(0, np.intp)
+    turn = _turn_to_image(contact)
     position = np.full((len(minutiae), 2), ((width - 1) / 2, (height - 1) / 2), np.float32)
     for _ in range(_INVERSION_STEPS):
         position -= (_sample(contact.to_master, position) - minutiae.positions) @ turn
@@ -84,16 +114,34 @@ def carry(minutiae: Minutiae, contact: Contact) -> Minutiae:
     columns, rows = np.rint(position).astype(np.intp).T
     directions = _turn_back(contact.to_master, position, minutiae.directions)
     carried = Minutiae(position, directions, minutiae.bifurcations)
-    return carried.where(arrived & contact.touching[rows, columns])
+    kept = arrived & contact.touching[rows, columns]
+    return carried.where(kept), np.flatnonzero(kept)
+
+
+def _turn_to_image(contact: Contact) -> NDArray[np.float32]:
+    """Matrix that takes a step on the master, as a row, to the image, distortion left aside."""
+    corners = contact.to_master[[0, 0, -1], [0, -1, 0]].astype(np.float64)
+    height, width = contact.radius.shape
+    derivative = np.stack([(corners[1] - corners[0]) / (width - 1), (corners[2] - corners[0]) / (height - 1)])
+    scale = math.sqrt(abs(float(np.linalg.det(derivative))))  # master pixels in one of the image
+    cosine, sine = math.cos(contact.rotation) / scale, math.sin(contact.rotation) / scale
+    return np.array([[cosine, sine], [-sine, cosine]], np.float32)
 
 
 def _turn_back(
     to_master: NDArray[np.float32], positions: NDArray[np.float32], directions: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Directions on the master as directions in the image, by the inverse of the map's local derivative."""
-    right, down = np.array([[1, 0]], np.float32), np.array([[0, 1]], np.float32)
-    by_x = (_sample(to_master, positions + right) - _sample(to_master, positions - right)) / 2
-    by_y = (_sample(to_master, positions + down) - _sample(to_master, positions - down)) / 2
+    height, width = to_master.shape[:2]
+    limits = np.array([width - 1, height - 1], np.float32)
+    by_axis = []
+    for axis in range(2):
+        step = np.zeros(2, np.float32)
+        step[axis] = 1.0
+        behind, ahead = np.maximum(positions - step, 0), np.minimum(positions + step, limits)
+        span = (ahead - behind)[:, axis, None]  # shorter at the border
+        by_axis.append((_sample(to_master, ahead) - _sample(to_master, behind)) / span)
+    by_x, by_y = by_axis
     x, y = np.cos(directions), np.sin(directions)
     # Cramer's rule; the determinant is positive, so its size does not matter to an angle.
     image_x = x * by_y[:, 1] - y * by_y[:, 0]

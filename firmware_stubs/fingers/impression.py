@@ -1,8 +1,4 @@
-"""What a sensor sees of a finger that is laid on it: (H, W) uint8 at 500 ppi, ridges dark.
-
-Every defect acts on the height of the skin over the platen, before the sigmoid that stands for contact: ridges break
-and valleys flood as they do, and no grey disc lies on the print.
-"""
+"""What a sensor sees of a finger that is laid on it, (H, W) uint8, ridges dark, and the exact truth about it."""
 
 from __future__ import annotations
 
@@ -14,18 +10,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_stubs.fingers.condition import Condition, draw_condition
-from firmware_stubs.fingers.contact import Contact, carry, lay_down
+from firmware_stubs.fingers.condition import Condition, Severity, draw_condition
+from firmware_stubs.fingers.contact import Contact, carry_numbered, lay_down, scaled
 from firmware_stubs.fingers.master import Master, make_master
 from firmware_stubs.fingers.minutiae import Minutiae
-from firmware_stubs.fingers.noise import smooth_noise, smoothstep, stream
-from firmware_stubs.fingers.patterns import MASTER_HEIGHT_PX, MASTER_WIDTH_PX
+from firmware_stubs.fingers.moisture import height_over_platen
+from firmware_stubs.fingers.noise import smooth_noise, stream
+from firmware_stubs.fingers.sensor import Sensor, draw_sensor, ink_of, see
 
 DEFAULT_SIZE: Final = (388, 374)
 MIN_SIDE_PX: Final = 64
 MAX_SIDE_PX: Final = 2048
-LEAST_TOUCHING: Final = 0.16  # share of the contact that is ridge in the driest print: nobody presses less
-GHOST_SHARE: Final = 0.12
+DRAWN_PPI: Final = 500.0
+LEAST_INK_MM2: Final = 10.0  # of ridge on the sensor: a drawn touch with less is no impression, and drawn anew
+_MOST_ATTEMPTS: Final = 8
 _CACHED_MASTERS: Final = 12
 
 
@@ -33,11 +31,13 @@ _CACHED_MASTERS: Final = 12
 class Impression:
     """One image of a finger and the truth about it.
 
-    pixels: (H, W) uint8, 500 ppi, ridges dark on light.
+    pixels: (H, W) uint8, ridges dark on light.
     minutiae: those that touch, in the image's pixels.
     contact: (H, W) bool, where skin met the platen.
     to_master: (H, W, 2) float32, x and y on the master of each pixel: carries any of its fields over.
     condition: how it was taken.
+    identities: (N,) which of the master's minutiae each one is.
+    sensor: what it was taken with. master: the finger.
     """
 
     pixels: NDArray[np.uint8]
@@ -45,27 +45,112 @@ class Impression:
     contact: NDArray[np.bool_]
     to_master: NDArray[np.float32]
     condition: Condition
+    identities: NDArray[np.intp]
+    sensor: Sensor
+    master: Master
+
+    def ridges(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Orientation, radians in [0, pi), y down, and period, the image's pixels: (H, W) float32 each.
+
+        They are true inside `contact`; beyond the master they are those of its border.
+        """
+        x, y = self.to_master[..., 0], self.to_master[..., 1]
+
+        def carried(field: NDArray[np.float32]) -> NDArray[np.float32]:
+            return cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+
+        doubled = 2.0 * self.master.orientation
+        angle = np.arctan2(carried(np.sin(doubled)), carried(np.cos(doubled))) / 2
+        # A wave k on the master is the wave J' k in the image, J the derivative of the map from image to master.
+        (x_down, x_right), (y_down, y_right) = np.gradient(x), np.gradient(y)
+        wave_right = y_right * np.cos(angle) - x_right * np.sin(angle)
+        wave_down = y_down * np.cos(angle) - x_down * np.sin(angle)
+        orientation = np.mod(np.arctan2(-wave_right, wave_down), np.float32(np.pi))
+        orientation[orientation >= np.float32(np.pi)] = 0.0
+        period = carried(self.master.period) / np.maximum(np.hypot(wave_right, wave_down), np.float32(1e-6))
+        return orientation.astype(np.float32, copy=False), period.astype(np.float32, copy=False)
 
 
 def make_impression(
-    master: Master, seed: int, *, size: tuple[int, int] = DEFAULT_SIZE, condition: Condition | None = None
+    master: Master,
+    seed: int,
+    *,
+    size: tuple[int, int] = DEFAULT_SIZE,
+    condition: Condition | None = None,
+    severity: Severity = Severity.MIXED,
+    sensor: Sensor | None = None,
+    ghost_of: Master | None = None,
 ) -> Impression:
     """Take one impression of a finger.
 
     seed: not negative; another seed is another touch. size: width and height, 64..2048 pixels.
-    condition: by default drawn from the natural mixture.
+    condition: by default drawn from the severity's mixture, anew where hardly anything touches.
+    severity: what is drawn from. sensor: by default an optical one of 500 ppi, drawn.
+    ghost_of: the finger that touched before, where the condition has a ghost; by default this one.
     Raises ValueError for a negative seed or a size out of range.
     """
     width, height = size
     if not (MIN_SIDE_PX <= width <= MAX_SIDE_PX and MIN_SIDE_PX <= height <= MAX_SIDE_PX):
         raise ValueError(f"an impression is {MIN_SIDE_PX}..{MAX_SIDE_PX} pixels wide and high, not {width} x {height}")
-    touch = (master.seed, "impression", seed)
-    drawn = draw_condition(stream(*touch, "condition"))
-    condition = drawn if condition is None else condition
-    contact = lay_down(stream(*touch, "contact"), condition, (height, width))
-    height_over_platen = _skin_height(stream(*touch, "skin"), master, contact, condition)
-    pixels = _see(stream(*touch, "sensor"), master, contact, height_over_platen)
-    return Impression(pixels, carry(master.minutiae, contact), contact.touching, contact.to_master, condition)
+    sensor = draw_sensor(stream(master.seed, "impression", seed, "kind"), severity) if sensor is None else sensor
+    at_500 = DRAWN_PPI / sensor.ppi
+    shape = (max(1, round(height * at_500)), max(1, round(width * at_500)))
+    touch = _lay(master, seed, 0, condition, severity, sensor, shape)
+    attempt = 0
+    while condition is None and touch.ink_mm2 < LEAST_INK_MM2 and attempt < _MOST_ATTEMPTS:
+        attempt += 1
+        touch = _lay(master, seed, attempt, condition, severity, sensor, shape)
+    contact, drawn = touch.contact, touch.condition
+    random = stream(master.seed, *touch.path, "sensor")
+    ink = ink_of(random, touch.height)
+    if drawn.ghost:
+        ghost = _ghost(stream(master.seed, *touch.path, "ghost"), master if ghost_of is None else ghost_of, shape)
+        ink = np.maximum(ink, np.float32(drawn.ghost) * ghost)
+    if sensor.ppi != DRAWN_PPI:
+        shrinks = cv2.INTER_AREA if at_500 > 1 else cv2.INTER_CUBIC
+        ink = np.clip(cv2.resize(ink, size, interpolation=shrinks), 0.0, 1.0).astype(np.float32, copy=False)
+        contact = scaled(contact, size)
+    minutiae, identities = carry_numbered(master.minutiae, contact)
+    return Impression(
+        pixels=see(random, sensor, drawn, ink),
+        minutiae=minutiae,
+        contact=contact.touching,
+        to_master=contact.to_master,
+        condition=drawn,
+        identities=identities,
+        sensor=sensor,
+        master=master,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Touch:
+    """One laying-down at 500 ppi, and the path of the streams that it was drawn from."""
+
+    path: tuple[str | int, ...]
+    condition: Condition
+    contact: Contact
+    height: NDArray[np.float32]
+
+    @property
+    def ink_mm2(self) -> float:
+        return np.count_nonzero(self.height > 0) * (25.4 / DRAWN_PPI) ** 2
+
+
+def _lay(
+    master: Master,
+    seed: int,
+    attempt: int,
+    condition: Condition | None,
+    severity: Severity,
+    sensor: Sensor,
+    shape: tuple[int, int],
+) -> _Touch:
+    path = ("impression", seed, attempt)
+    drawn = draw_condition(stream(master.seed, *path, "condition"), severity) if condition is None else condition
+    contact = lay_down(stream(master.seed, *path, "contact"), drawn, shape, master.centre, sensor.slip_px)
+    height = height_over_platen(stream(master.seed, *path, "skin"), master.skin, contact, drawn)
+    return _Touch(path, drawn, contact, height)
 
 
 def finger_image(finger_seed: int, impression: int, size: tuple[int, int] = DEFAULT_SIZE) -> NDArray[np.uint8]:
@@ -78,93 +163,17 @@ def _cached_master(seed: int) -> Master:
     return make_master(seed)
 
 
-def _skin_height(
-    random: np.random.Generator, master: Master, contact: Contact, condition: Condition
-) -> NDArray[np.float32]:
-    """Height of the skin towards the platen: above 0 it touches."""
-    shape = contact.radius.shape
-    relief = _carried(master.skin.relief, contact, -3.0)
-    units = _carried(master.skin.units, contact, 0.0)
-    pores = _carried(master.skin.pores, contact, 0.0)
-    texture = smooth_noise(random, shape, 1.1) * np.float32(0.8) + smooth_noise(random, shape, 2.8, 0.6)
-    height: NDArray[np.float32] = relief + 0.30 * texture
-    height += np.float32(0.8 * condition.pressure + random.normal(0.0, 0.06))
-    height += smooth_noise(random, shape, 55.0, 0.26) + smooth_noise(random, shape, 17.0, 0.12)
-    height -= 0.5 * smoothstep(contact.radius, 0.6, 1.05)
-    uneven = np.clip(1.0 + smooth_noise(random, shape, 5.0, 0.5), 0.15, 2.2)  # some ridge units hold together
-    gap = (1.0 - units) * uneven * np.float32(0.5)
-    dry = np.float32(condition.dryness) * np.clip(1.0 + smooth_noise(random, shape, 40.0, 0.35), 0.2, 2.0)
-    breaks = random.uniform(0.35, 0.95) / (1.0 + condition.wetness)  # sweat fills the gaps first
-    height -= gap * (np.float32(breaks) + 0.9 * dry)
-    height -= dry * (0.18 + 0.45 * np.maximum(texture, 0.0))
-    if condition.wetness > 0:
-        height += _flood(random, condition.wetness, texture, shape)
-    height -= pores * np.float32(random.uniform(0.3, 1.2) + 1.2 * condition.wetness)
-    touching = height[::3, ::3][contact.touching[::3, ::3]]
-    if touching.size:
-        height -= min(0.0, float(np.quantile(touching, 1.0 - LEAST_TOUCHING)))
-    height -= 8.0 * smoothstep(contact.radius, 0.97, 1.04)
-    return height
-
-
-def _carried(field: NDArray[np.float32], contact: Contact, beyond: float) -> NDArray[np.float32]:
-    """Give one of the master's fields in the image's pixels; `beyond` where the master ends."""
-    x, y = contact.to_master[..., 0], contact.to_master[..., 1]
-    taken = cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=beyond)
-    return taken.astype(np.float32, copy=False)
-
-
-def _flood(
-    random: np.random.Generator, wetness: float, texture: NDArray[np.float32], shape: tuple[int, int]
-) -> NDArray[np.float32]:
-    """Sweat that fills valleys: everywhere a little, in patches wholly, with flecks that stay dry."""
-    patches = smoothstep(smooth_noise(random, shape, 38.0), 0.1, 1.3)
-    flecks = np.maximum(-texture - 1.2, 0.0)
-    flood: NDArray[np.float32] = np.float32(wetness) * (0.42 + 0.75 * patches - 0.9 * flecks)
-    return flood
-
-
-def _see(
-    random: np.random.Generator, master: Master, contact: Contact, height: NDArray[np.float32]
-) -> NDArray[np.uint8]:
-    """Turn contact into grey: the sensor's contrast, paper and ink, what the last finger left, blur and noise."""
-    shape = height.shape
-    steepness = float(np.clip(random.normal(5.4, 1.4), 2.8, 9.0))
-    ink: NDArray[np.float32] = 1.0 / (1.0 + np.exp(np.clip(-np.float32(steepness) * height, -30.0, 30.0)))
-    ink *= 1.0 - np.clip(
-        0.10 + smooth_noise(random, shape, 2.0, 0.06) + smooth_noise(random, shape, 45.0, 0.07), 0, 0.6
-    )
-    if random.random() < GHOST_SHARE:
-        ink = np.maximum(ink, _ghost(random, master, shape))
-    style = random.random()
-    paper = 254.0 if style < 0.60 else random.uniform(228, 246) if style < 0.82 else random.uniform(190, 222)
-    black = random.uniform(5, 45)
-    grey = np.float32(paper) - np.float32(paper - black) * ink
-    if style >= 0.60:
-        grey += smooth_noise(random, shape, 150.0, 4.0)
-    blurred = cv2.GaussianBlur(grey, (0, 0), random.uniform(0.45, 0.75))
-    noise = random.standard_normal(shape, dtype=np.float32) * np.float32(random.uniform(0.6, 3.0))
-    pixels: NDArray[np.uint8] = np.clip(np.rint(blurred + noise), 0, 255).astype(np.uint8)
-    return pixels
-
-
 def _ghost(random: np.random.Generator, master: Master, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Faint grease of an earlier finger; a mirrored part of this one's ridges stands for it."""
-    height, width = shape
-    angle = random.uniform(-0.5, 0.5)
-    shift_x, shift_y = random.normal(0.0, 45.0, 2)
-    turn = np.array([[-np.cos(angle), np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    middle = turn @ np.array([width / 2 + shift_x, height / 2 + shift_y])
-    offset = np.array([MASTER_WIDTH_PX / 2, MASTER_HEIGHT_PX / 2]) - middle
-    ridges = cv2.warpAffine(
-        master.cosine,
-        np.column_stack([turn, offset]),
-        (width, height),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderValue=-1.0,
-    ).astype(np.float32, copy=False)
-    y, x = np.indices(shape, dtype=np.float32)
-    radius = np.hypot((x - width / 2 - shift_x) / 125, (y - height / 2 - shift_y) / 165)
-    worn = np.clip(0.6 + smooth_noise(random, shape, 25.0, 0.4), 0.0, 1.2) * (1.0 - smoothstep(radius, 0.75, 1.05))
-    ghost: NDArray[np.float32] = np.float32(random.uniform(0.05, 0.16)) * worn * smoothstep(ridges, -0.3, 0.6)
+    """Grease that another touch left, worn in patches: ink, 0..1."""
+    touch = Condition(
+        dryness=float(random.uniform(0.0, 0.6)),
+        rotation_deg=float(random.normal(0.0, 25.0)),
+        displacement_px=(float(random.normal(0.0, 55.0)), float(random.normal(0.0, 70.0))),
+        traction_px=(float(random.normal(0.0, 8.0)), float(random.normal(0.0, 8.0))),
+        torsion_deg=float(random.normal(0.0, 4.0)),
+    )
+    contact = lay_down(random, touch, shape, master.centre)
+    left = ink_of(random, height_over_platen(random, master.skin, contact, touch))
+    worn = np.clip(0.6 + smooth_noise(random, shape, 25.0, 0.4), 0.0, 1.0)
+    ghost: NDArray[np.float32] = left * worn
     return ghost

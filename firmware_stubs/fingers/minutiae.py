@@ -56,7 +56,7 @@ def find_minutiae(
     # The normal is (-sin, cos); turned back by a quarter it is (cos, sin): the side with the extra cycle.
     sign = charge[rows, columns].astype(np.float32)
     ahead = np.stack([np.cos(angle), np.sin(angle)], axis=1) * sign[:, None]
-    positions = np.stack([columns, rows], axis=1).astype(np.float32) + np.float32(0.5)
+    positions = _zeros(quadrature, orientation, rows, columns)
     keep = _apart(positions, ahead) & _clear(positions, singularities, orientation.shape)
     positions, ahead = positions[keep], ahead[keep]
     probes = np.rint(positions + np.array(PROBES_PX)[:, None, None] * ahead).astype(np.intp)
@@ -86,6 +86,31 @@ def _residues(quadrature: Quadrature, orientation: NDArray[np.float32]) -> NDArr
         turns += step - np.float32(math.tau) * np.rint(step / np.float32(math.tau))
     charge: NDArray[np.int8] = np.rint(turns / np.float32(math.tau)).astype(np.int8)
     return charge
+
+
+def _zeros(
+    quadrature: Quadrature, orientation: NDArray[np.float32], rows: NDArray[np.intp], columns: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    """Where the response is 0 between the 2 x 2 pixels that each residue was found on: (N, 2) float32, x and y.
+
+    The plane through the four corners is solved; the answer stays on their square.
+    """
+    first_x, first_y = -np.sin(orientation[rows, columns]), np.cos(orientation[rows, columns])
+    corners = []
+    for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        at = (rows + down, columns + right)
+        agree = first_y * np.cos(orientation[at]) - first_x * np.sin(orientation[at]) >= 0
+        corners.append(quadrature.even[at] + 1j * np.where(agree, quadrature.odd[at], -quadrature.odd[at]))
+    top_left, top_right, bottom_left, bottom_right = corners
+    middle = (top_left + top_right + bottom_left + bottom_right) / 4
+    by_x = (top_right - top_left + bottom_right - bottom_left) / 2
+    by_y = (bottom_left - top_left + bottom_right - top_right) / 2
+    determinant = by_x.real * by_y.imag - by_y.real * by_x.imag
+    determinant = np.where(np.abs(determinant) < 1e-9, 1e-9, determinant)
+    x = (by_y.real * middle.imag - middle.real * by_y.imag) / determinant
+    y = (middle.real * by_x.imag - by_x.real * middle.imag) / determinant
+    offset = np.clip(np.stack([x, y], axis=1), -0.5, 0.5)
+    return (np.stack([columns, rows], axis=1) + 0.5 + offset).astype(np.float32)
 
 
 def _apart(positions: NDArray[np.float32], ahead: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -15,12 +15,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_stubs.fingers.accommodation import relief_of_spread
 from firmware_stubs.fingers.noise import smooth_noise, smoothstep
 
-MASTER_WIDTH_PX: Final = 416
+MASTER_WIDTH_PX: Final = 416  # what a plain touch can show: 21 x 28 mm
 MASTER_HEIGHT_PX: Final = 560
 CENTRE_X_PX: Final = MASTER_WIDTH_PX / 2  # the middle of the pattern, where the core tends to be
 CENTRE_Y_PX: Final = 0.44 * MASTER_HEIGHT_PX
+PLAIN_SIZE: Final = (MASTER_WIDTH_PX, MASTER_HEIGHT_PX)
+ROLLED_SIZE: Final = (640, 656)  # from nail to nail: 32 x 33 mm
+ARCH_WAVE_PX: Final = 191.0  # an arch rises over half of it and falls over the other
 MIN_PERIOD_PX: Final = 7.0
 MAX_PERIOD_PX: Final = 11.5
 
@@ -53,7 +57,7 @@ class RidgeFlow:
 
     orientation: (H, W) float32, angle of the ridge in radians, [0, pi), y down.
     period: (H, W) float32, pixels from ridge to ridge.
-    cores, deltas: (N, 2) float32, x and y in pixels.
+    cores, deltas: (N, 2) float32, x and y in pixels. An arch has none.
     """
 
     orientation: NDArray[np.float32]
@@ -67,11 +71,17 @@ def draw_pattern(random: np.random.Generator) -> Pattern:
     return list(FREQUENCIES)[int(random.choice(len(FREQUENCIES), p=list(FREQUENCIES.values())))]
 
 
-def draw_flow(random: np.random.Generator, pattern: Pattern) -> RidgeFlow:
-    """Draw the orientation and period of one finger of a class."""
-    shape = (MASTER_HEIGHT_PX, MASTER_WIDTH_PX)
+def centre_of(size: tuple[int, int]) -> tuple[float, float]:
+    """Give x and y of the middle of the pattern on a master of that width and height."""
+    return size[0] / 2, size[1] * CENTRE_Y_PX / MASTER_HEIGHT_PX
+
+
+def draw_flow(random: np.random.Generator, pattern: Pattern, size: tuple[int, int] = PLAIN_SIZE) -> RidgeFlow:
+    """Draw the orientation and period of one finger of a class. size: width and height in pixels."""
+    shape = (size[1], size[0])
+    centre_x, centre_y = centre_of(size)
     y, x = np.indices(shape, dtype=np.float32)
-    X, Y = x - np.float32(CENTRE_X_PX), np.float32(CENTRE_Y_PX) - y
+    X, Y = x - np.float32(centre_x), np.float32(centre_y) - y
     cores, deltas = _draw_singularities(random, pattern)
     if pattern is Pattern.ARCH:
         theta = _arch(random, X, Y)
@@ -84,16 +94,15 @@ def draw_flow(random: np.random.Generator, pattern: Pattern) -> RidgeFlow:
     for singularity in (*cores, *deltas):
         bends *= smoothstep(np.hypot(X - singularity.real, Y - singularity.imag), 10.0, 60.0)
     theta += bends + smooth_noise(random, shape, 130.0, 0.07)
+    orientation = np.mod(-theta, np.float32(np.pi))
+    orientation[orientation >= np.float32(np.pi)] = 0.0  # a tiny negative angle rounds up to pi
+    period = _period(random, X, Y, cores) * np.exp(relief_of_spread(orientation))
     return RidgeFlow(
-        np.mod(-theta, np.pi).astype(np.float32),
-        _period(random, X, Y, cores),
-        _to_pixels(cores),
-        _to_pixels(deltas),
+        orientation,
+        np.clip(period, MIN_PERIOD_PX, MAX_PERIOD_PX).astype(np.float32),
+        np.array([(centre_x + z.real, centre_y - z.imag) for z in cores], np.float32).reshape(-1, 2),
+        np.array([(centre_x + z.real, centre_y - z.imag) for z in deltas], np.float32).reshape(-1, 2),
     )
-
-
-def _to_pixels(points: list[complex]) -> NDArray[np.float32]:
-    return np.array([(CENTRE_X_PX + z.real, CENTRE_Y_PX - z.imag) for z in points], np.float32).reshape(-1, 2)
 
 
 def _draw_singularities(random: np.random.Generator, pattern: Pattern) -> tuple[list[complex], list[complex]]:
@@ -181,7 +190,8 @@ def _drawn_axis(random: np.random.Generator, pattern: Pattern) -> float | None:
 def _arch(random: np.random.Generator, X: NDArray[np.float32], Y: NDArray[np.float32]) -> NDArray[np.float32]:
     height = random.uniform(0.55, 1.0) * smoothstep(Y, -230, -20) * (1 - 0.35 * smoothstep(Y, 20, 200))
     q = smoothstep(Y, -30, 110)
-    slope = (1 - q) * -np.sin(np.float32(math.pi / (0.46 * MASTER_WIDTH_PX)) * X) - q * np.tanh(X / 110)
+    wave = np.sin(np.float32(math.pi / ARCH_WAVE_PX) * np.clip(X, -ARCH_WAVE_PX, ARCH_WAVE_PX))
+    slope = -(1 - q) * wave - q * np.tanh(X / 110)
     theta: NDArray[np.float32] = np.arctan(1.1 * height * slope)
     return theta
 
@@ -195,4 +205,4 @@ def _period(
     period = np.float32(random.normal(8.9, 0.6)) - 0.5 * np.exp(-r2 / np.float32(70.0**2))
     period += 1.3 * smoothstep(-Y, 30, 190) - 0.3 * smoothstep(Y, 60, 200)
     period += smooth_noise(random, X.shape, 60.0, 0.45)
-    return np.clip(period, MIN_PERIOD_PX, MAX_PERIOD_PX).astype(np.float32)
+    return period.astype(np.float32, copy=False)

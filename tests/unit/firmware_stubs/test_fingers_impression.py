@@ -47,7 +47,7 @@ def test_twenty_seeds_give_prints_in_range_without_a_numpy_warning() -> None:
             assert impression.pixels.shape == (374, 388)
             assert impression.pixels.dtype == np.uint8
             paper, ink = np.percentile(impression.pixels, [98, 2])
-            assert paper - ink > 90
+            assert paper - ink > 60
             assert 0.10 < ridge_share(impression) < 0.95
 
 
@@ -96,8 +96,7 @@ def test_rotation_and_displacement_move_the_print(masters: dict[Pattern, Master]
     master = masters[Pattern.ARCH]
     straight = make_impression(master, 4, condition=GOOD)
     moved = make_impression(master, 4, condition=Condition(displacement_px=(40.0, -25.0)))
-    shift = cv2.phaseCorrelate(straight.contact.astype(np.float32), moved.contact.astype(np.float32))[0]
-    assert shift == pytest.approx((40.0, -25.0), abs=3.0)
+    assert np.abs(moved.to_master[175:225, 200:250] - straight.to_master[200:250, 160:210]).max() < 5.0
     turned = make_impression(master, 4, condition=Condition(rotation_deg=15.0))
     # Walking right in the image of a finger that was turned clockwise is walking right and up on the finger.
     middle = turned.to_master[187, 244] - turned.to_master[187, 144]

@@ -54,8 +54,9 @@ def test_every_class_has_fields_in_their_ranges(masters: dict[Pattern, Master], 
     assert 0.99 < master.cosine.max() <= 1.0
     assert master.orientation.min() >= 0.0
     assert master.orientation.max() < math.pi
-    assert master.period.min() >= 7.0
-    assert master.period.max() <= 11.5
+    assert 7.5 < np.median(master.period) < 11.5
+    assert master.period.min() >= 5.0
+    assert master.period.max() <= 16.0
     assert np.abs(skin.units).max() <= 1.0
     assert skin.pores.min() >= 0.0
 
@@ -110,6 +111,8 @@ def test_minutiae_lie_inside_with_directions_in_range(masters: dict[Pattern, Mas
 
 def test_minutia_points_along_the_ridge_into_what_begins_there(masters: dict[Pattern, Master]) -> None:
     # Just ahead of an ending there is a ridge, ahead of a bifurcation a valley; just behind, the reverse.
+    # Where a ridge steps aside by half its breadth it is neither; those few have the type of what is more.
+    shares = []
     for master in masters.values():
         minutiae = master.minutiae
         ahead = np.stack([np.cos(minutiae.directions), np.sin(minutiae.directions)], axis=1)
@@ -117,8 +120,9 @@ def test_minutia_points_along_the_ridge_into_what_begins_there(masters: dict[Pat
         columns, rows = np.moveaxis(np.rint(minutiae.positions + steps * ahead).astype(int), 2, 0)
         relief = master.cosine[rows, columns]
         begins = np.where(minutiae.bifurcations, -1, 1)
-        assert np.mean(relief[:3].sum(axis=0) * begins > 0) > 0.9
-        assert np.mean(relief[3:].sum(axis=0) * begins < 0) > 0.9
+        shares.append((np.mean(relief[:3].sum(axis=0) * begins > 0), np.mean(relief[3:].sum(axis=0) * begins < 0)))
+    assert np.min(shares) > 0.85
+    assert np.mean(shares) > 0.9
 
 
 @pytest.mark.parametrize("gauge", [0.0, np.pi])
