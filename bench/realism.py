@@ -31,7 +31,7 @@ from rich.progress import track
 from rich.table import Table
 
 from bench.error_rates import error_curve
-from bench.fingerprint import resolution_of
+from bench.print_sets import resolution_of
 from bench.truth_errors import Found, TruthErrors, truth_errors
 from enrollment.core.errors import EnrollmentError
 from enrollment.core.fingerprint import FingerprintImage, FingerprintTemplate, Gallery, MinutiaKind, extract

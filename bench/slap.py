@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from bench.fingerprint import resolution_of
+from bench.print_sets import resolution_of
 from bench.sequence_trials import (
     Session,
     public_sessions,
