@@ -18,6 +18,7 @@ from enrollment.core.fingerprint.slap import (
 )
 from enrollment.core.fingerprint.slap_preview import SlapHint, SlapPreview, preview_slap
 from enrollment.core.fingerprint.template import FingerprintTemplate, MinutiaKind
+from enrollment.core.fingerprint.wave_map import WaveMap
 
 __all__ = [
     "CANON_PPI",
@@ -42,6 +43,7 @@ __all__ = [
     "SlapKind",
     "SlapPreview",
     "SlapSegmentation",
+    "WaveMap",
     "assess",
     "check_sequence",
     "compare",

@@ -18,7 +18,7 @@ kept as read, and so is extended data.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from enrollment.core.errors import MalformedRecord
@@ -37,6 +37,7 @@ from enrollment.core.records.minutia import (
 )
 from enrollment.core.records.octets import OctetReader, OctetWriter, check_range
 from enrollment.core.records.resolution import ppcm_from_ppi
+from enrollment.core.records.wave_area import wave_areas, waves_among
 
 FORMAT_IDENTIFIER: Final = b"FMR\0"
 VERSION: Final = b" 20\0"
@@ -155,31 +156,36 @@ def record_from_template(
     quality: int,
     view: int = 0,
     capture_device_type: int = 0,
+    with_waves: bool = False,
 ) -> FingerMinutiaeRecord:
     """Write a template as a record of one view, at 500 ppi.
 
+    with_waves: with the ridges between the minutiae as extended data (wave_area.py), some 2,500 octets a finger.
     Positions are rounded to whole pixels, directions to 360/256 degrees, reliabilities to 1..100.
     Raises MalformedRecord for codes or an image size that the standard does not allow.
     """
     check_codes(position, impression, FINGERS_2005, MINUTIAE_IMPRESSIONS_2005, _NAME)
     check_range(quality, 0, MAX_QUALITY, "finger quality", _NAME)
     ppcm = ppcm_from_ppi(CANON_PPI)
-    found = FingerView(position, view, impression, quality, minutiae_from_template(template))
+    extended = wave_areas(template.waves) if with_waves else ()
+    found = FingerView(position, view, impression, quality, minutiae_from_template(template), extended)
     return FingerMinutiaeRecord(*template.size, ppcm, ppcm, (found,), capture_device_type)
 
 
 def template_from_record(record: FingerMinutiaeRecord, view: int = 0) -> FingerprintTemplate:
     """The template of the record's view at index `view`, brought to 500 ppi, most reliable first, without a mask.
 
+    It has the ridges between the minutiae where the view holds them.
     Raises MalformedRecord where there is no such view, or its resolution is none of a fingerprint image.
     """
     check_range(view, 0, len(record.views) - 1, "view index", _NAME)
-    return template_from_minutiae(
+    template = template_from_minutiae(
         record.views[view].minutiae,
         (record.width, record.height),
         (record.resolution_x_ppcm, record.resolution_y_ppcm),
         zero_is_unreported=True,
     )
+    return replace(template, waves=waves_among(record.views[view].extended))
 
 
 def _write_view(out: OctetWriter, view: FingerView) -> None:

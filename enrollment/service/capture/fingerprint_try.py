@@ -111,6 +111,6 @@ def records(clock: Clock, kept: Try, planned: PlannedFingerprint) -> tuple[dict[
     name = f"fingerprint-{planned.position:02d}"
     parts = {f"{name}.fir": (IMAGE_MEDIA_TYPE, image_record.record_from_image(kept.image, **codes).encode())}
     if planned.position in SINGLE_FINGERS:  # a minutiae record knows single fingers only
-        minutiae = minutiae_record.record_from_template(kept.template, **codes).encode()
+        minutiae = minutiae_record.record_from_template(kept.template, **codes, with_waves=True).encode()
         parts[f"{name}.fmr"] = (MINUTIAE_MEDIA_TYPE, minutiae)
     return parts, 1000 * (clock.monotonic() - began_s)

@@ -268,7 +268,13 @@ def test_view_that_is_not_there_is_refused() -> None:
 def test_codes_out_of_range_are_refused_when_written(change: dict[str, int]) -> None:
     template = template_of(positions=[], directions=[])
     with pytest.raises(MalformedRecord):
-        record_from_template(template, **{"position": 1, "impression": 0, "quality": 1, **change})
+        record_from_template(
+            template,
+            position=change.get("position", 1),
+            impression=change.get("impression", 0),
+            quality=change.get("quality", 1),
+            view=change.get("view", 0),
+        )
 
 
 def test_template_larger_than_a_record_can_hold_is_refused() -> None:
