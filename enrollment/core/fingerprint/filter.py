@@ -4,8 +4,8 @@ It is the beginning of the full comparison, with less of everything: the first d
 in the order of what they tell), the most reliable minutiae, every probe minutia's best candidate, how the best of them
 agree, relaxation. How far they support each other is a promise of the score; poses are not tried.
 
-Fewer minutiae lost fewer mates than more did: the most reliable ones are those that come back. Measured on four public
-sets of ten fingers: see MATCHING.filter_minutiae.
+Fewer minutiae lost fewer mates than more did: the most reliable ones are those that come back. All weights are those of
+the full comparison; FILTER says what was measured.
 """
 
 from __future__ import annotations
