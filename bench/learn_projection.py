@@ -50,9 +50,10 @@ def toy_cylinders(fingers: int, seed: int) -> tuple[NDArray[np.float32], NDArray
             directions = impression.template.directions[: MATCHING.most_minutiae]
             if len(positions) < MATCHING.least_minutiae:
                 continue
-            points = (positions - positions.mean(axis=0)).T
-            values.append(cylinders(points, directions))
-            known.append(cells_on_finger(points, directions, supports(points)))
+            points = (positions - positions.mean(axis=0)).T[:, None]
+            count = np.array([len(positions)])
+            values.append(cylinders(points, directions[None], count)[0])
+            known.append(cells_on_finger(points, directions[None], supports(points, count))[0])
             identities = impression.identities[: MATCHING.most_minutiae]
             names.append(np.where(identities < 0, -1, identities + 1000 * finger_number))
     return np.concatenate(values), np.repeat(np.concatenate(known), CYLINDER.slots, axis=1), np.concatenate(names)

@@ -17,13 +17,27 @@ _ANGLES = np.arange(SIDES) * (2.0 * np.pi / SIDES)
 _NORMALS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)]).astype(np.float32)
 
 
-def supports(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the least polygon of the fixed normals around the points.
+def reaches(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return how far points reach in the direction of each side.
 
-    points: (2, N) float32, x and y, N >= 1.
-    Returns (SIDES,) float32, the distance of each side from the origin.
+    points: (2, ...) float32, x and y.
+    Returns (..., SIDES) float32.
     """
-    furthest: NDArray[np.float32] = (_NORMALS.T @ points).max(axis=1)
+    x, y = points
+    reached: NDArray[np.float32] = x[..., None] * _NORMALS[0]
+    reached += y[..., None] * _NORMALS[1]
+    return reached
+
+
+def supports(points: NDArray[np.float32], counts: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Return the least polygon of the fixed normals around the points of each of C templates.
+
+    points: (2, C, M) float32, x and y. counts: (C,) >= 1, points that are real.
+    Returns (C, SIDES) float32, the distance of each side from the origin.
+    """
+    reached = reaches(points)
+    real = np.arange(points.shape[2]) < counts[:, None]
+    furthest: NDArray[np.float32] = reached.max(axis=1, where=real[:, :, None], initial=-np.inf)
     return furthest
 
 
@@ -33,8 +47,10 @@ def inside(points: NDArray[np.float32], polygons: NDArray[np.float32], margin_px
     points: (2, C, N) float32. polygons: (C, SIDES) or (1, SIDES) float32.
     Returns (C, N) bool.
     """
-    x, y = points[:, :, None, :]
-    reach = _NORMALS[0, :, None] * x
-    reach += _NORMALS[1, :, None] * y
-    within: NDArray[np.bool_] = (reach <= (polygons + np.float32(margin_px))[:, :, None]).all(axis=1)
+    terms = np.ones((points.shape[1], 3, points.shape[2]), np.float32)
+    terms[:, :2] = points.transpose(1, 0, 2)
+    sides = np.empty((len(polygons), SIDES, 3), np.float32)
+    sides[:, :, :2] = _NORMALS.T
+    np.negative(polygons, out=sides[:, :, 2])
+    within: NDArray[np.bool_] = (sides @ terms).max(axis=1) <= np.float32(margin_px)
     return within

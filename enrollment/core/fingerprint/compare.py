@@ -8,23 +8,27 @@ matched: sum of exp(-misfit) sqrt(reliability of both) over the mutual pairs; al
 descriptors' similarity; overlap: reliability of the minutiae of each side that fall on the area of the other, mean of
 both sides; kinds: share of the pairs that agree on ending or bifurcation. Unmatched minutiae where the fingers overlap
 so count against a match, and those elsewhere do not.
+
+Bending is most of the work that strangers would cost: a pair whose rigid pose, judged with the wider tolerance, scores
+below MATCHING.bent_from_score is not bent. It gets what strangers keep of such a score on average.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from enrollment.core.fingerprint.area import inside
-from enrollment.core.fingerprint.candidates import Candidates, best_candidates, similarities
+from enrollment.core.fingerprint.candidates import best_candidates, likeness, place, similarity
 from enrollment.core.fingerprint.compatibility import compatibility, relax
 from enrollment.core.fingerprint.described import DescribedTemplates, describe
 from enrollment.core.fingerprint.distortion import bend
 from enrollment.core.fingerprint.matching_parameters import MATCHING
 from enrollment.core.fingerprint.misfit import Pairing, their_terms
-from enrollment.core.fingerprint.pose import Motion, best_motion, grow_hypotheses
+from enrollment.core.fingerprint.pose import Motion, Rigid, best_motion, grow_hypotheses, move_rigidly
 from enrollment.core.fingerprint.template import FingerprintTemplate, MinutiaKind
 
 SAME_FINGER_SCORE: Final = 2.5
@@ -42,68 +46,103 @@ _KINDS_AGREE: Final = np.array([0.5, 0.5, 0.5, 0.5, 1.0, 0.0, 0.5, 0.0, 1.0], np
 _LEAST_WEIGHT: Final = 1e-6  # of a match that has no pairs
 
 
-def compare(a: FingerprintTemplate, b: FingerprintTemplate) -> float:
+def compare(a: FingerprintTemplate | DescribedTemplates, b: FingerprintTemplate | DescribedTemplates) -> float:
     """Score how alike two fingerprints are: 0 for nothing in common, 5..20 for good impressions of one finger.
 
+    A template that is compared with several is better described once (`describe`): that is most of the work. For one
+    against many there is `Gallery`.
     Returns a finite score >= 0; 0 where either template has fewer than MATCHING.least_minutiae minutiae.
     Not quite symmetric, because candidates and pairs are sought from the minutiae of `a`: swapping the sides changed
     the score of mates by 1 % (median; 7 % at the 95th percentile), and a verdict at 1.4 for 1 pair in 1,000.
     """
-    return float(compare_described(describe(a), describe(b))[0])
+    if isinstance(a, FingerprintTemplate) and isinstance(b, FingerprintTemplate):
+        both = describe(a, b)
+        probe, other = (both.select(np.array([row]), int(both.counts[row])) for row in (0, 1))
+    else:
+        probe, other = (describe(one) if isinstance(one, FingerprintTemplate) else one for one in (a, b))
+    return float(compare_described(probe, other)[0])
 
 
 def compare_described(probe: DescribedTemplates, gallery: DescribedTemplates) -> NDArray[np.float32]:
     """Score one described template (C = 1) against C others: (C,) float32, >= 0."""
     if not (probe.kinds.shape[1] and gallery.kinds.shape[1]):
         return np.zeros(len(gallery), np.float32)
-    alike = similarities(probe, gallery)
-    candidates = best_candidates(alike)
-    ours = np.take(probe.points[:, 0], candidates.ours, axis=1)
-    theirs = np.take(gallery.points.reshape(2, -1), candidates.theirs, axis=1)
-    turns = _turns(probe, gallery, candidates)
-    agreement = compatibility(ours, theirs, turns, candidates.theirs)
-    support = relax(agreement, candidates.similarities)
-    hypotheses, trust = grow_hypotheses(agreement, support, ours, theirs, turns)
+    alignment = align(probe, gallery)
+    every = np.arange(len(gallery))
+    theirs_covered = _theirs_covered(probe, gallery, alignment.motion)
+    rigid = alignment.rigid
+    ours_covered = _ours_covered(probe, gallery.polygons, rigid.points)
+    scores = _score(probe, gallery, every, alignment.alike, rigid.pairing, 0.5 * (ours_covered + theirs_covered))
+    promising = np.flatnonzero(scores >= MATCHING.bent_from_score)
+    scores *= MATCHING.rigid_discount
+    if len(promising):
+        theirs = gallery.points.reshape(2, -1)
+        terms = alignment.terms[promising]
+        bent, pairing = bend(probe.points[:, 0], rigid.select(promising), theirs, terms, promising)
+        ours_covered = _ours_covered(probe, gallery.polygons[promising], bent)
+        overlap = 0.5 * (ours_covered + theirs_covered[promising])
+        scores[promising] = _score(probe, gallery, promising, alignment.alike, pairing, overlap)
+    return scores
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alignment:
+    """How one probe of N minutiae lies on each of C gallery templates.
+
+    alike: (M, C, N) float32 of `candidates.likeness`. terms: (C, 6, M) float32 of `misfit.their_terms`.
+    motion: shape (C,), carries the probe's points onto the gallery's. rigid: the probe so moved.
+    """
+
+    alike: NDArray[np.float32]
+    terms: NDArray[np.float32]
+    motion: Motion
+    rigid: Rigid
+
+
+def align(probe: DescribedTemplates, gallery: DescribedTemplates) -> Alignment:
+    """Find the motion of the probe (C = 1) onto each of C others, all of at least one minutia."""
+    alike = likeness(probe.descriptors[0], gallery.descriptors, gallery.counts)
+    candidates = best_candidates(alike, MATCHING.candidates, gallery.kinds.shape[1])
+    placed = place(candidates, probe, gallery)
+    agreement = compatibility(placed, candidates.theirs)
+    support, _ = relax(agreement, candidates.similarities, MATCHING.relaxation_steps)
+    hypotheses, trust = grow_hypotheses(agreement, support, placed)
     terms = their_terms(gallery)
     motion = best_motion(probe, terms, hypotheses, trust)
-    bent, pairing = bend(probe, gallery, terms, motion)
-    overlap = _overlap(probe, gallery, bent, motion)
-    return _score(probe, gallery, alike, pairing, overlap)
+    return Alignment(alike, terms, motion, move_rigidly(probe, terms, motion))
 
 
-def _turns(probe: DescribedTemplates, gallery: DescribedTemplates, candidates: Candidates) -> NDArray[np.float32]:
-    """Return cosine and sine of the angle from our heading to theirs: (2, C, K) float32."""
-    ax, ay = np.take(probe.headings[:, 0], candidates.ours, axis=1)
-    bx, by = np.take(gallery.headings.reshape(2, -1), candidates.theirs, axis=1)
-    return np.stack([bx * ax + by * ay, by * ax - bx * ay])
-
-
-def _overlap(
-    probe: DescribedTemplates, gallery: DescribedTemplates, bent: NDArray[np.float32], motion: Motion
+def _ours_covered(
+    probe: DescribedTemplates, polygons: NDArray[np.float32], points: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Sum the reliability of what lies on both fingers, mean of both sides: (C,) float32."""
-    ours = inside(bent, gallery.polygons, MATCHING.overlap_margin_px) @ probe.reliabilities[0]
-    back = motion.undo(gallery.points)
-    theirs = (inside(back, probe.polygons, MATCHING.overlap_margin_px) * gallery.reliabilities).sum(axis=1)
-    overlap: NDArray[np.float32] = 0.5 * (ours + theirs)
-    return overlap
+    """Sum the reliability of the probe's minutiae, moved to (2, C, N) points, that lie on the others: (C,) float32."""
+    covered: NDArray[np.float32] = inside(points, polygons, MATCHING.overlap_margin_px) @ probe.reliabilities[0]
+    return covered
+
+
+def _theirs_covered(probe: DescribedTemplates, gallery: DescribedTemplates, motion: Motion) -> NDArray[np.float32]:
+    """Sum the reliability of the others' minutiae that lie on the probe: (C,) float32."""
+    covered = inside(motion.undo(gallery.points), probe.polygons, MATCHING.overlap_margin_px)
+    summed: NDArray[np.float32] = np.einsum("cm,cm->c", covered, gallery.reliabilities)
+    return summed
 
 
 def _score(
     probe: DescribedTemplates,
     gallery: DescribedTemplates,
+    rows: NDArray[np.intp],
     alike: NDArray[np.float32],
     pairing: Pairing,
     overlap: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Put matches, similarity, overlap and kinds together, as the module says: (C,) float32."""
+    """Put matches, similarity, overlap and kinds together, as the module says, for H rows of the gallery: (H,)."""
     match = pairing.mutual * np.exp(-pairing.misfits)
     reliable = probe.reliabilities[0] * np.take(gallery.reliabilities, pairing.theirs)
-    matched = (match * np.sqrt(reliable)).sum(axis=1)
-    rows = alike[0].size * np.arange(len(alike))
-    similar = (match * np.take(alike, rows + pairing.theirs)).sum(axis=1)
+    matched = np.einsum("cn,cn->c", match, np.sqrt(reliable))
+    likenesses = alike[pairing.theirs % len(alike), rows[:, None], np.arange(match.shape[1])]
+    similar = np.einsum("cn,cn->c", match, similarity(likenesses))
     kinds = len(MinutiaKind) * probe.kinds[0] + np.take(gallery.kinds, pairing.theirs)
-    agree = (match * np.take(_KINDS_AGREE, kinds, mode="clip")).sum(axis=1)
+    agree = np.einsum("cn,cn->c", match, np.take(_KINDS_AGREE, kinds))
     agree /= match.sum(axis=1) + _LEAST_WEIGHT
     score: NDArray[np.float32] = (
         matched * np.maximum(similar, 0.0) / (overlap + 1.0) * (1.0 + MATCHING.kind_weight * agree)

@@ -29,12 +29,13 @@ class CylinderParameters:
 class MatchingParameters:
     """Everything after the cylinders."""
 
-    most_minutiae: int = 60  # 45..60, study: best by reliability; more only cost time; at most 255
+    most_minutiae: int = 60  # 45..60, study: best by reliability; more only cost time; at most 64 (candidates.py)
     least_minutiae: int = 3  # by reason: two minutiae fit some other two of any finger
     least_distance_px: float = 1.0  # by reason: closer minutiae are one minutia, written twice
+    furthest_px: float = 65_535.0  # by reason: 3 m; no record can say more, and squares stay exact enough in float32
     descriptor_scale: float = 150.0  # here: int8 steps for a component of 1; components stay below 0.85
 
-    candidates: int = 48  # 48..60, here: most similar pairs that are looked at; 32 costs 0.2 points of EER
+    candidates: int = 40  # 36..60, here: most similar pairs that are looked at; 32 costs 0.1 points of EER
     similarity_middle: float = 0.45  # 0.35..0.5, here: descriptor similarity that counts half
     similarity_width: float = 0.12  # 0.08..0.18, here
     pair_sigma_px: float = 6.0  # 5..8, here: position error of one pair seen from another
@@ -45,10 +46,13 @@ class MatchingParameters:
     relaxation_steps: int = 1  # here: 2 (study) and more cost 0.1..0.2 points of EER with all three extractors
 
     hypotheses: int = 4  # 4..8, here: poses that are tried; 2 costs 0.3 points of EER
+    pose_minutiae: int = 32  # 24..60, here: of the probe, the most reliable, that judge the poses; more do no better
     pose_tolerance_px: float = 8.4  # 7..10, here: a distance of so much is a misfit of 1/2
     final_tolerance_px: float = 5.0  # 4..6, here: the same, once the probe is bent
     direction_tolerance: float = 0.25  # 0.2..0.3, here: a turn of so much is a misfit of about 1/2
 
+    bent_from_score: float = 0.3  # 0..0.3, here: of the rigid pose; a pair below it is not bent
+    rigid_discount: float = 0.7  # here: final over rigid score of strangers; what the others get of their rigid score
     distortion_steps: int = 2  # 1..3, here; none costs 0.2..0.4 points of EER
     distortion_reach_px: float = 130.0  # 100..170, here: as far as one pair pulls
     distortion_prior: float = 0.5  # 0.25..1, here: pairs that pull back to the rigid pose
@@ -58,5 +62,20 @@ class MatchingParameters:
     kind_weight: float = 0.4  # 0..0.8, here: bonus where all kinds agree
 
 
+@dataclass(frozen=True, slots=True)
+class FilterParameters:
+    """The first look of a search, and how many templates are looked at together."""
+
+    dimensions: int = 64  # 48..128, here: of the descriptors, the first; 32 loses twice the mates
+    probe_minutiae: int = 24  # 24..30, here: the most reliable
+    gallery_minutiae: int = 32  # 32..40, here
+    candidates: int = 16  # 16..24, here: most similar pairs that are looked at
+    least_promise: float = 0.1  # 0..0.12, here: a template that promises less is no mate
+    kept_share: float = 0.01  # 0.001..0.1, here: of the templates, those that a search compares in full
+    least_kept: int = 64  # by reason: fewer are compared in less time than the probe takes to describe
+    relaxation_steps: int = 2  # here: 1 loses a third more mates
+
+
 CYLINDER = CylinderParameters()
 MATCHING = MatchingParameters()
+FILTER = FilterParameters()

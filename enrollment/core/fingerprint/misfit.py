@@ -62,13 +62,21 @@ class Pairing:
     misfits: NDArray[np.float32]
     mutual: NDArray[np.bool_]
 
+    def select(self, rows: NDArray[np.intp]) -> Pairing:
+        """Copy those of some gallery templates; they count through all minutiae as before."""
+        return Pairing(self.theirs[rows], self.misfits[rows], self.mutual[rows])
 
-def pair_up(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> Pairing:
-    """Pair each probe minutia with its nearest; the terms are those of `our_terms` and `their_terms`."""
+
+def pair_up(ours: NDArray[np.float32], theirs: NDArray[np.float32], rows: NDArray[np.intp] | None = None) -> Pairing:
+    """Pair each probe minutia with its nearest; the terms are those of `our_terms` and `their_terms`.
+
+    rows: (C,) which rows of the gallery the terms are of; all unless given.
+    """
     misfits = ours.transpose(0, 2, 1) @ theirs
     count, probe, most = misfits.shape
     nearest = misfits.argmin(axis=2)
-    least = np.take(misfits, nearest + most * np.arange(count * probe).reshape(count, probe))
-    columns = nearest + most * np.arange(count)[:, None]
-    mutual = least <= np.take(misfits.min(axis=1), columns)
-    return Pairing(columns, np.clip(least, 0.0, MOST_MISFIT), mutual)
+    each = most * np.arange(count * probe).reshape(count, probe)
+    least = misfits.ravel()[nearest + each]
+    mutual = least <= misfits.min(axis=1).ravel()[nearest + most * np.arange(count)[:, None]]
+    columns = nearest + most * (np.arange(count) if rows is None else rows)[:, None]
+    return Pairing(columns, np.minimum(np.maximum(least, 0.0), MOST_MISFIT), mutual)

@@ -8,9 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from enrollment.core.fingerprint.candidates import Placed
 from enrollment.core.fingerprint.described import DescribedTemplates
 from enrollment.core.fingerprint.matching_parameters import MATCHING
-from enrollment.core.fingerprint.misfit import MOST_MISFIT, our_terms
+from enrollment.core.fingerprint.misfit import MOST_MISFIT, Pairing, our_terms, pair_up
 
 _LEAST_WEIGHT: Final = 1e-12  # of a hypothesis that nothing supports
 _LEAST_SPREAD: Final = 1e-3  # square pixels: pairs closer together than this fix no rotation
@@ -48,7 +49,36 @@ class Motion:
         """Carry (2, C, M) points back through C motions: (2, C, M)."""
         cos, sin = self.cos[:, None], self.sin[:, None]
         x, y = points[0] - self.east[:, None], points[1] - self.south[:, None]
-        return np.stack([cos * x + sin * y, cos * y - sin * x])
+        back = np.empty((2, *x.shape), np.float32)
+        np.add(cos * x, sin * y, out=back[0])
+        np.subtract(cos * y, sin * x, out=back[1])
+        return back
+
+    def select(self, rows: NDArray[np.intp] | tuple[NDArray[np.intp], NDArray[np.intp]]) -> Motion:
+        """Copy some of the motions, by an index of their arrays."""
+        return Motion(self.cos[rows], self.sin[rows], self.east[rows], self.south[rows])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rigid:
+    """A probe of N minutiae moved rigidly onto each of C gallery templates.
+
+    points, headings: (2, C, N) float32. pairing: with the gallery's minutiae, at MATCHING.pose_tolerance_px.
+    """
+
+    points: NDArray[np.float32]
+    headings: NDArray[np.float32]
+    pairing: Pairing
+
+    def select(self, rows: NDArray[np.intp]) -> Rigid:
+        """Copy those of some gallery templates."""
+        return Rigid(self.points[:, rows], self.headings[:, rows], self.pairing.select(rows))
+
+
+def move_rigidly(probe: DescribedTemplates, terms: NDArray[np.float32], motion: Motion) -> Rigid:
+    """Move the probe by a motion for each gallery template; terms: (C, 6, M) of `misfit.their_terms`."""
+    points, headings = motion.move(probe.points[:, 0]), motion.turn(probe.headings[:, 0])
+    return Rigid(points, headings, pair_up(our_terms(points, headings, MATCHING.pose_tolerance_px), terms))
 
 
 def fit_motions(
@@ -65,8 +95,8 @@ def fit_motions(
     """
     ax, ay = ours
     bx, by = theirs
-    terms = np.stack([np.ones_like(ax), ax, ay, bx, by, ax * bx + ay * by, ax * by - ay * bx], axis=2)
-    sums = np.moveaxis(weights @ terms, 2, 0)
+    terms = np.stack([np.ones_like(ax), ax, ay, bx, by, ax * bx + ay * by, ax * by - ay * bx])
+    sums = (weights @ terms.transpose(1, 2, 0)).transpose(2, 0, 1)
     mean_ax, mean_ay, mean_bx, mean_by, dot, cross = sums[1:] / np.maximum(sums[0], _LEAST_WEIGHT)
     along = dot - mean_ax * mean_bx - mean_ay * mean_by
     across = cross - mean_ax * mean_by + mean_ay * mean_bx
@@ -81,20 +111,20 @@ def fit_motions(
 def grow_hypotheses(
     agreement: NDArray[np.float32],
     support: NDArray[np.float32],
-    ours: NDArray[np.float32],
-    theirs: NDArray[np.float32],
-    turns: NDArray[np.float32],
+    placed: Placed,
 ) -> tuple[Motion, NDArray[np.float32]]:
     """Fit one motion around each of the best supported candidates, from those that agree with it.
 
-    agreement: (C, K, K), support: (C, K), of `compatibility`. ours, theirs, turns: (2, C, K), of the candidates.
+    agreement: (C, K, K), support: (C, K), of `compatibility`.
     Returns motions of shape (C, R), R <= MATCHING.hypotheses, and the support of their roots, (C, R) float32.
     """
     tried = min(MATCHING.hypotheses, support.shape[1])
     roots = np.argpartition(-support, tried - 1, axis=1)[:, :tried]
-    weights = np.take_along_axis(agreement, roots[:, :, None], axis=1) * support[:, None, :]
-    motions = fit_motions(weights, ours, theirs, np.take_along_axis(turns, roots[None], axis=2))
-    return motions, np.take_along_axis(support, roots, axis=1)
+    rows = np.arange(len(roots))[:, None]
+    weights = agreement[rows, roots]
+    weights *= support[:, None, :]
+    motions = fit_motions(weights, placed.ours, placed.theirs, placed.turns[:, rows, roots])
+    return motions, support[rows, roots]
 
 
 def best_motion(
@@ -103,22 +133,18 @@ def best_motion(
     hypotheses: Motion,
     trust: NDArray[np.float32],
 ) -> Motion:
-    """Keep the hypothesis under which most of the probe finds a place.
+    """Keep the hypothesis under which most of the probe finds a place: of its most reliable minutiae.
 
     probe: one template of N minutiae. terms: (C, 6, M) of `misfit.their_terms`. hypotheses: shape (C, R).
     trust: (C, R) float32, support of the candidate that each grew from.
     Returns motions of shape (C,).
     """
     count, tried = hypotheses.cos.shape
-    points = hypotheses.move(probe.points[:, 0]).reshape(2, count, -1)
-    headings = hypotheses.turn(probe.headings[:, 0]).reshape(2, count, -1)
+    judges = MATCHING.pose_minutiae
+    points = hypotheses.move(probe.points[:, 0, :judges]).reshape(2, count, -1)
+    headings = hypotheses.turn(probe.headings[:, 0, :judges]).reshape(2, count, -1)
     misfits = terms.transpose(0, 2, 1) @ our_terms(points, headings, MATCHING.pose_tolerance_px)
     least = np.clip(misfits.min(axis=1), 0.0, MOST_MISFIT).reshape(count, tried, -1)
-    kept = ((np.exp(-least) @ probe.reliabilities[0]) * np.sqrt(trust)).argmax(axis=1)
+    kept = ((np.exp(-least) @ probe.reliabilities[0, :judges]) * np.sqrt(trust)).argmax(axis=1)
     rows = np.arange(count)
-    return Motion(
-        hypotheses.cos[rows, kept],
-        hypotheses.sin[rows, kept],
-        hypotheses.east[rows, kept],
-        hypotheses.south[rows, kept],
-    )
+    return hypotheses.select((rows, kept))

@@ -35,14 +35,16 @@ def stored_projection() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 def project(values: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.int8]:
     """Project cylinders to unit vectors; an unknown cell counts as the mean one.
 
-    values: (N, CYLINDER_SIZE) float32. known: (N, CELL_COUNT) bool.
-    Returns (N, DIMENSIONS) int8 in steps of 1 / MATCHING.descriptor_scale: whole numbers make sums of products exact,
+    values: (..., CYLINDER_SIZE) float32. known: (..., CELL_COUNT) bool.
+    Returns (..., DIMENSIONS) int8 in steps of 1 / MATCHING.descriptor_scale: whole numbers make sums of products exact,
     so that a score does not depend on how a matrix product was blocked.
     """
     mean, weights = stored_projection()
-    centred = (values - mean).reshape(-1, CELL_COUNT, CYLINDER.slots) * known[:, :, None]
-    vectors = centred.reshape(-1, CYLINDER_SIZE) @ weights
-    lengths = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))
-    steps = np.rint(vectors * (MATCHING.descriptor_scale / np.maximum(lengths, _SHORTEST)))
-    short: NDArray[np.int8] = np.clip(steps, -127, 127).astype(np.int8)
+    centred = values.reshape(-1, CYLINDER_SIZE) - mean
+    centred.reshape(-1, CELL_COUNT, CYLINDER.slots)[~known.reshape(-1, CELL_COUNT)] = 0.0
+    vectors = centred @ weights
+    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
+    vectors *= (MATCHING.descriptor_scale / np.maximum(lengths, _SHORTEST))[:, None]
+    steps = np.clip(np.rint(vectors, out=vectors), -127, 127, out=vectors).astype(np.int8)
+    short: NDArray[np.int8] = steps.reshape(*values.shape[:-1], DIMENSIONS)
     return short

@@ -4,12 +4,31 @@ import math
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from enrollment.core.fingerprint import cylinders as stage
 from enrollment.core.fingerprint.area import supports
-from enrollment.core.fingerprint.cylinders import CELL_COUNT, CYLINDER_SIZE, cells_on_finger, cylinders
+from enrollment.core.fingerprint.cylinders import CELL_COUNT, CYLINDER_SIZE
 from enrollment.core.fingerprint.matching_parameters import CYLINDER
 
 AHEAD_CELL = (26.25, 8.75)  # a cell's centre: the side of a cell is 17.5
+
+
+def cylinders(points: NDArray[np.float32], directions: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Those of one template: (2, N), (N,) to (N, CYLINDER_SIZE)."""
+    values: NDArray[np.float32] = stage.cylinders(points[:, None], directions[None], np.array([points.shape[1]]))[0]
+    return values
+
+
+def polygon_around(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    return supports(points[:, None], np.array([points.shape[1]]))
+
+
+def cells_on_finger(
+    points: NDArray[np.float32], directions: NDArray[np.float32], polygon: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    known: NDArray[np.bool_] = stage.cells_on_finger(points[:, None], directions[None], polygon)[0]
+    return known
 
 
 def normal_cdf(x: float) -> float:
@@ -66,7 +85,7 @@ def test_turning_and_shifting_the_template_leaves_its_cylinders() -> None:
 
 def test_cells_beyond_the_margin_of_the_finger_are_unknown() -> None:
     points = np.array([[0.0, 200.0, 200.0, 0.0], [0.0, 0.0, 200.0, 200.0]], np.float32)
-    polygon = supports(points)
+    polygon = polygon_around(points)
     middle = np.array([[100.0], [100.0]], np.float32)
     known = cells_on_finger(np.concatenate([points, middle], axis=1), np.zeros(5, np.float32), polygon)
     assert known[4].all()
@@ -78,7 +97,18 @@ def test_cells_beyond_the_margin_of_the_finger_are_unknown() -> None:
 
 def test_which_cells_are_unknown_turns_with_the_minutia() -> None:
     points = np.array([[0.0, 200.0, 100.0], [0.0, 0.0, 10.0]], np.float32)
-    south = cells_on_finger(points, np.full(3, 0.5 * math.pi, np.float32), supports(points))
-    east = cells_on_finger(points, np.zeros(3, np.float32), supports(points))
+    south = cells_on_finger(points, np.full(3, 0.5 * math.pi, np.float32), polygon_around(points))
+    east = cells_on_finger(points, np.zeros(3, np.float32), polygon_around(points))
     assert not np.array_equal(south[0], east[0])
     assert south[0].sum() == pytest.approx(east[0].sum(), abs=2)
+
+
+def test_templates_of_several_lengths_are_described_as_each_alone() -> None:
+    rng = np.random.default_rng(8)
+    points = rng.uniform(0, 150, (2, 3, 20)).astype(np.float32)
+    directions = rng.uniform(0, math.tau, (3, 20)).astype(np.float32)
+    counts = np.array([20, 4, 11])
+    together = stage.cylinders(points, directions, counts)
+    for row, count in enumerate(counts):
+        alone = cylinders(points[:, row, :count], directions[row, :count])
+        assert together[row, :count] == pytest.approx(alone, abs=1e-5)

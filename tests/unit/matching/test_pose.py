@@ -11,7 +11,7 @@ from enrollment.core.fingerprint.described import DescribedTemplates
 from enrollment.core.fingerprint.distortion import bend
 from enrollment.core.fingerprint.matching_parameters import MATCHING
 from enrollment.core.fingerprint.misfit import our_terms, pair_up, their_terms
-from enrollment.core.fingerprint.pose import Motion, best_motion, fit_motions
+from enrollment.core.fingerprint.pose import Motion, best_motion, fit_motions, move_rigidly
 
 Bare = Callable[[NDArray[np.float32], NDArray[np.float32]], DescribedTemplates]
 RNG_SEED = 21
@@ -111,7 +111,8 @@ def test_a_smoothly_stretched_finger_fits_better_once_bent(bare: Bare) -> None:
     still = motion_of(0.0, 0.0, 0.0)
     terms = their_terms(gallery)
     rigid = pair_up(our_terms(points[:, None], headings[:, None], MATCHING.final_tolerance_px), terms)
-    bent, pairing = bend(probe, gallery, terms, still)
+    theirs = gallery.points.reshape(2, -1)
+    bent, pairing = bend(points, move_rigidly(probe, terms, still), theirs, terms, np.arange(1))
     assert pairing.theirs.tolist() == [list(range(25))]
     assert pairing.misfits.mean() < 0.4 * rigid.misfits.mean()
     assert np.abs(bent[:, 0] - stretched).mean() < np.abs(points - stretched).mean()
