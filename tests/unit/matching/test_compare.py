@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from enrollment.core.fingerprint.compare import SAME_FINGER_SCORE, compare
+from enrollment.core.fingerprint.described import describe
+from enrollment.core.fingerprint.gallery import Gallery
 from enrollment.core.fingerprint.matching_parameters import MATCHING
 from enrollment.core.fingerprint.template import FingerprintTemplate, MinutiaKind
 
@@ -165,3 +168,56 @@ def test_any_two_templates_have_a_finite_score_without_a_warning(
         score = compare(first, second)
         assert math.isfinite(score)
         assert score >= 0.0
+
+
+def test_described_templates_score_as_the_templates_do(impressions: Impressions) -> None:
+    a, b = impressions[0][0], impressions[0][1]
+    expected = compare(a, b)
+    for first, second in ((describe(a), describe(b)), (describe(a), b), (a, describe(b))):
+        assert compare(first, second) == pytest.approx(expected, rel=1e-3)
+
+
+NUMBERS = [math.nan, math.inf, -math.inf, 0.0, -1.0, 1e9, -1e9, 3e38, 1e-38]
+
+
+@st.composite
+def bad_templates(draw: st.DrawFn) -> FingerprintTemplate:
+    """What no extractor makes but a caller can: numbers that are none, huge ones, ratings below 0, kinds unheard of."""
+    count = draw(st.sampled_from([1, 3, 4, 30, 60, 255]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+
+    def spoilt(values: NDArray[np.float64]) -> NDArray[np.float32]:
+        share = draw(st.sampled_from([0.0, 0.1, 0.9, 1.0]))
+        bad = rng.random(values.shape) < share
+        return np.where(bad, rng.choice(NUMBERS, values.shape), values).astype(np.float32)
+
+    return FingerprintTemplate(
+        positions=spoilt(rng.uniform(0, 400, (count, 2))),
+        directions=spoilt(rng.uniform(-20, 20, count)),
+        kinds=rng.integers(0, 256, count).astype(np.uint8),
+        reliabilities=spoilt(rng.uniform(-1, 2, count)),
+        size=(400, 400),
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(bad=bad_templates(), other=bad_templates())
+def test_templates_of_nonsense_have_finite_scores_without_a_warning(
+    impressions: Impressions, bad: FingerprintTemplate, other: FingerprintTemplate
+) -> None:
+    good = impressions[0][0]
+    scores = [compare(bad, good), compare(good, bad), compare(bad, bad), compare(bad, other)]
+    scores += Gallery([bad, good, other]).scores(bad).tolist()
+    assert all(math.isfinite(score) and score >= 0.0 for score in scores)
+
+
+def test_minutiae_that_are_nowhere_change_nothing(impressions: Impressions) -> None:
+    good = impressions[0][0]
+    more = FingerprintTemplate(
+        positions=np.concatenate([np.array([[math.nan, 5], [5, math.inf], [1e30, 7]], np.float32), good.positions]),
+        directions=np.concatenate([np.zeros(3, np.float32), good.directions]),
+        kinds=np.concatenate([np.ones(3, np.uint8), good.kinds]),
+        reliabilities=np.concatenate([np.full(3, 9, np.float32), good.reliabilities]),
+        size=good.size,
+    )
+    assert compare(more, impressions[0][1]) == pytest.approx(compare(good, impressions[0][1]), rel=1e-6)

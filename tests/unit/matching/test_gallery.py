@@ -8,6 +8,7 @@ import pytest
 from enrollment.core.errors import InvalidInput
 from enrollment.core.fingerprint.compare import compare
 from enrollment.core.fingerprint.gallery import CHUNK, Gallery
+from enrollment.core.fingerprint.matching_parameters import FILTER
 from enrollment.core.fingerprint.template import FingerprintTemplate
 
 Impressions = list[list[FingerprintTemplate]]
@@ -32,7 +33,10 @@ def test_every_score_is_that_of_compare_in_the_order_given(
     for probe in (impressions[0][0], impressions[3][2], mixed[0]):
         scores = gallery.scores(probe)
         assert scores.dtype == np.float32
-        assert scores == pytest.approx([compare(probe, one) for one in mixed], rel=1e-3, abs=1e-3)
+        each = np.array([compare(probe, one) for one in mixed])
+        ruled_out = scores == 0.0
+        assert scores[~ruled_out] == pytest.approx(each[~ruled_out], rel=1e-3, abs=1e-3)
+        assert each[ruled_out].max(initial=0.0) < 0.5
 
 
 def test_the_mate_ranks_first(impressions: Impressions) -> None:
@@ -48,14 +52,14 @@ def test_templates_added_one_by_one_score_as_if_given(mixed: list[FingerprintTem
     assert np.array_equal(gallery.scores(mixed[5]), Gallery(mixed).scores(mixed[5]))
 
 
-def test_a_removed_template_is_gone_and_the_others_move_up(mixed: list[FingerprintTemplate]) -> None:
+def test_a_removed_template_is_gone_and_the_last_takes_its_index(mixed: list[FingerprintTemplate]) -> None:
     gallery = Gallery(mixed)
     gallery.remove(4)
-    rest = mixed[:4] + mixed[5:]
+    rest = [*mixed[:4], mixed[-1], *mixed[5:-1]]
     assert len(gallery) == len(rest)
     assert gallery.scores(mixed[7]) == pytest.approx(Gallery(rest).scores(mixed[7]), rel=1e-3, abs=1e-3)
     gallery.add(mixed[4])
-    assert gallery.scores(mixed[7])[-1] == pytest.approx(compare(mixed[7], mixed[4]), rel=1e-3, abs=1e-3)
+    assert gallery.scores(mixed[4])[-1] == pytest.approx(compare(mixed[4], mixed[4]), rel=1e-3, abs=1e-3)
 
 
 def test_all_can_be_removed_and_others_added(mixed: list[FingerprintTemplate]) -> None:
@@ -66,6 +70,66 @@ def test_all_can_be_removed_and_others_added(mixed: list[FingerprintTemplate]) -
     for one in mixed:
         gallery.add(one)
     assert gallery.scores(mixed[2]) == pytest.approx(Gallery(mixed).scores(mixed[2]), rel=1e-3, abs=1e-3)
+
+
+def test_ids_stay_with_their_templates(mixed: list[FingerprintTemplate]) -> None:
+    gallery = Gallery(mixed[:4], ["a", "b", None, "d"])
+    assert gallery.add(mixed[4], "e") == gallery.index_of("e") == 4
+    gallery.remove(gallery.index_of("b"))
+    assert gallery.ids == ("a", "e", None, "d")
+    assert gallery.index_of("e") == 1
+    gallery.remove(gallery.index_of("d"))
+    gallery.add(mixed[5], "b")
+    assert gallery.ids == ("a", "e", None, "b")
+    assert int(gallery.scores(mixed[4]).argmax()) == 1
+    with pytest.raises(InvalidInput):
+        gallery.index_of("d")
+
+
+@pytest.mark.parametrize("bad", ["", "a", "x" * 256, "\N{LATIN SMALL LETTER E WITH ACUTE}" * 128, "\ud800"])
+def test_an_id_that_is_taken_or_cannot_be_stored_is_refused(impressions: Impressions, bad: str) -> None:
+    gallery = Gallery(impressions[0][:2], ["a", "b"])
+    with pytest.raises(InvalidInput) as refused:
+        gallery.add(impressions[1][0], bad)
+    assert len(gallery) == 2
+    assert gallery.ids == ("a", "b")
+    assert not bad or bad not in refused.value.facts.values()
+
+
+@pytest.mark.parametrize("ids", [["a"], ["a", "b", "c"], ["a", "a"]])
+def test_ids_that_are_not_one_each_are_refused(impressions: Impressions, ids: list[str]) -> None:
+    with pytest.raises(InvalidInput):
+        Gallery(impressions[0][:2], ids)
+
+
+def test_a_search_ranks_the_mates_first_with_the_scores_of_compare(impressions: Impressions) -> None:
+    gallery = Gallery(impression for finger in impressions for impression in finger[1:])
+    for number, finger in enumerate(impressions):
+        found = gallery.search(finger[0])
+        assert set(found.indices[:2].tolist()) == {2 * number, 2 * number + 1}
+        assert found.scores[:2] == pytest.approx(
+            sorted((compare(finger[0], one) for one in finger[1:]), reverse=True), rel=1e-3
+        )
+        assert (np.diff(found.scores) <= 0.0).all()
+
+
+def test_a_search_keeps_the_share_asked_for_but_never_too_few(impressions: Impressions) -> None:
+    gallery = Gallery([impression for finger in impressions for impression in finger] * 12)
+    assert len(gallery.search(impressions[0][0], kept_share=0.0).indices) == FILTER.least_kept
+    assert len(gallery.search(impressions[0][0], kept_share=0.5).indices) == len(gallery) // 2
+    everything = gallery.search(impressions[0][0], kept_share=1.0)
+    assert sorted(everything.indices.tolist()) == list(range(len(gallery)))
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_share_that_is_none_is_refused(impressions: Impressions, share: float) -> None:
+    with pytest.raises(InvalidInput):
+        Gallery(impressions[0]).search(impressions[0][0], kept_share=share)
+
+
+def test_a_search_in_nothing_or_for_nothing_finds_nothing(impressions: Impressions, laid: Laid) -> None:
+    assert len(Gallery().search(impressions[0][0]).indices) == 0
+    assert not Gallery(impressions[0]).search(laid([])).scores.any()
 
 
 @pytest.mark.parametrize("index", [-1, 2, 99])
