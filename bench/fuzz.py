@@ -100,9 +100,9 @@ def _crash_lines(text: str) -> list[str]:
 
 def table_of(outcomes: list[Outcome]) -> Table:
     """Every target's figures, and the limits that it ran under."""
-    table = Table(title=f"limits: no crash, {TIMEOUT_S} s and {MEMORY_MIB} MiB")
+    table = Table(title=f"limits: no crash, {TIMEOUT_S} s an input, {MEMORY_MIB} MiB")
     table.add_column("target", no_wrap=True)
-    for column in ("runs", "runs/s", "edges", "by seeds", "corpus", "MiB", "of limit", "crashes"):
+    for column in ("runs", "runs/s", "edges", "by seeds", "corpus", "MiB", "crashes"):
         table.add_column(column, justify="right")
     for found in outcomes:
         table.add_row(
@@ -113,7 +113,6 @@ def table_of(outcomes: list[Outcome]) -> Table:
             str(found.seed_edges),
             str(found.corpus),
             str(found.memory_mib),
-            f"{found.memory_mib / MEMORY_MIB:.2f}",
             "0" if found.crash is None else "1",
         )
     return table
@@ -139,7 +138,8 @@ def main() -> int:
     console.print(table_of(outcomes))
     crashed = [outcome for outcome in outcomes if outcome.crash is not None]
     total = sum(outcome.executions for outcome in outcomes)
-    console.print(f"{total:,} runs, {len(crashed)} crashes")
+    most = max(outcome.memory_mib for outcome in outcomes)
+    console.print(f"{total:,} runs, {len(crashed)} crashes; at most {most} MiB, {most / MEMORY_MIB:.2f} of the limit")
     for outcome in crashed:
         console.print(f"{outcome.target} crashes on {outcome.crash}")
     if arguments.json:

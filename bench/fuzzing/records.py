@@ -135,10 +135,12 @@ def compressed(form: ImageForm) -> Callable[[bytes], None]:
 
 
 def png_lines(data: bytes) -> None:
-    """As `compressed`, of the lines that a PNG deflates: its checksums hold, whatever the lines are."""
-    if len(data) < 2:
+    """As `compressed`, of the lines that a PNG deflates: its checksums and sizes hold, whatever the lines are."""
+    if len(data) < 2 or not (data[0] and data[1]):
         return
-    width, height, lines = data[0], data[1], data[2:]
+    width, height = data[0], data[1]
+    octets = height * (1 + width)
+    lines = data[2 : 2 + octets].ljust(octets, b"\0")
     chunks = (
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)),
         (b"IDAT", zlib.compress(lines, 1)),
@@ -156,6 +158,16 @@ def template_of_cbeff(data: bytes) -> None:
     template = cbeff.BiometricInformationTemplate.decode(data)
     require(template.encode() == data, "the template does not come back")
     _ = template.record, template.format, template.biometric_type, template.subtype, template.field(cbeff.CREATED)
+
+
+def content_of_cbeff(data: bytes) -> None:
+    """The octets inside a template: the length around them would hide what they do."""
+    template_of_cbeff(cbeff.DataObject(cbeff.TEMPLATE, data).encode())
+
+
+def header_of_cbeff(data: bytes) -> None:
+    """The octets inside a header, before a record of one octet."""
+    content_of_cbeff(cbeff.DataObject(cbeff.HEADER, data).encode() + cbeff.DataObject(cbeff.DATA, b"x").encode())
 
 
 def group_of_cbeff(data: bytes) -> None:
@@ -222,6 +234,8 @@ RECORD_TARGETS: Final = (
     Target("PNG-lines", png_lines, line_seeds, 1024),
     Target("JPEG-2000", compressed(ImageForm.JPEG_2000), lambda: compressed_seeds(ImageForm.JPEG_2000)),
     Target("CBEFF", template_of_cbeff, cbeff_seeds, 1024),
+    Target("CBEFF-content", content_of_cbeff, lambda: [seed[3:] for seed in cbeff_seeds()], 1024),
+    Target("CBEFF-header", header_of_cbeff, lambda: [next(cbeff_seeds())[5:38]], 1024),
     Target("CBEFF-group", group_of_cbeff, lambda: [golden("cbeff_group")], 1024),
     Target("any-record", anything, record_seeds),
 )
