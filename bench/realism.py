@@ -36,6 +36,7 @@ from bench.truth_errors import Found, TruthErrors, truth_errors
 from enrollment.core.errors import EnrollmentError
 from enrollment.core.fingerprint import FingerprintImage, FingerprintTemplate, Gallery, MinutiaKind, extract
 from firmware_stubs.fingers import Minutiae, Severity, make_impression, make_master
+from firmware_stubs.fingers.patterns import FREQUENCIES
 
 REFERENCES: Final = {
     Severity.NORMAL: ("FVC2002_DB1_B",),
@@ -107,11 +108,16 @@ def real_prints(folder: Path, fingers: int, impressions: int) -> list[Print]:
 
 
 def synthetic_prints(severity: Severity, fingers: int, impressions: int) -> tuple[list[Print], float, float]:
-    """Draw as many; returns also the median milliseconds to grow a master and to draw an impression."""
+    """Draw as many, with classes as frequent as in nature.
+
+    Returns also the median milliseconds to grow a master and to draw an impression.
+    """
     prints, master_ms, impression_ms = [], [], []
+    reached = np.cumsum(list(FREQUENCIES.values()))
     for finger in range(fingers):
+        pattern = list(FREQUENCIES)[int(np.searchsorted(reached, (finger + 0.5) / fingers))]
         began = perf_counter()
-        master = make_master(FIRST_SEED + finger)
+        master = make_master(FIRST_SEED + finger, pattern=pattern)
         master_ms.append(1000.0 * (perf_counter() - began))
         for number in range(impressions):
             began = perf_counter()

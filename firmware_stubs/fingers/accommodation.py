@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 CELL_PX: Final = 16
-SMOOTHNESS: Final = 0.35  # weight of the change in any direction, beside 1 for that along the flow
-SCREEN: Final = 0.012  # weight of the change itself: leaves the period as it was asked for beyond about 9 cells
-MOST: Final = 0.20  # of the period either way; a guess
+SMOOTHNESS: Final = 0.15  # weight of the change in any direction, beside 1 for that along the flow
+SCREEN: Final = 0.004  # weight of the change itself: leaves the period as it was asked for beyond about 16 cells
+MOST: Final = 0.30  # of the period either way; a guess
 _STEPS: Final = 60
 
 
-def relief_of_spread(orientation: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Change of the logarithm of the period that lets ridges of this orientation spread without new ones.
+def accommodate(orientation: NDArray[np.float32], period: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Change a period as little as lets ridges of this orientation spread without new ones.
 
-    orientation: (H, W) float32 radians. Returns (H, W) float32 within +-MOST.
+    orientation: (H, W) float32 radians. period: (H, W) float32 pixels. Returns (H, W) float32 pixels.
     """
     height, width = orientation.shape
     doubled = np.stack([np.cos(2 * orientation), np.sin(2 * orientation)], axis=2)
@@ -45,7 +45,9 @@ def relief_of_spread(orientation: NDArray[np.float32]) -> NDArray[np.float32]:
 
     # div (cos a, sin a) = (-sin a, cos a) . grad a, and grad a = (cos 2a grad sin 2a - sin 2a grad cos 2a) / 2.
     turn_x, turn_y = ((cosine * by(sine) - sine * by(cosine)) / 2 for by in (right, down))
-    spread = along_x * turn_y - along_y * turn_x  # the cells' own length is the weight `steady`
+    logarithm = np.log(cv2.resize(period, (width // CELL_PX, height // CELL_PX), interpolation=cv2.INTER_AREA))
+    widening = steady * (along_x * right(logarithm) + along_y * down(logarithm))
+    spread = along_x * turn_y - along_y * turn_x - widening  # `steady` is in the first two: the length of the cell
 
     def normal_equation(field: NDArray[np.float64]) -> NDArray[np.float64]:
         field_right, field_down = right(field), down(field)
@@ -63,5 +65,7 @@ def relief_of_spread(orientation: NDArray[np.float32]) -> NDArray[np.float32]:
         found, rest = found + length * step, rest - length * image
         before, energy = energy, float((rest * rest).sum())
         step = rest + energy / max(before, 1e-30) * step
-    limited = (MOST * np.tanh(found / MOST)).astype(np.float32)
-    return cv2.resize(limited, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32, copy=False)
+    smooth = cv2.GaussianBlur(found.astype(np.float32), (0, 0), 1.0)  # central differences let neighbours alternate
+    limited = np.float32(MOST) * np.tanh(smooth / np.float32(MOST))
+    change = cv2.resize(limited, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(period * np.exp(change), np.float32)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from firmware_stubs.fingers.noise import smooth_noise, smoothstep
 
-TILED_ITERATIONS: Final = 30
+TILED_ITERATIONS: Final = 21  # more let opposed minutiae meet and vanish: those that the flow forces would be left
 STEERED_ITERATIONS: Final = 2  # before and again after short ridges and lakes are put in
 GAIN: Final = 6.0
 PERIOD_CORRECTION: Final = 1.08  # ridges settle 8 % coarser than the filter
@@ -33,7 +33,7 @@ ORIENTATIONS: Final = 24
 PERIOD_STEP: Final = 0.12  # of a period, between filters
 _REACH: Final = 5  # half-size pixels that a filter reaches beyond its own
 
-SHORT_RIDGES_PER_MM2: Final = 0.012  # islands, lakes and spurs; a guess: they are about a twentieth of the minutiae
+SHORT_RIDGES_PER_MM2: Final = 0.014  # islands, lakes and spurs; a guess: they are about a twentieth of the minutiae
 SHORT_RIDGE_PERIODS: Final = (1.6, 4.0)  # their length
 _NEAR_PX: Final = 26  # half-size pixels within which a short ridge bends its neighbours
 MM_PER_PIXEL: Final = 25.4 / 500

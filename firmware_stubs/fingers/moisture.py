@@ -18,7 +18,8 @@ from firmware_stubs.fingers.noise import smooth_noise, smoothstep
 from firmware_stubs.fingers.skin import Skin, draw_cuts
 
 LEAST_TOUCHING: Final = 0.16  # share of the contact that is ridge in the driest print: nobody presses less
-ROUGHNESS: Final = 0.22  # of the skin's relief, anew in each touch
+BREAKS: Final = (0.3, 1.0)  # how deep a ridge is notched between its units when the skin is neither dry nor wet
+ROUGHNESS: Final = 0.17  # of the skin's relief, anew in each touch
 
 
 def height_over_platen(
@@ -37,7 +38,7 @@ def height_over_platen(
     # A ridge breaks between two of its units first; some units hold together.
     uneven = np.clip(np.float32(0.5) + smooth_noise(random, shape, 5.0, 0.3), 0.05, 1.2)
     gap = (np.float32(1.0) - units) * uneven
-    breaks = random.uniform(0.05, 0.45) / (1.0 + 2.0 * condition.wetness)  # sweat fills the gaps first
+    breaks = random.uniform(*BREAKS) / (1.0 + 2.0 * condition.wetness)  # sweat fills the gaps first
     height -= gap * np.float32(breaks)
     if condition.dryness > 0:
         patchy = np.clip(1.0 + smooth_noise(random, shape, 40.0, 0.4), 0.15, 2.0)

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_stubs.fingers.accommodation import relief_of_spread
+from firmware_stubs.fingers.accommodation import accommodate
 from firmware_stubs.fingers.noise import smooth_noise, smoothstep
 
 MASTER_WIDTH_PX: Final = 416  # what a plain touch can show: 21 x 28 mm
@@ -25,8 +25,12 @@ CENTRE_Y_PX: Final = 0.44 * MASTER_HEIGHT_PX
 PLAIN_SIZE: Final = (MASTER_WIDTH_PX, MASTER_HEIGHT_PX)
 ROLLED_SIZE: Final = (640, 656)  # from nail to nail: 32 x 33 mm
 ARCH_WAVE_PX: Final = 191.0  # an arch rises over half of it and falls over the other
-MIN_PERIOD_PX: Final = 7.0
-MAX_PERIOD_PX: Final = 11.5
+PERIOD_NOISE: Final = 0.45
+PROPORTIONS: Final = 0.10
+LEAN: Final = 0.12
+FLOW_NOISE: Final = 0.09
+MIN_PERIOD_PX: Final = 6.5
+MAX_PERIOD_PX: Final = 12.5
 
 
 class Pattern(Enum):
@@ -81,27 +85,39 @@ def draw_flow(random: np.random.Generator, pattern: Pattern, size: tuple[int, in
     shape = (size[1], size[0])
     centre_x, centre_y = centre_of(size)
     y, x = np.indices(shape, dtype=np.float32)
-    X, Y = x - np.float32(centre_x), np.float32(centre_y) - y
+    broad, long = np.exp(random.normal(0.0, PROPORTIONS, 2))
+    lean = random.normal(0.0, LEAN)
+    Y = (np.float32(centre_y) - y) / np.float32(long)
+    X = (x - np.float32(centre_x)) / np.float32(broad) + np.float32(lean) * Y
     cores, deltas = _draw_singularities(random, pattern)
     if pattern is Pattern.ARCH:
         theta = _arch(random, X, Y)
     else:
         theta = _zero_pole(random, pattern, X + 1j * Y, cores, deltas)
-        theta -= random.uniform(0.3, 0.5) * np.tanh(X / 130) * smoothstep(Y, -60, 150)
-        theta -= 0.22 * np.tanh(X / 120) * smoothstep(Y, 60, 220)
+        theta -= random.uniform(0.25, 0.55) * np.tanh(X / 130) * smoothstep(Y, -60, 150)
+        theta -= random.uniform(0.12, 0.32) * np.tanh(X / 120) * smoothstep(Y, 60, 220)
+    up = np.float32(long) * np.sin(theta)
+    theta = np.arctan2(up, np.float32(broad) * (np.cos(theta) - np.float32(lean / long) * up))
+    period = accommodate(np.asarray(-theta, np.float32), _period(random, X, Y, cores))
+    # What follows is this finger's alone: minutiae that it forces are in no other.
+    period += smooth_noise(random, shape, 60.0, 0.45) + smooth_noise(random, shape, 25.0, PERIOD_NOISE)
     bends = smooth_noise(random, shape, 60.0, 0.075)
     bends += smooth_noise(random, shape, 26.0, 0.05)
     for singularity in (*cores, *deltas):
         bends *= smoothstep(np.hypot(X - singularity.real, Y - singularity.imag), 10.0, 60.0)
-    theta += bends + smooth_noise(random, shape, 130.0, 0.07)
+    theta += bends + smooth_noise(random, shape, 130.0, FLOW_NOISE)
     orientation = np.mod(-theta, np.float32(np.pi))
     orientation[orientation >= np.float32(np.pi)] = 0.0  # a tiny negative angle rounds up to pi
-    period = _period(random, X, Y, cores) * np.exp(relief_of_spread(orientation))
+
+    def place(points: list[complex]) -> NDArray[np.float32]:
+        at = [(centre_x + broad * (z.real - lean * z.imag), centre_y - long * z.imag) for z in points]
+        return np.array(at, np.float32).reshape(-1, 2)
+
     return RidgeFlow(
         orientation,
         np.clip(period, MIN_PERIOD_PX, MAX_PERIOD_PX).astype(np.float32),
-        np.array([(centre_x + z.real, centre_y - z.imag) for z in cores], np.float32).reshape(-1, 2),
-        np.array([(centre_x + z.real, centre_y - z.imag) for z in deltas], np.float32).reshape(-1, 2),
+        place(cores),
+        place(deltas),
     )
 
 
@@ -118,7 +134,7 @@ def _draw_singularities(random: np.random.Generator, pattern: Pattern) -> tuple[
             return [complex(x0, between(-4, 14))], [complex(x0 + between(-20, 20), -between(80, 115))]
         case Pattern.LEFT_LOOP | Pattern.RIGHT_LOOP:
             core = complex(between(-12, 12), between(-8, 14))
-            return [core], [complex(side * between(75, 125), -between(95, 160))]
+            return [core], [complex(side * between(50, 135), -between(60, 165))]
         case Pattern.WHORL:
             tilt = between(-8, 8)
             cores = [complex(tilt, between(9, 26)), complex(-tilt, -between(9, 26))]
@@ -204,5 +220,4 @@ def _period(
     r2 = (X - middle.real) ** 2 + (Y - middle.imag) ** 2
     period = np.float32(random.normal(8.9, 0.6)) - 0.5 * np.exp(-r2 / np.float32(70.0**2))
     period += 1.3 * smoothstep(-Y, 30, 190) - 0.3 * smoothstep(Y, 60, 200)
-    period += smooth_noise(random, X.shape, 60.0, 0.45)
     return period.astype(np.float32, copy=False)
