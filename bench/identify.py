@@ -128,8 +128,8 @@ def main(main_size: int, up_to: int | None, probes: int, keep: float, json_path:
     cv2.setNumThreads(1)
     sizes = sorted({*sizes_up_to(main_size), *sizes_up_to(max(main_size, up_to or 0))})
     console.print(
-        "subjects: each a synthetic finger of its own, drawn from its own seed; minutiae without image; mates are"
-        " another impression of it"
+        "subjects: each a synthetic finger of its own, drawn from its own seed; minutiae without image; probes"
+        " are parts of another impression of it"
     )
     began = perf_counter()
     reference = Gallery([enrolled(subject) for subject in range(LEAST_GALLERY)])

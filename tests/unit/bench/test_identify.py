@@ -59,12 +59,15 @@ def test_every_subject_is_a_finger_of_its_own_and_drawn_again_the_same() -> None
     assert np.array_equal(enrolled(7).positions, enrolled(7).positions)
     assert not np.array_equal(enrolled(7).positions[:3], enrolled(8).positions[:3])
     assert not np.array_equal(enrolled(7).positions[:3], probe(7).positions[:3])
+    shares = [len(probe(subject)) / len(enrolled(subject)) for subject in range(40)]
+    assert 0.5 < np.mean(shares) < 0.8  # of partial prints
 
 
 def test_probes_find_their_mates_among_strangers() -> None:
     gallery = Gallery(enrolled(subject) for subject in range(40))
     result = summarise(40, [search(gallery, probe(subject), 0.5) for subject in range(5)], None, 1.0)
-    assert result.rank1_rate == result.kept_rate == 1.0
+    assert result.rank1_rate >= 0.8
+    assert result.kept_rate >= result.hit_rate
 
 
 def test_a_gallery_with_a_filter_compares_only_what_it_keeps() -> None:
@@ -129,5 +132,5 @@ def test_the_bench_grows_a_gallery_and_fits_its_line(tmp_path: Path) -> None:
     assert [one["subjects"] for one in report["sizes"]] == [1000, 1500]
     assert report["builds"][-1]["distinct"] == 1500
     assert report["growth"]["factor"] > 0.0
-    assert report["sizes"][-1]["rank1_rate"] == 1.0
+    assert report["sizes"][-1]["rank1_rate"] >= 0.5
     assert (tmp_path / "identify.png").read_bytes().startswith(b"\x89PNG")
