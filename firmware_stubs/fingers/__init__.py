@@ -3,6 +3,7 @@
     finger_image(person_finger_seed(person_seed=7, position=2), impression=0)
 
 A master is one finger; an impression is one touch of it. The same seeds give the same pixels in every process.
+Slaps of a hand and rolled prints of the same masters: `slap`, `hand`, `rolled`.
 Method and figures: growth of ridges by flow-steered Gabor filters, minutiae read as residues of the phase.
 """
 

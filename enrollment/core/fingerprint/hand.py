@@ -41,6 +41,7 @@ _LIMIT_OF_PADS: Final = 7  # more are dirt: the largest are looked at
 _UNASSIGNED: Final = -25.0  # log density that a pad costs which is no finger of the hypothesis: that of a very bad fit
 _LEAST_SCALE: Final = 0.5
 _MOST_SCALE: Final = 1.35
+_FAR_OFF: Final = 14.0  # squared deviations
 _ANY_OFFSET_MM2: Final = 1e4
 _CUTTING: Final = frozenset({Edge.LEFT, Edge.TOP, Edge.RIGHT})
 
@@ -131,7 +132,8 @@ def _four(pads: Sequence[Pad], digits: Sequence[int], side: float, p: HandParame
     covariance += math.radians(p.turn_deviation_deg) ** 2 * np.outer(lever, lever)
     off = below - scale * means
     off -= off.mean()
-    total -= 0.5 * float(off @ np.linalg.solve(covariance, off)) + 0.5 * float(np.linalg.slogdet(covariance)[1])
+    squares = min(float(off @ np.linalg.solve(covariance, off)), _FAR_OFF * len(pads))
+    total -= 0.5 * squares + 0.5 * float(np.linalg.slogdet(covariance)[1])
 
     splay = np.array([side * p.splay_deg[digit] for digit in digits])
     found = np.degrees([pad.rotation - turn for pad in pads])
@@ -176,5 +178,6 @@ def _frame(pads: Sequence[Pad]) -> tuple[float, NDArray[np.float64], NDArray[np.
 
 
 def _normal(off: NDArray[np.float64], deviation: NDArray[np.float64] | float) -> float:
-    """Sum of log densities of a normal distribution of zero mean."""
-    return float((-0.5 * np.square(off / deviation) - np.log(deviation) - 0.5 * math.log(math.tau)).sum())
+    """Sum of log densities of a normal distribution of zero mean; far off, the badly found is not unlikelier still."""
+    squares = np.minimum(np.square(off / deviation), _FAR_OFF)
+    return float((-0.5 * squares - np.log(deviation) - 0.5 * math.log(math.tau)).sum())

@@ -101,14 +101,14 @@ def hand_direction(ridges: RidgeMap, p: PadParameters) -> float:
     return float(angles[best] + 0.5 * (before - after) / (before - 2.0 * at + after) * (angles[1] - angles[0]))
 
 
-def find_pads(ridges: RidgeMap, direction: float, p: PadParameters) -> list[Pad]:
+def find_pads(ridges: RidgeMap, direction: float, usual_mm: float, p: PadParameters) -> list[Pad]:
     """Find the fingers' pads, from left to right across the hand.
 
-    direction: of the hand, radians clockwise.
+    direction: of the hand, radians clockwise. usual_mm: breadth of a large finger of those that were asked for.
     """
-    pieces = _part_all(_pieces(ridges, direction, p), ridges.cell_mm, p)
+    pieces = _part_all(_pieces(ridges, direction, p), usual_mm, ridges.cell_mm, p)
     strands = sorted((_strand(piece) for piece in pieces), key=lambda strand: strand.top)
-    usual = p.usual_mm / ridges.cell_mm
+    usual = usual_mm / ridges.cell_mm
     fingers: list[_Strand] = []
     for strand in strands:
         above = next((number for number, finger in enumerate(fingers) if _follows(strand, finger, usual, p)), None)
@@ -185,12 +185,12 @@ def _pieces(ridges: RidgeMap, direction: float, p: PadParameters) -> list[Piece]
     ]
 
 
-def _part_all(pieces: list[Piece], cell_mm: float, p: PadParameters) -> list[Piece]:
+def _part_all(pieces: list[Piece], largest_mm: float, cell_mm: float, p: PadParameters) -> list[Piece]:
     """Part every piece that is two fingers, by a clear seam or because it is broader than one can be."""
-    clear = [part for whole in pieces for part in _part(whole, p.usual_mm, cell_mm, p)]
+    clear = [part for whole in pieces for part in _part(whole, largest_mm, cell_mm, p)]
     breadths = [_breadth(piece) * cell_mm for piece in clear]
-    single = [breadth for breadth in breadths if p.narrowest_mm <= breadth <= p.broad_share * p.usual_mm]
-    usual_mm = min(p.usual_mm, statistics.median_high(single)) if single else p.usual_mm
+    single = [breadth for breadth in breadths if p.narrowest_mm <= breadth <= p.broad_share * largest_mm]
+    usual_mm = min(largest_mm, statistics.median_high(single)) if single else largest_mm
     return [part for whole in clear for part in _part(whole, usual_mm, cell_mm, p)]
 
 

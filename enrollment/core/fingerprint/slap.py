@@ -129,7 +129,7 @@ def look(
     kind, missing = _checked(kind, missing)
     ridges = map_ridges(image, p.grid, p.foreground)
     direction = hand_direction(ridges, p.pad)
-    pads = find_pads(ridges, direction, p.pad)
+    pads = find_pads(ridges, direction, p.pad.thumb_mm if kind is SlapKind.TWO_THUMBS else p.pad.finger_mm, p.pad)
     reading = read_hand(pads, kind, missing, p.hand)
     if reading is None:
         nothing = (SlapFinding(SlapFindingKind.NOTHING_THERE),)

@@ -61,7 +61,8 @@ class PadParameters:
     split_turn_deg: float = 12.0  # of a finger beside its hand, either way
     split_step_deg: float = 3.0
     bare_share: float = 0.2  # here: a seam below it is bare glass: the fingers do not touch
-    usual_mm: float = 17.0  # anthropometry: breadth of a large finger's print, where no other finger tells it
+    finger_mm: float = 17.0  # anthropometry: breadth of a large finger's print, where no other finger tells it
+    thumb_mm: float = 22.5  # anthropometry: the same of thumbs
     single_share: float = 1.2  # here: of the other fingers' breadth; a piece up to it is one finger ...
     valley_share: float = 0.55  # 0.5..0.65, here: ... unless skin falls to this share of both sides in between
     broad_share: float = 1.5  # by reason: a piece so broad is two fingers ...

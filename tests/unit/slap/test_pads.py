@@ -18,7 +18,7 @@ Oval = tuple[float, float, float, float, float]
 def found(image: FingerprintImage) -> tuple[list[Pad], float]:
     ridges = map_ridges(image, SLAP.grid, SLAP.foreground)
     direction = hand_direction(ridges, SLAP.pad)
-    return find_pads(ridges, direction, SLAP.pad), math.degrees(direction)
+    return find_pads(ridges, direction, SLAP.pad.finger_mm, SLAP.pad), math.degrees(direction)
 
 
 def turned(ovals: list[Oval], degrees: float) -> list[Oval]:
