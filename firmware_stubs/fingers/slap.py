@@ -265,7 +265,7 @@ def _inked(
     ink: NDArray[np.float32], down: NDArray[np.float32], pad: NDArray[np.bool_], pad_px: float
 ) -> tuple[float, float]:
     """Where the ink of a pad begins and ends: a light touch leaves none at the tip."""
-    rows = (down[pad] * np.float32(1.0 / _INK_ROW_PX)).astype(np.intp)
+    rows = np.maximum(down[pad] * np.float32(1.0 / _INK_ROW_PX), 0.0).astype(np.intp)  # a ragged tip starts above 0
     counts = np.maximum(np.bincount(rows), 1)
     means = np.bincount(rows, ink[pad]) / counts
     inked = np.flatnonzero(means > _INK_SHARE * np.median(means[means > 0])) if (means > 0).any() else np.zeros(0)

@@ -205,3 +205,12 @@ def test_childs_rolled_print_is_smaller(unrolled: UnrolledFinger) -> None:
 def test_scale_out_of_range_is_refused(unrolled: UnrolledFinger) -> None:
     with pytest.raises(ValueError, match="scale of a finger"):
         make_rolled(unrolled, 0, scale=2.0)
+
+
+def test_many_slaps_have_boxes_no_longer_than_their_pads(fingers: Mapping[int, Master]) -> None:
+    for seed in range(12):
+        hands, kind = draw_hands(seed), SlapKind(13 + seed % 3)
+        for finger in make_slap(fingers, hands, kind, seed).fingers:
+            whole_px = hands.fingers[finger.position].pad_mm * 500.0 / 25.4
+            assert 0.3 * whole_px < finger.size[1] < 1.15 * whole_px
+            assert 0.0 <= finger.visible <= 1.001
