@@ -108,10 +108,12 @@ class _Scores:
     """Of P positions, (P, P) float32 each, 0 where one is not there.
 
     across: of a print (row) with a rolled one (column).
-    any_pair: the highest of two positions, on either side or across; 0 on the diagonal.
+    among: the highest of two positions on one side; 0 on the diagonal.
+    any_pair: the highest of two positions, on one side or across; 0 on the diagonal.
     """
 
     across: NDArray[np.float32]
+    among: NDArray[np.float32]
     any_pair: NDArray[np.float32]
     compared: NDArray[np.bool_]
 
@@ -133,10 +135,12 @@ def _score(
     again = Gallery(rolled[positions[index]] for index in have_rolled)
     for index in have_rolled:
         among[index, have_rolled] = np.maximum(among[index, have_rolled], again.scores(rolled[positions[index]]))
-    pairs = np.maximum(np.maximum(among, across), np.maximum(among, across).T)
+    np.fill_diagonal(among, 0.0)
+    among = np.maximum(among, among.T)
+    pairs = np.maximum(among, np.maximum(across, across.T))
     np.fill_diagonal(pairs, 0.0)
     compared = np.array([position in prints and position in rolled for position in positions])
-    return _Scores(across, pairs, compared)
+    return _Scores(across, among, pairs, compared)
 
 
 def _check(index: int, positions: list[int], scores: _Scores, p: SequenceParameters) -> PositionCheck:
@@ -151,8 +155,9 @@ def _check(index: int, positions: list[int], scores: _Scores, p: SequenceParamet
     matched = own >= p.match_score
     other_matched = other_both and float(scores.across[closest, closest]) >= p.match_score
     if both and not matched and highest >= p.misplaced_score:
-        # Its place in the other set is taken by a finger that is in its own place too, or by one that is not.
-        return say(PositionVerdict.REPEATED if other_matched else PositionVerdict.SWAPPED, closest)
+        # One finger twice on one side, or one that is in its own place too, was captured once more; else it only moved.
+        twice = other_matched or float(scores.among[index, closest]) >= p.misplaced_score
+        return say(PositionVerdict.REPEATED if twice else PositionVerdict.SWAPPED, closest)
     if highest >= p.same_score and (other_matched or not other_both):
         return say(PositionVerdict.REPEATED, closest)
     if not both:
