@@ -6,7 +6,7 @@ share that promises most. What the filter alone takes is measured as a search th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import thread_time
 from typing import Protocol, runtime_checkable
@@ -42,13 +42,6 @@ class FilteringGallery(Protocol):
     def search(self, probe: FingerprintTemplate, kept_share: float) -> Ranking: ...
 
 
-@runtime_checkable
-class ExtendingGallery(Protocol):
-    """A gallery that takes many templates at once, quicker than one by one."""
-
-    def extend(self, templates: Iterable[FingerprintTemplate]) -> None: ...
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
     """rows: (K,) intp, templates that were compared in full. scores: (K,) float32. search_s: CPU time of the thread."""
@@ -70,11 +63,7 @@ def search(gallery: ScoringGallery, probe: FingerprintTemplate, kept_share: floa
 
 def enrol(gallery: Gallery, templates: Sequence[FingerprintTemplate]) -> None:
     """Append templates in the quickest way that the gallery has."""
-    if isinstance(gallery, ExtendingGallery):
-        gallery.extend(templates)
-        return
-    for template in templates:
-        gallery.add(template)
+    gallery.extend(templates)
 
 
 def filter_time(gallery: ScoringGallery, probe: FingerprintTemplate) -> float | None:

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.error_rates import error_curve
-from bench.fingerprint import resolution_of
+from bench.print_sets import resolution_of
 from bench.toy_templates import draw_finger, draw_impression
 from enrollment.core.fingerprint import FingerprintImage, FingerprintTemplate, Gallery, compare, describe, extract
 
