@@ -40,6 +40,10 @@ class Placed:
     theirs: NDArray[np.float32]
     turns: NDArray[np.float32]
 
+    def select(self, rows: NDArray[np.intp]) -> Placed:
+        """Copy those of some gallery templates."""
+        return Placed(self.ours[:, rows], self.theirs[:, rows], self.turns[:, rows])
+
 
 def likeness(probe: NDArray[np.int8], gallery: NDArray[np.int8], counts: NDArray[np.intp]) -> NDArray[np.float32]:
     """Compare all descriptors of a probe with all of C templates.

@@ -10,7 +10,8 @@ both sides; kinds: share of the pairs that agree on ending or bifurcation. Unmat
 so count against a match, and those elsewhere do not.
 
 Bending is most of the work that strangers would cost: a pair whose rigid pose, judged with the wider tolerance, scores
-below MATCHING.bent_from_score is not bent. It gets what strangers keep of such a score on average.
+below MATCHING.bent_from_score is not bent. It gets what strangers keep of such a score on average. One whose candidates
+hardly agree on anything scores 0 before any pose is tried.
 """
 
 from __future__ import annotations
@@ -65,34 +66,38 @@ def compare(a: FingerprintTemplate | DescribedTemplates, b: FingerprintTemplate 
 
 def compare_described(probe: DescribedTemplates, gallery: DescribedTemplates) -> NDArray[np.float32]:
     """Score one described template (C = 1) against C others: (C,) float32, >= 0."""
+    scores = np.zeros(len(gallery), np.float32)
     if not (probe.kinds.shape[1] and gallery.kinds.shape[1]):
-        return np.zeros(len(gallery), np.float32)
+        return scores
     alignment = align(probe, gallery)
-    every = np.arange(len(gallery))
-    theirs_covered = _theirs_covered(probe, gallery, alignment.motion)
-    rigid = alignment.rigid
-    ours_covered = _ours_covered(probe, gallery.polygons, rigid.points)
-    scores = _score(probe, gallery, every, alignment.alike, rigid.pairing, 0.5 * (ours_covered + theirs_covered))
-    promising = np.flatnonzero(scores >= MATCHING.bent_from_score)
-    scores *= MATCHING.rigid_discount
+    rows, rigid = alignment.rows, alignment.rigid
+    if not len(rows):
+        return scores
+    theirs_covered = _theirs_covered(probe, gallery, alignment.motion, rows)
+    overlap = 0.5 * (_ours_covered(probe, gallery.polygons[rows], rigid.points) + theirs_covered)
+    rigid_scores = _score(probe, gallery, rows, alignment.alike, rigid.pairing, overlap)
+    scores[rows] = MATCHING.rigid_discount * rigid_scores
+
+    promising = np.flatnonzero(rigid_scores >= MATCHING.bent_from_score)
     if len(promising):
-        theirs = gallery.points.reshape(2, -1)
-        terms = alignment.terms[promising]
-        bent, pairing = bend(probe.points[:, 0], rigid.select(promising), theirs, terms, promising)
-        ours_covered = _ours_covered(probe, gallery.polygons[promising], bent)
-        overlap = 0.5 * (ours_covered + theirs_covered[promising])
-        scores[promising] = _score(probe, gallery, promising, alignment.alike, pairing, overlap)
+        theirs, terms = gallery.points.reshape(2, -1), alignment.terms[promising]
+        chosen = rows[promising]
+        bent, pairing = bend(probe.points[:, 0], rigid.select(promising), theirs, terms, chosen)
+        overlap = 0.5 * (_ours_covered(probe, gallery.polygons[chosen], bent) + theirs_covered[promising])
+        scores[chosen] = _score(probe, gallery, chosen, alignment.alike, pairing, overlap)
     return scores
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Alignment:
-    """How one probe of N minutiae lies on each of C gallery templates.
+    """How one probe of N minutiae lies on those H of C gallery templates where its candidates agree at all.
 
-    alike: (M, C, N) float32 of `candidates.likeness`. terms: (C, 6, M) float32 of `misfit.their_terms`.
-    motion: shape (C,), carries the probe's points onto the gallery's. rigid: the probe so moved.
+    rows: (H,) intp, which of the C. alike: (M, C, N) float32 of `candidates.likeness`, of all C.
+    terms: (H, 6, M) float32 of `misfit.their_terms`. motion: shape (H,), carries the probe's points onto the gallery's.
+    rigid: the probe so moved, on the H.
     """
 
+    rows: NDArray[np.intp]
     alike: NDArray[np.float32]
     terms: NDArray[np.float32]
     motion: Motion
@@ -105,11 +110,12 @@ def align(probe: DescribedTemplates, gallery: DescribedTemplates) -> Alignment:
     candidates = best_candidates(alike, MATCHING.candidates, gallery.kinds.shape[1])
     placed = place(candidates, probe, gallery)
     agreement = compatibility(placed, candidates.theirs)
-    support, _ = relax(agreement, candidates.similarities, MATCHING.relaxation_steps)
-    hypotheses, trust = grow_hypotheses(agreement, support, placed)
-    terms = their_terms(gallery)
+    support, strength = relax(agreement, candidates.similarities, MATCHING.relaxation_steps)
+    rows = np.flatnonzero(strength >= MATCHING.least_strength)
+    hypotheses, trust = grow_hypotheses(agreement, support[rows], placed.select(rows), rows)
+    terms = their_terms(gallery, rows)
     motion = best_motion(probe, terms, hypotheses, trust)
-    return Alignment(alike, terms, motion, move_rigidly(probe, terms, motion))
+    return Alignment(rows, alike, terms, motion, move_rigidly(probe, terms, motion, rows))
 
 
 def _ours_covered(
@@ -120,10 +126,12 @@ def _ours_covered(
     return covered
 
 
-def _theirs_covered(probe: DescribedTemplates, gallery: DescribedTemplates, motion: Motion) -> NDArray[np.float32]:
-    """Sum the reliability of the others' minutiae that lie on the probe: (C,) float32."""
-    covered = inside(motion.undo(gallery.points), probe.polygons, MATCHING.overlap_margin_px)
-    summed: NDArray[np.float32] = np.einsum("cm,cm->c", covered, gallery.reliabilities)
+def _theirs_covered(
+    probe: DescribedTemplates, gallery: DescribedTemplates, motion: Motion, rows: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    """Sum the reliability of the minutiae of H rows of the gallery that lie on the probe: (H,) float32."""
+    covered = inside(motion.undo(gallery.points[:, rows]), probe.polygons, MATCHING.overlap_margin_px)
+    summed: NDArray[np.float32] = np.einsum("cm,cm->c", covered, gallery.reliabilities[rows])
     return summed
 
 

@@ -116,8 +116,8 @@ class Gallery:
     def scores(self, probe: FingerprintTemplate) -> NDArray[np.float32]:
         """Score the probe against every template, each as `compare(probe, template)` would.
 
-        One that promises less than FILTER.least_promise scores 0, which spares a third of all strangers: on four public
-        sets no pair of mates that scores 0.2 or more was among them.
+        One that promises less than FILTER.least_promise scores 0, which spares a third of all strangers. On four public
+        sets `compare` gives none of the mates among them 0.1 or more, and none of the strangers 1 or more.
         Returns (G,) float32, >= 0.
         """
         described = describe(probe)

@@ -45,6 +45,7 @@ class MatchingParameters:
     rotation_sigma: float = 0.22  # 0.16..0.4, here: difference of the two rotations
     relaxation_steps: int = 1  # here: 2 (study) and more cost 0.1..0.2 points of EER with all three extractors
 
+    least_strength: float = 0.15  # 0..0.15, here: of the support of all candidates; with less the score is 0
     hypotheses: int = 4  # 4..8, here: poses that are tried; 2 costs 0.3 points of EER
     pose_minutiae: int = 32  # 24..60, here: of the probe, the most reliable, that judge the poses; more do no better
     pose_tolerance_px: float = 8.4  # 7..10, here: a distance of so much is a misfit of 1/2

@@ -21,15 +21,14 @@ MOST_MISFIT: Final = 80.0  # exp(-80) is still a normal float32
 _OUT_OF_REACH: Final = np.float32(1e9)  # squared pixels that keep padding from ever being the nearest
 
 
-def their_terms(gallery: DescribedTemplates) -> NDArray[np.float32]:
-    """Return the six terms of each gallery minutia: (C, 6, M) float32."""
-    count, most = gallery.kinds.shape
-    x, y = gallery.points
-    terms = np.empty((count, 6, most), np.float32)
+def their_terms(gallery: DescribedTemplates, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Return the six terms of each minutia of H rows of the gallery: (H, 6, M) float32."""
+    x, y = points = gallery.points[:, rows]
+    terms = np.empty((len(rows), 6, x.shape[1]), np.float32)
     terms[:, 0] = 1.0
-    terms[:, 1] = x * x + y * y + _OUT_OF_REACH * gallery.padding
-    terms[:, 2:4] = gallery.points.transpose(1, 0, 2)
-    terms[:, 4:6] = gallery.headings.transpose(1, 0, 2)
+    terms[:, 1] = x * x + y * y + _OUT_OF_REACH * gallery.padding[rows]
+    terms[:, 2:4] = points.transpose(1, 0, 2)
+    terms[:, 4:6] = gallery.headings[:, rows].transpose(1, 0, 2)
     return terms
 
 
@@ -67,10 +66,10 @@ class Pairing:
         return Pairing(self.theirs[rows], self.misfits[rows], self.mutual[rows])
 
 
-def pair_up(ours: NDArray[np.float32], theirs: NDArray[np.float32], rows: NDArray[np.intp] | None = None) -> Pairing:
+def pair_up(ours: NDArray[np.float32], theirs: NDArray[np.float32], rows: NDArray[np.intp]) -> Pairing:
     """Pair each probe minutia with its nearest; the terms are those of `our_terms` and `their_terms`.
 
-    rows: (C,) which rows of the gallery the terms are of; all unless given.
+    rows: (C,) which rows of the gallery the terms are of.
     """
     misfits = ours.transpose(0, 2, 1) @ theirs
     count, probe, most = misfits.shape
@@ -78,5 +77,5 @@ def pair_up(ours: NDArray[np.float32], theirs: NDArray[np.float32], rows: NDArra
     each = most * np.arange(count * probe).reshape(count, probe)
     least = misfits.ravel()[nearest + each]
     mutual = least <= misfits.min(axis=1).ravel()[nearest + most * np.arange(count)[:, None]]
-    columns = nearest + most * (np.arange(count) if rows is None else rows)[:, None]
+    columns = nearest + most * rows[:, None]
     return Pairing(columns, np.minimum(np.maximum(least, 0.0), MOST_MISFIT), mutual)

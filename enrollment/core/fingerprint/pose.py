@@ -75,10 +75,12 @@ class Rigid:
         return Rigid(self.points[:, rows], self.headings[:, rows], self.pairing.select(rows))
 
 
-def move_rigidly(probe: DescribedTemplates, terms: NDArray[np.float32], motion: Motion) -> Rigid:
-    """Move the probe by a motion for each gallery template; terms: (C, 6, M) of `misfit.their_terms`."""
+def move_rigidly(
+    probe: DescribedTemplates, terms: NDArray[np.float32], motion: Motion, rows: NDArray[np.intp]
+) -> Rigid:
+    """Move the probe by a motion for each of some rows of the gallery; terms: of `misfit.their_terms` for them."""
     points, headings = motion.move(probe.points[:, 0]), motion.turn(probe.headings[:, 0])
-    return Rigid(points, headings, pair_up(our_terms(points, headings, MATCHING.pose_tolerance_px), terms))
+    return Rigid(points, headings, pair_up(our_terms(points, headings, MATCHING.pose_tolerance_px), terms, rows))
 
 
 def fit_motions(
@@ -112,19 +114,21 @@ def grow_hypotheses(
     agreement: NDArray[np.float32],
     support: NDArray[np.float32],
     placed: Placed,
+    rows: NDArray[np.intp],
 ) -> tuple[Motion, NDArray[np.float32]]:
     """Fit one motion around each of the best supported candidates, from those that agree with it.
 
-    agreement: (C, K, K), support: (C, K), of `compatibility`.
-    Returns motions of shape (C, R), R <= MATCHING.hypotheses, and the support of their roots, (C, R) float32.
+    agreement: (C, K, K), support: (H, K), of `compatibility`. placed: of the same H.
+    rows: (H,) which of the C they are.
+    Returns motions of shape (H, R), R <= MATCHING.hypotheses, and the support of their roots, (H, R) float32.
     """
     tried = min(MATCHING.hypotheses, support.shape[1])
     roots = np.argpartition(-support, tried - 1, axis=1)[:, :tried]
-    rows = np.arange(len(roots))[:, None]
-    weights = agreement[rows, roots]
+    each = np.arange(len(roots))[:, None]
+    weights = agreement[rows[:, None], roots]
     weights *= support[:, None, :]
-    motions = fit_motions(weights, placed.ours, placed.theirs, placed.turns[:, rows, roots])
-    return motions, support[rows, roots]
+    motions = fit_motions(weights, placed.ours, placed.theirs, placed.turns[:, each, roots])
+    return motions, support[each, roots]
 
 
 def best_motion(
@@ -140,11 +144,11 @@ def best_motion(
     Returns motions of shape (C,).
     """
     count, tried = hypotheses.cos.shape
-    judges = MATCHING.pose_minutiae
-    points = hypotheses.move(probe.points[:, 0, :judges]).reshape(2, count, -1)
-    headings = hypotheses.turn(probe.headings[:, 0, :judges]).reshape(2, count, -1)
+    judges = min(MATCHING.pose_minutiae, probe.kinds.shape[1])
+    points = hypotheses.move(probe.points[:, 0, :judges]).reshape(2, count, tried * judges)
+    headings = hypotheses.turn(probe.headings[:, 0, :judges]).reshape(2, count, tried * judges)
     misfits = terms.transpose(0, 2, 1) @ our_terms(points, headings, MATCHING.pose_tolerance_px)
-    least = np.clip(misfits.min(axis=1), 0.0, MOST_MISFIT).reshape(count, tried, -1)
+    least = np.clip(misfits.min(axis=1), 0.0, MOST_MISFIT).reshape(count, tried, judges)
     kept = ((np.exp(-least) @ probe.reliabilities[0, :judges]) * np.sqrt(trust)).argmax(axis=1)
     rows = np.arange(count)
     return hypotheses.select((rows, kept))

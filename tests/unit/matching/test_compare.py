@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from enrollment.core.fingerprint.compare import SAME_FINGER_SCORE, compare
+from enrollment.core.fingerprint.compare import SAME_FINGER_SCORE, align, compare
 from enrollment.core.fingerprint.described import describe
 from enrollment.core.fingerprint.gallery import Gallery
 from enrollment.core.fingerprint.matching_parameters import MATCHING
@@ -51,6 +51,22 @@ def test_a_template_against_itself_scores_what_the_formula_says(laid: Laid) -> N
     matched = overlap = 0.6 * count
     expected = matched * count / (overlap + 1.0) * (1.0 + MATCHING.kind_weight)
     assert compare(template, template) == pytest.approx(expected, rel=0.03)
+
+
+def test_an_alignment_tells_the_motion_between_two_templates(impressions: Impressions, moved: Moved) -> None:
+    template = impressions[0][0]
+    probe, other = describe(template), describe(moved(template, 0.4, (12.0, -9.0)))
+    alignment = align(probe, other)
+    assert alignment.rows.tolist() == [0]
+    assert math.atan2(alignment.motion.sin[0], alignment.motion.cos[0]) == pytest.approx(0.4, abs=1e-3)
+    assert alignment.rigid.points[:, 0] == pytest.approx(other.points[:, 0], abs=0.5)
+
+
+def test_where_no_candidates_agree_nothing_is_aligned_and_the_score_is_zero(laid: Laid) -> None:
+    rng = np.random.default_rng(3)
+    ours, theirs = (laid(rng.uniform(0, 400, (5, 2)), rng.uniform(0, math.tau, 5)) for _ in range(2))
+    assert align(describe(ours), describe(theirs)).rows.tolist() == []
+    assert compare(ours, theirs) == 0.0
 
 
 @pytest.mark.parametrize("angle", [0.3, -1.2, math.pi])

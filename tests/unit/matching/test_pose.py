@@ -15,6 +15,7 @@ from enrollment.core.fingerprint.pose import Motion, best_motion, fit_motions, m
 
 Bare = Callable[[NDArray[np.float32], NDArray[np.float32]], DescribedTemplates]
 RNG_SEED = 21
+ONLY = np.arange(1)  # the row of a gallery of one
 
 
 def motion_of(angle: float, east: float, south: float) -> Motion:
@@ -77,7 +78,7 @@ def test_misfit_is_the_distance_and_turn_of_its_definition(bare: Bare) -> None:
         np.array([[[13.0]], [[24.0]]], np.float32), np.array([[[math.cos(turn)]], [[math.sin(turn)]]], np.float32)
     )
     expected = 25.0 / (2 * 5.0**2) + (1 - math.cos(turn)) / MATCHING.direction_tolerance**2
-    assert pair_up(ours, their_terms(gallery)).misfits.item() == pytest.approx(expected, rel=1e-3)
+    assert pair_up(ours, their_terms(gallery, ONLY), ONLY).misfits.item() == pytest.approx(expected, rel=1e-3)
 
 
 def test_only_nearest_neighbours_of_each_other_are_mutual(bare: Bare) -> None:
@@ -85,7 +86,7 @@ def test_only_nearest_neighbours_of_each_other_are_mutual(bare: Bare) -> None:
     ahead = np.stack([along, 0 * along])
     ours = our_terms(np.array([[[0.0, 4.0, 50.0]], [[0.0, 0.0, 0.0]]], np.float32), ahead, 5.0)
     gallery = bare(np.array([[[1.0, 51.0, 90.0]], [[0.0, 0.0, 0.0]]], np.float32), ahead)
-    pairing = pair_up(ours, their_terms(gallery))
+    pairing = pair_up(ours, their_terms(gallery, ONLY), ONLY)
     assert pairing.theirs.tolist() == [[0, 0, 1]]
     assert pairing.mutual.tolist() == [[True, False, True]]
 
@@ -99,7 +100,7 @@ def test_the_hypothesis_that_places_most_minutiae_is_kept(bare: Bare) -> None:
         *(np.stack([getattr(wrong, name), getattr(true, name)], axis=1) for name in ("cos", "sin", "east", "south"))
     )
     probe = bare(points[:, None], headings[:, None])
-    kept = best_motion(probe, their_terms(gallery), both, np.array([[0.5, 0.4]], np.float32))
+    kept = best_motion(probe, their_terms(gallery, ONLY), both, np.array([[0.5, 0.4]], np.float32))
     assert kept.sin.item() == pytest.approx(math.sin(0.4), abs=1e-6)
 
 
@@ -109,10 +110,10 @@ def test_a_smoothly_stretched_finger_fits_better_once_bent(bare: Bare) -> None:
     gallery = bare(stretched[:, None].astype(np.float32), headings[:, None])
     probe = bare(points[:, None], headings[:, None])
     still = motion_of(0.0, 0.0, 0.0)
-    terms = their_terms(gallery)
-    rigid = pair_up(our_terms(points[:, None], headings[:, None], MATCHING.final_tolerance_px), terms)
+    terms = their_terms(gallery, ONLY)
+    rigid = pair_up(our_terms(points[:, None], headings[:, None], MATCHING.final_tolerance_px), terms, ONLY)
     theirs = gallery.points.reshape(2, -1)
-    bent, pairing = bend(points, move_rigidly(probe, terms, still), theirs, terms, np.arange(1))
+    bent, pairing = bend(points, move_rigidly(probe, terms, still, ONLY), theirs, terms, ONLY)
     assert pairing.theirs.tolist() == [list(range(25))]
     assert pairing.misfits.mean() < 0.4 * rigid.misfits.mean()
     assert np.abs(bent[:, 0] - stretched).mean() < np.abs(points - stretched).mean()
