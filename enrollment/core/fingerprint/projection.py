@@ -41,7 +41,7 @@ def project(values: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np
     """
     mean, weights = stored_projection()
     centred = values.reshape(-1, CYLINDER_SIZE) - mean
-    centred.reshape(-1, CELL_COUNT, CYLINDER.slots)[~known.reshape(-1, CELL_COUNT)] = 0.0
+    centred *= np.repeat(known.reshape(-1, CELL_COUNT), CYLINDER.slots, axis=1)
     vectors = centred @ weights
     lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
     vectors *= (MATCHING.descriptor_scale / np.maximum(lengths, _SHORTEST))[:, None]
