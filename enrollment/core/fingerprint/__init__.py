@@ -3,8 +3,9 @@
 from enrollment.core.fingerprint.compare import SAME_FINGER_SCORE, compare
 from enrollment.core.fingerprint.extract import Examination, assess, examine, extract
 from enrollment.core.fingerprint.gallery import Gallery
+from enrollment.core.fingerprint.hints import Place, QualityHint
 from enrollment.core.fingerprint.image import CANON_PPI, FingerprintImage
-from enrollment.core.fingerprint.quality import FingerprintQuality, QualityHint
+from enrollment.core.fingerprint.quality import FingerprintQuality
 from enrollment.core.fingerprint.template import FingerprintTemplate, MinutiaKind
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "FingerprintTemplate",
     "Gallery",
     "MinutiaKind",
+    "Place",
     "QualityHint",
     "assess",
     "compare",
