@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from firmware_stubs.fingers.noise import smooth_noise, smoothstep
 
-TILED_ITERATIONS: Final = 21  # more let opposed minutiae meet and vanish: those that the flow forces would be left
+TILED_ITERATIONS: Final = 18  # more let opposed minutiae meet and vanish: those that the flow forces would be left
 STEERED_ITERATIONS: Final = 2  # before and again after short ridges and lakes are put in
 GAIN: Final = 6.0
-PERIOD_CORRECTION: Final = 1.08  # ridges settle 8 % coarser than the filter
+PERIOD_CORRECTION: Final = 0.97  # ridges settle 3 % finer than the filter
 ALONG_TAPS: Final = np.arange(-3, 4) / 3.0  # in periods
 ALONG_SIGMA: Final = 0.8
 ACROSS_TAPS: Final = np.arange(-5, 6) / 6.0
@@ -30,7 +30,7 @@ ACROSS_SIGMA: Final = 0.42
 
 TILE: Final = 4  # half-size pixels: small products, which no BLAS spreads over threads
 ORIENTATIONS: Final = 24
-PERIOD_STEP: Final = 0.12  # of a period, between filters
+PERIOD_STEP: Final = 0.08  # of a period, between filters
 _REACH: Final = 5  # half-size pixels that a filter reaches beyond its own
 
 SHORT_RIDGES_PER_MM2: Final = 0.014  # islands, lakes and spurs; a guess: they are about a twentieth of the minutiae

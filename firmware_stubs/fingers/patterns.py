@@ -218,6 +218,6 @@ def _period(
     """Finer at the core and the tip, coarser towards the crease of the joint."""
     middle = sum(cores) / len(cores) if cores else 0j
     r2 = (X - middle.real) ** 2 + (Y - middle.imag) ** 2
-    period = np.float32(random.normal(8.9, 0.6)) - 0.5 * np.exp(-r2 / np.float32(70.0**2))
+    period = np.float32(random.normal(8.7, 0.55)) - 0.5 * np.exp(-r2 / np.float32(70.0**2))
     period += 1.3 * smoothstep(-Y, 30, 190) - 0.3 * smoothstep(Y, 60, 200)
     return period.astype(np.float32, copy=False)

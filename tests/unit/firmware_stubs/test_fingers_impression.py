@@ -13,17 +13,22 @@ from firmware_stubs.fingers import (
     DRY,
     GOOD,
     PARTIAL,
+    ROLLED_SIZE,
     WET,
     Condition,
     Impression,
     Master,
     Pattern,
+    Sensor,
+    SensorStyle,
+    Severity,
     finger_image,
     make_impression,
     make_master,
 )
 from firmware_stubs.fingers.condition import draw_condition
 from firmware_stubs.fingers.noise import stream
+from firmware_stubs.fingers.ridge_measure import measure_ridges
 
 MM_PER_PIXEL = 25.4 / 500
 
@@ -154,3 +159,121 @@ def test_finger_image_is_the_pixels_of_the_impression() -> None:
     expected = make_impression(make_master(3), 6).pixels
     assert np.array_equal(finger_image(3, 6), expected)
     assert finger_image(3, 6, size=(384, 289)).shape == (289, 384)
+
+
+def test_every_minutia_knows_which_of_the_masters_it_is(masters: dict[Pattern, Master]) -> None:
+    master = masters[Pattern.WHORL]
+    impression = make_impression(master, 3, severity=Severity.HARD)
+    carried = sampled(impression.to_master, impression.minutiae.positions)
+    assert len(impression.identities) == len(impression.minutiae) > 0
+    assert np.linalg.norm(carried - master.minutiae.positions[impression.identities], axis=1).max() < 0.1
+
+
+@pytest.mark.parametrize("rotation_deg", [0.0, 35.0, 170.0])
+def test_orientation_and_period_of_the_image_are_those_of_the_ridges_in_it(
+    masters: dict[Pattern, Master], rotation_deg: float
+) -> None:
+    clean = Condition(rotation_deg=rotation_deg, traction_px=(12.0, -9.0), torsion_deg=5.0)
+    impression = make_impression(masters[Pattern.RIGHT_LOOP], 5, condition=clean)
+    orientation, period = impression.ridges()
+    x, y = impression.to_master[..., 0], impression.to_master[..., 1]
+    in_image = cv2.remap(impression.master.cosine, x, y, cv2.INTER_CUBIC)
+    measured_orientation, measured_period = measure_ridges(np.clip(in_image, -1, 1).astype(np.float32))
+    inside = cv2.erode(impression.contact.astype(np.uint8), np.ones((31, 31), np.uint8)).astype(bool)
+    off = np.abs(np.mod(orientation - measured_orientation + np.pi / 2, np.pi) - np.pi / 2)
+    assert np.median(off[inside]) < math.radians(1.0)
+    assert np.quantile(off[inside], 0.9) < math.radians(4.0)
+    assert np.quantile(np.abs(period / measured_period - 1)[inside], 0.9) < 0.06
+
+
+@pytest.mark.parametrize("ppi", [250.0, 512.0, 1000.0])
+def test_another_resolution_shows_the_same_touch_in_its_own_pixels(masters: dict[Pattern, Master], ppi: float) -> None:
+    master = masters[Pattern.LEFT_LOOP]
+    usual = make_impression(master, 1, condition=GOOD, sensor=Sensor())
+    size = (round(388 * ppi / 500), round(374 * ppi / 500))
+    other = make_impression(master, 1, condition=GOOD, sensor=Sensor(ppi=ppi), size=size)
+    assert other.pixels.shape == other.contact.shape == size[::-1]
+    shared, here, there = np.intersect1d(usual.identities, other.identities, return_indices=True)
+    assert len(shared) > 0.9 * len(usual.identities)
+    expected = (usual.minutiae.positions[here] + 0.5) * ppi / 500 - 0.5
+    assert np.abs(other.minutiae.positions[there] - expected).max() < 0.6 * max(1.0, ppi / 500)
+    assert np.median(other.ridges()[1][other.contact]) == pytest.approx(
+        ppi / 500 * np.median(usual.ridges()[1][usual.contact]), rel=0.05
+    )
+
+
+@pytest.mark.parametrize("style", list(SensorStyle))
+def test_ridges_are_dark_on_light_whatever_the_sensor(masters: dict[Pattern, Master], style: SensorStyle) -> None:
+    impression = make_impression(masters[Pattern.WHORL], 2, condition=GOOD, sensor=Sensor(style))
+    x, y = impression.to_master[..., 0], impression.to_master[..., 1]
+    crest = cv2.remap(impression.master.cosine, x, y, cv2.INTER_LINEAR)
+    inside = cv2.erode(impression.contact.astype(np.uint8), np.ones((21, 21), np.uint8)).astype(bool)
+    ridge, valley = impression.pixels[inside & (crest > 0.8)], impression.pixels[inside & (crest < -0.8)]
+    assert float(np.median(ridge)) + 50 < float(np.median(valley))
+
+
+def test_thermal_background_is_grey_and_rows_slip(masters: dict[Pattern, Master]) -> None:
+    thermal, optical = (
+        make_impression(masters[Pattern.ARCH], 2, condition=GOOD, sensor=Sensor(style))
+        for style in (SensorStyle.THERMAL_SWEEP, SensorStyle.OPTICAL_WHITE)
+    )
+    assert 70 < np.median(thermal.pixels[:, :25]) < 130
+    assert np.median(optical.pixels[:, :25]) > 245
+    middle = thermal.to_master[:, 194, 0]
+    assert np.ptp(middle - optical.to_master[:, 194, 0]) > 1.0
+
+
+def test_drier_is_only_less_ridge_and_wetter_only_more(masters: dict[Pattern, Master]) -> None:
+    master = masters[Pattern.LEFT_LOOP]
+    shares = [ridge_share(make_impression(master, 8, condition=c)) for c in (DRY, GOOD, WET)]
+    assert shares == sorted(shares)
+    dry = make_impression(master, 8, condition=Condition(dryness=1.5), sensor=Sensor())
+    good = make_impression(master, 8, condition=GOOD, sensor=Sensor())
+    filled = (dry.pixels < 100) & (good.pixels > 180) & good.contact
+    assert filled.sum() < 0.01 * good.contact.sum()
+
+
+def test_drawn_touch_with_hardly_any_ridge_is_drawn_anew(masters: dict[Pattern, Master]) -> None:
+    for seed in range(40):
+        impression = make_impression(masters[Pattern.ARCH], seed, severity=Severity.HARD, size=(120, 120))
+        assert impression.contact.any()
+
+
+def test_ghost_is_another_finger_where_one_is_given(masters: dict[Pattern, Master]) -> None:
+    left = Condition(ghost=0.3)
+    clean, own, other = (
+        make_impression(masters[Pattern.WHORL], 6, condition=c, sensor=Sensor(), ghost_of=ghost_of)
+        for c, ghost_of in ((GOOD, None), (left, None), (left, masters[Pattern.ARCH]))
+    )
+    outside = ~clean.contact
+    assert clean.pixels[outside].mean() > own.pixels[outside].mean() + 1
+    assert not np.array_equal(own.pixels, other.pixels)
+    assert np.array_equal(own.minutiae.positions, clean.minutiae.positions)
+
+
+def test_hard_is_harder_than_normal() -> None:
+    def spread(severity: Severity) -> float:
+        drawn = [draw_condition(stream(seed, "condition"), severity) for seed in range(300)]
+        return float(np.mean([c.dryness + c.wetness + abs(c.torsion_deg) / 10 for c in drawn]))
+
+    assert spread(Severity.NORMAL) < spread(Severity.MIXED) < spread(Severity.HARD)
+
+
+@pytest.mark.parametrize("bad", [{"dryness": -0.1}, {"wetness": 2.1}, {"coverage": 0.0}, {"ghost": 0.6}, {"noise": -1}])
+def test_condition_out_of_range_is_refused(bad: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        Condition(**bad)  # type: ignore[arg-type]
+
+
+def test_sensor_of_an_impossible_resolution_is_refused() -> None:
+    with pytest.raises(ValueError, match="ppi"):
+        Sensor(ppi=50.0)
+
+
+def test_rolled_master_shows_a_whole_finger_on_a_large_sensor() -> None:
+    master = make_master(77, pattern=Pattern.WHORL, size=ROLLED_SIZE)
+    impression = make_impression(master, 0, condition=GOOD, size=(600, 600))
+    assert master.cosine.shape == ROLLED_SIZE[::-1]
+    middle = impression.to_master[300, 300]
+    assert np.abs(middle - np.array(master.centre)).max() < 5.0
+    assert len(impression.minutiae) > 20

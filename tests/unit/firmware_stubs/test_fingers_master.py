@@ -182,3 +182,22 @@ def test_person_or_position_that_cannot_be_is_refused(person: int, position: int
 def test_negative_seed_is_refused() -> None:
     with pytest.raises(ValueError, match="negative"):
         make_master(-1)
+
+
+@pytest.mark.parametrize("size", [(416, 561), (400, 560), (4096, 560)])
+def test_master_of_an_impossible_size_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="multiples of 16"):
+        make_master(1, size=size)
+
+
+def test_cores_and_deltas_are_where_the_flow_turns(masters: dict[Pattern, Master]) -> None:
+    angle = np.linspace(0, 2 * np.pi, 180, endpoint=False)
+    for pattern, count in ((Pattern.ARCH, 0), (Pattern.LEFT_LOOP, 1), (Pattern.DOUBLE_LOOP, 2)):
+        master = masters[pattern]
+        assert len(master.cores) == len(master.deltas) == count
+        for points, turn in ((master.cores, 1), (master.deltas, -1)):
+            for x, y in points:
+                ring = np.rint([y + 12 * np.sin(angle), x + 12 * np.cos(angle)]).astype(int)
+                doubled = 2 * master.orientation[ring[0], ring[1]]
+                steps = np.angle(np.exp(1j * (np.roll(doubled, -1) - doubled)))
+                assert round(float(steps.sum()) / (2 * np.pi)) == turn
