@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from enrollment.core.errors import ImageTooLarge, ImageTooSmall, InvalidImage
 from enrollment.core.fingerprint.image import FingerprintImage
 from enrollment.core.fingerprint.slap_parameters import ForegroundParameters, GridParameters
-from enrollment.core.fingerprint.tiles import FloatArray, smooth, tile_means
+from enrollment.core.fingerprint.tiles import FloatArray, disc, smooth, tile_means
 
 _MM_IN_AN_INCH = 25.4
 _LEAST_INK = 1.0  # grey level
@@ -133,8 +133,3 @@ def _skin(strength: FloatArray, ink: FloatArray, p: ForegroundParameters) -> NDA
     strong[labels[(strength > p.strong_share) & (opened > 0)]] = 1
     strong[0] = 0
     return np.asarray(strong[labels], np.uint8)
-
-
-def disc(side: int) -> NDArray[np.uint8]:
-    """Return a round structuring element."""
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment.core.fingerprint.parameters import SegmentParameters
-from enrollment.core.fingerprint.tiles import FloatArray, percentile, smooth
+from enrollment.core.fingerprint.tiles import FloatArray, disc, percentile, smooth
 
 
 def segment(
@@ -33,13 +33,9 @@ def segment(
     found = explained * coherence > parameters.least_ridgeness
     found &= contrast > parameters.least_contrast * level
     found &= ~dead
-    opened = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, _disc(parameters.opening_tiles))
-    closed = np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, _disc(parameters.closing_tiles)), np.uint8)
+    opened = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, disc(parameters.opening_tiles))
+    closed = np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, disc(parameters.closing_tiles)), np.uint8)
     return _filled(_largest(closed, parameters), parameters.least_area_tiles)
-
-
-def _disc(side: int) -> NDArray[np.uint8]:
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
 
 
 def _largest(mask: NDArray[np.uint8], parameters: SegmentParameters) -> NDArray[np.bool_]:

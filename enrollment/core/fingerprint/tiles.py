@@ -56,6 +56,11 @@ def sample(field: FloatArray, x: FloatArray, y: FloatArray, tile: int) -> FloatA
     return np.concatenate(reads).astype(np.float32, copy=False)[:, 0]
 
 
+def disc(side: int) -> NDArray[np.uint8]:
+    """Return a round structuring element."""
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
+
+
 def percentile(values: FloatArray, percent: float) -> float:
     """Return the element below which `percent` of the values lie; quicker than numpy's interpolating one."""
     flat = values.ravel()
