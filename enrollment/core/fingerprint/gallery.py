@@ -200,8 +200,8 @@ class Gallery:
         """Copy the cells of waves to behind those that are here, and return where that is."""
         first, kept = self._cells, self._rows.waves
         if first + len(cells) > len(kept.cells):
-            kept = kept.select(slice(0, self._size)).gathered()
-            first = len(kept.cells)
+            kept = kept.select(slice(0, self._size))
+            first = kept.taken
             waves = kept.gathered(capacity=2 * first + len(cells))
             self._rows.waves.starts[: self._size] = waves.starts
             self._rows = replace(self._rows, waves=replace(self._rows.waves, cells=waves.cells))

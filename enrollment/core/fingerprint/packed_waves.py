@@ -29,6 +29,11 @@ class PackedWaves:
     origins: NDArray[np.float32]
     pitches: NDArray[np.float32]
 
+    @property
+    def taken(self) -> int:
+        """How many cells are somebody's."""
+        return int((self.rows * self.cols).sum())
+
     def select(self, chosen: Rows) -> PackedWaves:
         """Take some of the templates; the cells stay where they are."""
         return PackedWaves(
@@ -49,12 +54,20 @@ class PackedWaves:
         self.pitches[:] = given.pitches
 
     def gathered(self, capacity: int = 0) -> PackedWaves:
-        """Copy the cells that are somebody's to one behind the other, with room for at least `capacity`."""
-        lengths = self.rows * self.cols
+        """Bring the cells that are somebody's one behind the other, with room for at least `capacity`.
+
+        They are viewed where they lie so already and no more room is wanted, else copied.
+        """
+        lengths, total = self.rows * self.cols, self.taken
         starts = np.cumsum(lengths) - lengths
-        total = int(lengths.sum())
-        cells = np.zeros((max(total, capacity), 4), np.uint8)
-        cells[:total] = self.cells[np.repeat(self.starts - starts, lengths) + np.arange(total)]
+        if np.array_equal(starts, self.starts):
+            cells = self.cells[:total]
+        else:
+            cells = self.cells[np.repeat(self.starts - starts, lengths) + np.arange(total)]
+        if capacity > total:
+            roomy = np.zeros((capacity, 4), np.uint8)
+            roomy[:total] = cells
+            cells = roomy
         return PackedWaves(cells, starts, self.rows, self.cols, self.origins, self.pitches)
 
 
