@@ -93,10 +93,11 @@ def compare_described(one: Probe, gallery: DescribedTemplates) -> NDArray[np.flo
     found = _score(probe, gallery, rows, alignment.alike, rigid.pairing, 0.5 * (ours_covered + theirs_covered))
     promising = np.flatnonzero(found >= MATCHING.bent_from_score)
     found *= MATCHING.rigid_discount
-    if one.has_ridges:
-        found *= np.where(gallery.waves.rows[rows] > 0, _gain(np.float32(WAVES.strangers_agreement)), np.float32(1.0))
+    agreed = np.full(len(rows), WAVES.strangers_agreement, np.float32)  # until an overlay tells
     if len(promising):
-        found[promising] = _closer(one, gallery, alignment, promising, theirs_covered[promising])
+        found[promising], agreed[promising] = _closer(one, gallery, alignment, promising, theirs_covered[promising])
+    if one.has_ridges:
+        found *= np.where(gallery.waves.rows[rows] > 0, _gain(agreed), np.float32(1.0))
     scores = np.zeros(len(gallery), np.float32)
     np.maximum.at(scores, rows, found)
     return scores
@@ -108,28 +109,29 @@ def _closer(
     alignment: Alignment,
     chosen: NDArray[np.intp],
     theirs_covered: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """Score some of the poses of an alignment, bent and, where both sides have ridges, overlaid: (H,) float32."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Bend some of the poses of an alignment and, where both sides have ridges, overlay those that still promise.
+
+    Returns the scores of their minutiae, and how the ridges agree (strangers' where they are not overlaid): (H,) each.
+    """
     probe, rows = one.described, alignment.rows[chosen]
     rigid, terms = alignment.rigid.select(chosen), alignment.terms[rows]
     bent, pairing = bend(probe.points[:, 0], rigid, gallery.points.reshape(2, -1), terms, rows)
     ours_covered = _ours_covered(probe, gallery.polygons[rows], bent)
     found = _score(probe, gallery, rows, alignment.alike, pairing, 0.5 * (ours_covered + theirs_covered))
-    if one.has_ridges:
-        with_ridges = gallery.waves.rows[rows] > 0
-        overlaid = np.flatnonzero(with_ridges & (found >= WAVES.from_score))
-        agreed = np.full(len(rows), WAVES.strangers_agreement, np.float32)
-        if len(overlaid):
-            motions, bends = alignment.motions.select(chosen[overlaid]), (bent - rigid.points)[:, overlaid]
-            needed = np.float32(WAVES.even_agreement) + np.log(WAVES.least_score / found[overlaid]) / WAVES.slope
-            agreed[overlaid] = agreement(one.ridges, gallery.waves, rows[overlaid], motions, bends, needed)
-        found *= np.where(with_ridges, _gain(agreed), np.float32(1.0))
-    return found
+    agreed = np.full(len(rows), WAVES.strangers_agreement, np.float32)
+    overlaid = np.flatnonzero(one.has_ridges & (gallery.waves.rows[rows] > 0) & (found >= WAVES.from_score))
+    if len(overlaid):
+        motions, bends = alignment.motions.select(chosen[overlaid]), (bent - rigid.points)[:, overlaid]
+        needed = np.float32(WAVES.even_agreement) + np.log(WAVES.least_score / found[overlaid]) / WAVES.slope
+        agreed[overlaid] = agreement(one.ridges, gallery.waves, rows[overlaid], motions, bends, needed)
+    return found, agreed
 
 
-def _gain(agreed: NDArray[np.float32] | np.float32) -> NDArray[np.float32]:
+def _gain(agreed: NDArray[np.float32]) -> NDArray[np.float32]:
     """What an agreement of ridges multiplies a score by."""
-    return np.exp(np.float32(WAVES.slope) * (agreed - np.float32(WAVES.even_agreement)))
+    gain: NDArray[np.float32] = np.exp(np.float32(WAVES.slope) * (agreed - np.float32(WAVES.even_agreement)))
+    return gain
 
 
 @dataclass(frozen=True, slots=True, eq=False)

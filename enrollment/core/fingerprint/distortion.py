@@ -24,7 +24,7 @@ def bend(
     rows: (H,) which of the C they are.
     Returns where the probe's minutiae end, (2, H, N) float32, and their final pairing.
     """
-    neighbours = _neighbourhood(points)
+    neighbours = neighbourhood(points, points)
     bent, pairing = placed.points, placed.pairing
     for step in range(MATCHING.distortion_steps):
         if step:
@@ -35,9 +35,12 @@ def bend(
     return bent, pair_up(our_terms(bent, placed.headings, MATCHING.final_tolerance_px), terms, rows)
 
 
-def _neighbourhood(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Weigh how much each minutia tells of the displacement of another: (N, N) float32."""
-    x, y = points[:, :, None] - points[:, None, :]
+def neighbourhood(minutiae: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Weigh how much each of M minutiae tells of the displacement of each of N points: (M, N) float32.
+
+    minutiae: (2, M) float32, points: (2, N) float32, pixels.
+    """
+    x, y = minutiae[:, :, None] - points[:, None, :]
     near = np.maximum(1.0 - (x * x + y * y) / MATCHING.distortion_reach_px**2, 0.0)
     near *= near
     near *= near

@@ -71,8 +71,6 @@ class WaveParameters:
 
     sigmas_cells: tuple[float, ...] = (2.0, 1.25, 1.0)  # here: of the smooth displacement, step by step
     stiffness: float = 2.5e-4  # turns a pixel squared: prior for no displacement
-    reach_px: float = 130.0  # as distortion_reach_px: as far as one minutia pulls
-    prior: float = 0.5  # as distortion_prior
     from_score: float = 0.15  # 0..0.2, here: of the minutiae; a pair below it is not overlaid
     strangers_agreement: float = 0.2  # here: median of strangers'; what a pair that is not overlaid is taken to have
     even_agreement: float = 0.4  # here: neither for nor against; scores keep the scale that they have without ridges

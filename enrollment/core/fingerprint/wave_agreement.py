@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.core.fingerprint.matching_parameters import WAVES
+from enrollment.core.fingerprint.distortion import neighbourhood
+from enrollment.core.fingerprint.matching_parameters import MATCHING, WAVES
 from enrollment.core.fingerprint.packed_waves import PackedWaves
 from enrollment.core.fingerprint.pose import Motion
 from enrollment.core.fingerprint.wave_map import decode
@@ -54,9 +55,8 @@ def lay_out(probe: PackedWaves, minutiae: FloatArray) -> LaidOut:
     start = int(probe.starts[0])
     waves_x, waves_y, phases, weights = decode(probe.cells[start : start + rows * cols])
     spreads = tuple((_gauss(rows, sigma), _gauss(cols, sigma)) for sigma in WAVES.sigmas_cells)
-    across = np.square(points[0] - minutiae[0][:, None]) + np.square(points[1] - minutiae[1][:, None])
-    near = np.square(np.square(np.maximum(1.0 - across / np.float32(WAVES.reach_px**2), 0.0)))
-    pulls = near / (near.sum(axis=0) + np.float32(WAVES.prior))
+    near = neighbourhood(minutiae, points)
+    pulls = near / (near.sum(axis=0) + np.float32(MATCHING.distortion_prior))
     return LaidOut(points, np.stack([waves_x, waves_y]), phases, weights, spreads, pulls)
 
 
