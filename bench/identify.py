@@ -31,7 +31,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from bench.gallery_search import enrol, filter_time, search
+from bench.gallery_search import filter_time, search
 from bench.identify_plot import plot
 from bench.identify_results import Build, SizeResult, line_of, steadied, summarise
 from bench.identify_table import show
@@ -67,7 +67,7 @@ class Enrollment:
             block = range(enrolled_before, min(enrolled_before + BLOCK, subjects))
             templates = [enrolled(subject) for subject in block]
             drawn = thread_time()
-            enrol(self.gallery, templates)
+            self.gallery.extend(templates)
             self._add_s += thread_time() - drawn
             self._draw_s += drawn - began
             for template in templates:

@@ -18,24 +18,6 @@ from bench.synthetic_subjects import enrolled, probe
 from enrollment.core.fingerprint import FingerprintTemplate, Gallery
 
 
-class RankedGallery:
-    """A gallery whose first filter is the full comparison itself: what it keeps is known without it."""
-
-    def __init__(self, gallery: Gallery) -> None:
-        self.gallery = gallery
-
-    def __len__(self) -> int:
-        return len(self.gallery)
-
-    def scores(self, probe: FingerprintTemplate) -> NDArray[np.float32]:
-        return self.gallery.scores(probe)
-
-    def search(self, probe: FingerprintTemplate, kept_share: float) -> Kept:
-        scores = self.gallery.scores(probe)
-        best = np.argsort(-scores)[: max(1, round(kept_share * len(scores)))]
-        return Kept(best, scores[best])
-
-
 class AllGallery:
     """A gallery that has no filter."""
 
@@ -47,6 +29,18 @@ class AllGallery:
 
     def scores(self, probe: FingerprintTemplate) -> NDArray[np.float32]:
         return self.gallery.scores(probe)
+
+
+class RankedGallery(AllGallery):
+    """A gallery whose first filter is the full comparison itself: what it keeps is known without it."""
+
+    def promises(self, probe: FingerprintTemplate) -> NDArray[np.float32]:
+        return self.scores(probe)
+
+    def search(self, probe: FingerprintTemplate, kept_share: float) -> Kept:
+        scores = self.promises(probe)
+        best = np.argsort(-scores)[: max(1, round(kept_share * len(scores)))]
+        return Kept(best, scores[best])
 
 
 @dataclass(frozen=True)
