@@ -22,14 +22,13 @@ import click
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
 from bench.error_rates import error_curve
-from bench.print_sets import resolution_of
+from bench.print_sets import find_sets
 from bench.toy_templates import draw_finger, draw_impression
-from enrollment.core.fingerprint import FingerprintImage, FingerprintTemplate, Gallery, compare, describe, extract
+from enrollment.core.fingerprint import FingerprintTemplate, Gallery, compare, describe, extract
 
 SEED: Final = 11
 DRAWN_FINGERS: Final = 60
@@ -43,14 +42,9 @@ LIMITS: Final = {"full": 10_000.0, "first look": 100_000.0, "one to one": 1_500.
 
 def read_sets(data: Path) -> tuple[list[FingerprintTemplate], list[str]]:
     """Extract all images; returns the templates and the finger of each."""
-    templates, fingers = [], []
-    for folder in sorted(path for path in data.iterdir() if path.is_dir()):
-        for path in sorted(one for one in folder.iterdir() if one.suffix.lower() in {".tif", ".png"}):
-            with Image.open(path) as opened:
-                image = FingerprintImage(np.asarray(opened.convert("L")), resolution_of(folder.name))
-            templates.append(extract(image))
-            fingers.append(f"{folder.name}/{path.stem.rsplit('_', 1)[0]}")
-    return templates, fingers
+    sets = find_sets(data, None)
+    templates = [extract(prints.image(number)) for prints in sets for number in range(len(prints.paths))]
+    return templates, [f"{prints.name}/{finger}" for prints in sets for finger in prints.fingers]
 
 
 def draw_sets(rng: np.random.Generator) -> tuple[list[FingerprintTemplate], list[str]]:

@@ -25,13 +25,12 @@ import cv2
 import nbis
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from bench.error_rates import error_curve
-from bench.print_sets import resolution_of
+from bench.print_sets import PrintSet, find_sets
 from bench.truth_errors import Found, TruthErrors, truth_errors
 from enrollment.core.errors import EnrollmentError
 from enrollment.core.fingerprint import FingerprintImage, FingerprintTemplate, Gallery, MinutiaKind, extract
@@ -94,17 +93,14 @@ class Figures:
     nfiq2_ms: float = field(compare=False)
 
 
-def real_prints(folder: Path, fingers: int, impressions: int) -> list[Print]:
+def real_prints(prints: PrintSet, fingers: int, impressions: int) -> list[Print]:
     """Read the first fingers and impressions of a set."""
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in {".tif", ".tiff", ".png", ".bmp"})
-    names = sorted({path.stem.rsplit("_", 1)[0] for path in paths})[:fingers]
-    prints = []
-    for name in names:
-        for path in [path for path in paths if path.stem.rsplit("_", 1)[0] == name][:impressions]:
-            with Image.open(path) as opened:
-                pixels = np.asarray(opened.convert("L"))
-            prints.append(Print(pixels, resolution_of(folder.name), f"{folder.name} {name}"))
-    return prints
+    found = []
+    for finger in range(fingers):
+        for number in np.flatnonzero(prints.fingers == finger)[:impressions]:
+            image = prints.image(int(number))
+            found.append(Print(image.pixels, image.resolution_ppi, f"{prints.name} {finger}"))
+    return found
 
 
 def synthetic_prints(severity: Severity, fingers: int, impressions: int) -> tuple[list[Print], float, float]:
@@ -294,13 +290,11 @@ def main(
     console = Console()
     wanted = [one for one in REFERENCES if not severities or one.value in severities]
     names = sorted({name for severity in wanted for name in REFERENCES[severity]})
-    missing = [name for name in names if not (data / name).is_dir()]
-    if missing:
-        raise click.UsageError(f"no such set in {data}: {', '.join(missing)}")
+    found = find_sets(data, ",".join(names))
     out.mkdir(parents=True, exist_ok=True)
     cv2.setNumThreads(1)
     quiet = not console.is_terminal
-    sets = {name: real_prints(data / name, fingers, impressions) for name in names}
+    sets = {prints.name: real_prints(prints, fingers, impressions) for prints in found}
     report: dict[str, Any] = {}
     pairs = []
     for severity in wanted:

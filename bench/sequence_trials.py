@@ -7,17 +7,17 @@ exchanged, one finger rolled at two positions, a hand of another person.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
-from PIL import Image
 
+from bench.print_sets import PrintSet
 from enrollment.core.fingerprint import (
     FingerprintImage,
     FingerprintTemplate,
+    PositionCheck,
     PositionVerdict,
     SequenceReport,
     SlapKind,
@@ -102,11 +102,7 @@ def try_session(session: Session, random: np.random.Generator, draws: int) -> Co
             if not all(position in stranger for position in group):
                 continue
             mixed = {**session.prints, **{position: stranger[position] for position in group}}
-            checks = {check.position: check for check in check_sequence(mixed, session.rolled).checks}
-            name = "other thumbs" if kind is SlapKind.TWO_THUMBS else "other hand"
-            wrong = all(checks[position].verdict is PositionVerdict.OTHER_PERSON for position in group)
-            tally.update({f"{name} of": 1, name: wrong, f"{name}, noticed of": 1})
-            tally.update({f"{name}, noticed": _noticed(checks, group)})
+            _count_other_person(check_sequence(mixed, session.rolled), kind, tally)
     return tally
 
 
@@ -121,32 +117,37 @@ def _count_in_order(report: SequenceReport, tally: Counter[str]) -> None:
         tally.update({"hands alarmed of": 1, "hands alarmed": PositionVerdict.OTHER_PERSON in verdicts})
 
 
-def _noticed(checks: Mapping[int, object], positions: Sequence[int]) -> bool:
+def _count_other_person(report: SequenceReport, kind: SlapKind, tally: Counter[str]) -> None:
+    """Count a report in which the prints of one slap are another person's."""
+    checks, group = {check.position: check for check in report.checks}, FINGERS_OF[kind]
+    name = "other thumbs" if kind is SlapKind.TWO_THUMBS else "other hand"
+    wrong = all(checks[position].verdict is PositionVerdict.OTHER_PERSON for position in group)
+    tally.update({f"{name} of": 1, name: wrong, f"{name}, noticed of": 1})
+    tally.update({f"{name}, noticed": _noticed(checks, group)})
+
+
+def _noticed(checks: Mapping[int, PositionCheck], positions: Sequence[int]) -> bool:
     """No position that is wrong was called a match."""
-    return not any(getattr(checks[position], "verdict", None) is PositionVerdict.MATCHES for position in positions)
+    return not any(checks[position].verdict is PositionVerdict.MATCHES for position in positions)
 
 
-def public_sessions(
-    folder: Path, random: np.random.Generator, count: int, read: Callable[[Path], FingerprintTemplate]
-) -> list[Session]:
+def public_sessions(prints: PrintSet, random: np.random.Generator, count: int) -> list[Session]:
     """Make people of a public set's ten fingers of eight impressions.
 
     The ten fingers, in an order drawn anew for each session, stand for the positions of one person; impressions a, b
     and c of each are its print, its rolled print and the rolled print once more.
     """
-    names = sorted({path.stem.rsplit("_", 1)[0] for path in folder.glob("*_*.tif")})
-    impressions = sorted({int(path.stem.rsplit("_", 1)[1]) for path in folder.glob("*_*.tif")})
-    templates = {name: {number: read(folder / f"{name}_{number}.tif") for number in impressions} for name in names}
+    numbers = [np.flatnonzero(prints.fingers == finger) for finger in np.unique(prints.fingers)]
+    templates = [[extract(prints.image(int(number))) for number in finger] for finger in numbers]
     sessions = []
     for _ in range(count):
-        order = [names[index] for index in random.permutation(len(names))]
-        a, b, c = (int(number) for number in random.choice(impressions, 3, replace=False))
-        fingers = dict(zip(POSITIONS, order, strict=True))
+        fingers = dict(zip(POSITIONS, random.permutation(len(templates)), strict=True))
+        a, b, c = random.choice(min(map(len, templates)), 3, replace=False)
         sessions.append(
             Session(
-                prints={position: templates[name][a] for position, name in fingers.items()},
-                rolled={position: templates[name][b] for position, name in fingers.items()},
-                again={position: templates[name][c] for position, name in fingers.items()},
+                prints={position: templates[finger][a] for position, finger in fingers.items()},
+                rolled={position: templates[finger][b] for position, finger in fingers.items()},
+                again={position: templates[finger][c] for position, finger in fingers.items()},
                 strangers=(),
             )
         )
@@ -160,18 +161,6 @@ def public_strangers(sessions: Sequence[Session]) -> Counter[str]:
         for kind, group in FINGERS_OF.items():
             outside = [position for position in POSITIONS if position not in group][: len(group)]
             prints = {position: session.prints[other] for position, other in zip(group, outside, strict=True)}
-            checks = {
-                check.position: check
-                for check in check_sequence(prints, {position: session.rolled[position] for position in group}).checks
-            }
-            name = "other thumbs" if kind is SlapKind.TWO_THUMBS else "other hand"
-            wrong = all(checks[position].verdict is PositionVerdict.OTHER_PERSON for position in group)
-            tally.update({f"{name} of": 1, name: wrong, f"{name}, noticed of": 1})
-            tally.update({f"{name}, noticed": _noticed(checks, group)})
+            rolled = {position: session.rolled[position] for position in group}
+            _count_other_person(check_sequence(prints, rolled), kind, tally)
     return tally
-
-
-def read_print(path: Path, ppi: float) -> FingerprintTemplate:
-    """Extract one image file."""
-    with Image.open(path) as opened:
-        return extract(FingerprintImage(np.asarray(opened.convert("L")), ppi))

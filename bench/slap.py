@@ -27,12 +27,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from bench.print_sets import resolution_of
+from bench.print_sets import find_sets
 from bench.sequence_trials import (
     Session,
     public_sessions,
     public_strangers,
-    read_print,
     session_prints,
     session_rolled,
     try_session,
@@ -183,17 +182,14 @@ def measure_sequence(
 def measure_public(data: Path, sessions: int, draws: int, seed: int, quiet: bool) -> dict[str, Counter[str]]:
     """Check sessions made of public sets."""
     tallies = {}
-    for folder in track(
-        sorted(path for path in data.iterdir() if path.is_dir()), "public sets", transient=True, disable=quiet
-    ):
+    for prints in track(find_sets(data, None), "public sets", transient=True, disable=quiet):
         random = np.random.default_rng(seed)
-        read = partial(read_print, ppi=resolution_of(folder.name))
-        made = public_sessions(folder, random, sessions, read)
+        made = public_sessions(prints, random, sessions)
         tally: Counter[str] = Counter()
         for session in made:
             tally.update(try_session(session, random, draws))
         tally.update(public_strangers(made))
-        tallies[folder.name] = tally
+        tallies[prints.name] = tally
     return tallies
 
 
