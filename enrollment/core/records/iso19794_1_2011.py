@@ -16,9 +16,10 @@ Vendors, authorities and algorithms are numbers of the CBEFF registry; 0 is unsp
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 
 from enrollment.core.errors import MalformedRecord
 from enrollment.core.records.octets import OctetReader, OctetWriter, check_range
@@ -153,9 +154,33 @@ class CaptureBlock:
 UNKNOWN_CAPTURE: Final = CaptureBlock()
 
 
-def is_certified(captures: tuple[CaptureBlock, ...], record: str) -> bool:
+class Representation(Protocol):
+    """What this part needs of a representation of any other part."""
+
+    @property
+    def position(self) -> int: ...
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def capture(self) -> CaptureBlock: ...
+
+
+def check_representations(found: Sequence[Representation], of: str, record: str) -> None:
+    """Raises MalformedRecord for none or too many, the same one of a finger or position twice, or no common flag.
+
+    of: what a representation is of, in words.
+    """
+    check_range(len(found), 1, 0xFFFF, "number of representations", record)
+    if len({(one.position, one.number) for one in found}) != len(found):
+        raise MalformedRecord(f"{record}: the same representation of a {of} twice", representations=len(found))
+    is_certified(found, record)
+
+
+def is_certified(found: Sequence[Representation], record: str) -> bool:
     """The certification flag of a record of these. Raises MalformedRecord where they disagree."""
-    flags = {capture.certifications is not None for capture in captures}
+    flags = {one.capture.certifications is not None for one in found}
     if len(flags) != 1:
         raise MalformedRecord(
             f"{record}: some representations have a certification block and some have none", flags=len(flags)
@@ -183,6 +208,29 @@ def read_general_header(reader: OctetReader, identifier: bytes, version: bytes) 
         flag = reader.unsigned(1, "certification flag")
         check_range(flag, 0, 1, "certification flag", "record")
     return count, bool(flag)
+
+
+def record_octets(
+    found: Sequence[Representation],
+    written: Sequence[bytes],
+    identifier: bytes,
+    version: bytes,
+    record: str,
+    *,
+    header_end: bytes = b"",
+) -> bytes:
+    """A whole record. written: the octets of each representation. header_end: what a part adds to the header."""
+    out = OctetWriter(record)
+    total = GENERAL_HEADER_OCTETS + len(header_end) + sum(map(len, written))
+    write_general_header(out, identifier, version, total, len(written), certified=is_certified(found, record))
+    out.raw(header_end + b"".join(written))
+    return out.encoded()
+
+
+def representation_octets(out: OctetWriter) -> bytes:
+    """What was written of a representation, after its length."""
+    octets = out.encoded()
+    return (LENGTH_OCTETS + len(octets)).to_bytes(LENGTH_OCTETS, "big") + octets
 
 
 def read_representation(reader: OctetReader) -> OctetReader:

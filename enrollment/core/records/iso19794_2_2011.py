@@ -23,20 +23,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from enrollment.core.errors import MalformedRecord
 from enrollment.core.fingerprint.image import CANON_PPI
 from enrollment.core.fingerprint.template import FingerprintTemplate
 from enrollment.core.records.extended_data import ExtendedArea, areas_octets, read_areas, write_areas
 from enrollment.core.records.finger_codes import FINGERS_2011, MINUTIAE_IMPRESSIONS_2011, check_codes
 from enrollment.core.records.iso19794_1_2011 import (
-    GENERAL_HEADER_OCTETS,
-    LENGTH_OCTETS,
     UNKNOWN_CAPTURE,
     CaptureBlock,
-    is_certified,
+    check_representations,
     read_general_header,
     read_representation,
-    write_general_header,
+    record_octets,
+    representation_octets,
 )
 from enrollment.core.records.minutia import (
     Minutia,
@@ -107,21 +105,12 @@ class FingerMinutiaeRecord:
     representations: tuple[MinutiaeRepresentation, ...]
 
     def __post_init__(self) -> None:
-        count = len(self.representations)
-        check_range(count, 1, 0xFFFF, "number of representations", _NAME)
-        if len({(found.position, found.number) for found in self.representations}) != count:
-            raise MalformedRecord(f"{_NAME}: the same representation of a finger twice", representations=count)
-        is_certified(tuple(found.capture for found in self.representations), _NAME)
+        check_representations(self.representations, "finger", _NAME)
 
     def encode(self) -> bytes:
         """The record's octets."""
-        octets = [_encoded(found) for found in self.representations]
-        certified = is_certified(tuple(found.capture for found in self.representations), _NAME)
-        out = OctetWriter(_NAME)
-        total = GENERAL_HEADER_OCTETS + sum(map(len, octets))
-        write_general_header(out, FORMAT_IDENTIFIER, VERSION, total, len(octets), certified=certified)
-        out.raw(b"".join(octets))
-        return out.encoded()
+        written = [_encoded(found) for found in self.representations]
+        return record_octets(self.representations, written, FORMAT_IDENTIFIER, VERSION, _NAME)
 
     @classmethod
     def decode(cls, data: bytes) -> FingerMinutiaeRecord:
@@ -179,8 +168,7 @@ def _encoded(found: MinutiaeRepresentation) -> bytes:
     write_minutiae(out, found.minutiae, with_quality=found.with_quality)
     out.unsigned(areas_octets(found.extended), 2, "extended data length")
     write_areas(out, found.extended)
-    octets = out.encoded()
-    return (LENGTH_OCTETS + len(octets)).to_bytes(LENGTH_OCTETS, "big") + octets
+    return representation_octets(out)
 
 
 def _read(reader: OctetReader, *, certified: bool) -> MinutiaeRepresentation:

@@ -33,14 +33,13 @@ from enrollment.core.records.compressed_image import ImageForm, decode_pixels, e
 from enrollment.core.records.extended_data import ExtendedArea, read_areas, write_areas
 from enrollment.core.records.finger_codes import IMAGE_IMPRESSIONS_2011, IMAGES_2011, check_codes
 from enrollment.core.records.iso19794_1_2011 import (
-    GENERAL_HEADER_OCTETS,
-    LENGTH_OCTETS,
     UNKNOWN_CAPTURE,
     CaptureBlock,
-    is_certified,
+    check_representations,
     read_general_header,
     read_representation,
-    write_general_header,
+    record_octets,
+    representation_octets,
 )
 from enrollment.core.records.octets import OctetReader, OctetWriter, check_member, check_range
 from enrollment.core.records.resolution import ScaleUnits, ppcm_from_ppi, record_ppi
@@ -123,11 +122,7 @@ class FingerImageRecord:
     representations: tuple[FingerImageRepresentation, ...]
 
     def __post_init__(self) -> None:
-        count = len(self.representations)
-        check_range(count, 1, 0xFFFF, "number of representations", _NAME)
-        if len({(found.position, found.number) for found in self.representations}) != count:
-            raise MalformedRecord(f"{_NAME}: the same representation of a position twice", representations=count)
-        is_certified(tuple(found.capture for found in self.representations), _NAME)
+        check_representations(self.representations, "position", _NAME)
 
     @property
     def positions(self) -> int:
@@ -136,14 +131,11 @@ class FingerImageRecord:
 
     def encode(self) -> bytes:
         """The record's octets."""
-        octets = [_encoded(found) for found in self.representations]
-        certified = is_certified(tuple(found.capture for found in self.representations), _NAME)
-        out = OctetWriter(_NAME)
-        total = GENERAL_HEADER_OCTETS + 1 + sum(map(len, octets))
-        write_general_header(out, FORMAT_IDENTIFIER, VERSION, total, len(octets), certified=certified)
-        out.unsigned(self.positions, 1, "number of positions")
-        out.raw(b"".join(octets))
-        return out.encoded()
+        written = [_encoded(found) for found in self.representations]
+        check_range(self.positions, 0, 0xFF, "number of positions", _NAME)
+        return record_octets(
+            self.representations, written, FORMAT_IDENTIFIER, VERSION, _NAME, header_end=bytes([self.positions])
+        )
 
     @classmethod
     def decode(cls, data: bytes) -> FingerImageRecord:
@@ -229,8 +221,7 @@ def _encoded(found: FingerImageRepresentation) -> bytes:
     out.unsigned(len(found.image), 4, "image length")
     out.raw(found.image)
     write_areas(out, found.extended)
-    octets = out.encoded()
-    return (LENGTH_OCTETS + len(octets)).to_bytes(LENGTH_OCTETS, "big") + octets
+    return representation_octets(out)
 
 
 def _read(reader: OctetReader, *, certified: bool) -> FingerImageRepresentation:
