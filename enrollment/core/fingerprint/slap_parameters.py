@@ -129,7 +129,7 @@ class PreviewParameters:
 class SequenceParameters:
     """The check of prints against rolled ones, on the scale of `compare`."""
 
-    match_score: float = 1.5  # of the position's own finger: of 49,920 public pairs of strangers none reached 1.4
+    match_score: float = 1.5  # of the position's own finger: of 23,040 of public strangers none reached 1.4
     same_score: float = SAME_FINGER_SCORE  # of another position's, where its own matches as well
     misplaced_score: float = 1.8  # 1.5..2, here: of another position's, where its own does not match
     stranger_scale: float = 0.16  # here: strangers' scores fall off like exp(-score / 0.16)
