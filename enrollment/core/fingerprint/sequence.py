@@ -9,8 +9,8 @@ of a hand are judged together: one print may fail to compare, a whole hand of go
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -24,6 +24,7 @@ from enrollment.core.fingerprint.slap_parameters import SEQUENCE, SequenceParame
 from enrollment.core.fingerprint.template import FingerprintTemplate
 
 _POSITIONS: Final = range(1, 11)
+_LEAST_SCORE: Final = 1e-3  # a logarithm is taken of it
 
 
 class PositionVerdict(Enum):
@@ -83,99 +84,119 @@ def check_sequence(
     wrong = [position for position in (*prints, *rolled) if position not in _POSITIONS]
     if wrong:
         raise InvalidInput(f"{wrong[0]} is no finger position: 1 right thumb .. 10 left little finger")
-    positions = sorted({*prints, *rolled})
-    scores = _score(prints, rolled, positions)
-    checks = [_check(index, positions, scores, parameters) for index in range(len(positions))]
-    other_person = {}
-    for group in FINGERS_OF.values():
-        members = [index for index, position in enumerate(positions) if position in group]
-        compared = [index for index in members if checks[index].verdict is not PositionVerdict.ONE_SIDE]
-        if not compared or any(checks[index].verdict is not PositionVerdict.NOT_SURE for index in compared):
-            continue
-        held = tuple(positions[index] for index in compared)
-        evidence = sum(_evidence(checks[index], prints, rolled, parameters) for index in compared)
-        other_person[held] = evidence
-        if evidence < parameters.other_person:
-            for index in compared:
-                old = checks[index]
-                other = PositionVerdict.OTHER_PERSON
-                checks[index] = PositionCheck(old.position, other, None, old.score, old.other_score)
-    return SequenceReport(tuple(checks), other_person)
+    positions = tuple(sorted({*prints, *rolled}))
+    present = np.array([[position in side for position in positions] for side in (prints, rolled)], np.bool_)
+    templates = [side[position] for side in (prints, rolled) for position in positions if position in side]
+    flat = np.flatnonzero(present)
+    scores, reliabilities = np.zeros((present.size,) * 2, np.float32), np.zeros(present.size, np.float32)
+    scores[np.ix_(flat, flat)] = score_each_other(templates)
+    reliabilities[flat] = [template.reliabilities.sum() for template in templates]
+    by_side = (2, len(positions))
+    return judge_session(
+        SessionScores(positions, present, scores.reshape(by_side * 2), reliabilities.reshape(by_side)),
+        parameters=parameters,
+    )
+
+
+def score_each_other(templates: Sequence[FingerprintTemplate]) -> NDArray[np.float32]:
+    """Compare N templates, each with each, both ways: (N, N) float32, the higher of both; 0 on the diagonal.
+
+    All are compared in full. The gallery's first look is for many: of rolled prints beside slaps it lost mates.
+    """
+    gallery = Gallery(templates)
+    scores = np.zeros((len(templates),) * 2, np.float32)
+    for row, template in zip(scores, templates, strict=True):
+        ranking = gallery.search(template, 1.0)
+        row[ranking.indices] = ranking.scores
+    np.fill_diagonal(scores, 0.0)
+    return np.maximum(scores, scores.T)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Scores:
-    """Of P positions, (P, P) float32 each, 0 where one is not there.
+class SessionScores:
+    """What the verdict on a session of P positions rests on. Side 0 is its prints, side 1 the rolled ones.
 
-    across: of a print (row) with a rolled one (column).
-    among: the highest of two positions on one side; 0 on the diagonal.
-    any_pair: the highest of two positions, on one side or across; 0 on the diagonal.
+    present: (2, P) bool. scores: (2, P, 2, P) float32 as of `score_each_other`, 0 where one is not there.
+    reliabilities: (2, P) float32, their sum in each template.
     """
 
-    across: NDArray[np.float32]
-    among: NDArray[np.float32]
-    any_pair: NDArray[np.float32]
-    compared: NDArray[np.bool_]
+    positions: tuple[int, ...]
+    present: NDArray[np.bool_]
+    scores: NDArray[np.float32]
+    reliabilities: NDArray[np.float32]
+
+    @property
+    def own(self) -> NDArray[np.float32]:
+        """(P,) of a position's print with its rolled one."""
+        return self.scores[0, :, 1].diagonal()
+
+    @property
+    def compared(self) -> NDArray[np.bool_]:
+        """(P,) True where there are both."""
+        both: NDArray[np.bool_] = self.present[0] & self.present[1]
+        return both
 
 
-def _score(
-    prints: Mapping[int, FingerprintTemplate], rolled: Mapping[int, FingerprintTemplate], positions: list[int]
-) -> _Scores:
-    count = len(positions)
-    across, among = np.zeros((count, count), np.float32), np.zeros((count, count), np.float32)
-    have = [index for index, position in enumerate(positions) if position in prints]
-    have_rolled = [index for index, position in enumerate(positions) if position in rolled]
-    both = Gallery(
-        [*(rolled[positions[index]] for index in have_rolled), *(prints[positions[index]] for index in have)]
-    )
-    for index in have:
-        row = both.scores(prints[positions[index]])
-        across[index, have_rolled] = row[: len(have_rolled)]
-        among[index, have] = row[len(have_rolled) :]
-    again = Gallery(rolled[positions[index]] for index in have_rolled)
-    for index in have_rolled:
-        among[index, have_rolled] = np.maximum(among[index, have_rolled], again.scores(rolled[positions[index]]))
-    np.fill_diagonal(among, 0.0)
-    among = np.maximum(among, among.T)
-    pairs = np.maximum(among, np.maximum(across, across.T))
-    np.fill_diagonal(pairs, 0.0)
-    compared = np.array([position in prints and position in rolled for position in positions])
-    return _Scores(across, among, pairs, compared)
+def judge_session(session: SessionScores, *, parameters: SequenceParameters = SEQUENCE) -> SequenceReport:
+    """Tell from the scores of a session what each position turned out to be."""
+    checks = _check_each(session, parameters)
+    other_person = {}
+    evidence = _evidence(session, parameters)
+    for group in FINGERS_OF.values():
+        members = [index for index, position in enumerate(session.positions) if position in group]
+        compared = [index for index in members if checks[index].verdict is not PositionVerdict.ONE_SIDE]
+        if not compared or any(checks[index].verdict is not PositionVerdict.NOT_SURE for index in compared):
+            continue
+        held = tuple(session.positions[index] for index in compared)
+        other_person[held] = float(evidence[compared].sum())
+        if other_person[held] < parameters.other_person:
+            for index in compared:
+                checks[index] = replace(checks[index], verdict=PositionVerdict.OTHER_PERSON)
+    return SequenceReport(tuple(checks), other_person)
 
 
-def _check(index: int, positions: list[int], scores: _Scores, p: SequenceParameters) -> PositionCheck:
-    own = float(scores.across[index, index])
-    closest = int(scores.any_pair[index].argmax())
-    highest = float(scores.any_pair[index, closest])
+def _check_each(session: SessionScores, p: SequenceParameters) -> list[PositionCheck]:
+    """Judge each position for itself."""
+    among = np.maximum(session.scores[0, :, 0], session.scores[1, :, 1])
+    across = np.maximum(session.scores[0, :, 1], session.scores[1, :, 0])
+    elsewhere = np.maximum(among, across)
+    np.fill_diagonal(elsewhere, 0.0)
+    return [_check(index, session, among[index], elsewhere[index], p) for index in range(len(session.positions))]
+
+
+def _check(
+    index: int,
+    session: SessionScores,
+    among: NDArray[np.float32],
+    elsewhere: NDArray[np.float32],
+    p: SequenceParameters,
+) -> PositionCheck:
+    """Judge one position, by the highest of its prints with each other position's: on one side, and on any."""
+    positions, both, matches = session.positions, session.compared, session.own >= p.match_score
+    closest = int(elsewhere.argmax())
+    highest = float(elsewhere[closest])
 
     def say(verdict: PositionVerdict, other: int | None = None) -> PositionCheck:
-        return PositionCheck(positions[index], verdict, None if other is None else positions[other], own, highest)
+        named = None if other is None else positions[other]
+        return PositionCheck(positions[index], verdict, named, float(session.own[index]), highest)
 
-    both, other_both = bool(scores.compared[index]), bool(scores.compared[closest])
-    matched = own >= p.match_score
-    other_matched = other_both and float(scores.across[closest, closest]) >= p.match_score
-    if both and not matched and highest >= p.misplaced_score:
+    if both[index] and not matches[index] and highest >= p.misplaced_score:
         # One finger twice on one side, or one that is in its own place too, was captured once more; else it only moved.
-        twice = other_matched or float(scores.among[index, closest]) >= p.misplaced_score
+        twice = matches[closest] or among[closest] >= p.misplaced_score
         return say(PositionVerdict.REPEATED if twice else PositionVerdict.SWAPPED, closest)
-    if highest >= p.same_score and (other_matched or not other_both):
+    if highest >= p.same_score and (matches[closest] or not both[closest]):
         return say(PositionVerdict.REPEATED, closest)
-    if not both:
+    if not both[index]:
         return say(PositionVerdict.ONE_SIDE)
-    return say(PositionVerdict.MATCHES if matched else PositionVerdict.NOT_SURE)
+    return say(PositionVerdict.MATCHES if matches[index] else PositionVerdict.NOT_SURE)
 
 
-def _evidence(
-    check: PositionCheck,
-    prints: Mapping[int, FingerprintTemplate],
-    rolled: Mapping[int, FingerprintTemplate],
-    p: SequenceParameters,
-) -> float:
-    """Logarithm of how much likelier the score is of one finger than of two."""
-    sides = (prints[check.position], rolled[check.position])
-    poorer = min(float(side.reliabilities.sum()) for side in sides)
-    missed = float(np.interp(poorer, p.missed_reliabilities, p.missed_shares))
-    stranger = math.exp(-check.score / p.stranger_scale) / p.stranger_scale
-    logarithm = math.log(max(check.score, 1e-3) / p.mate_median) / p.mate_deviation
-    mate = math.exp(-0.5 * logarithm**2) / (max(check.score, 1e-3) * p.mate_deviation * math.sqrt(math.tau))
-    return math.log(missed + (1.0 - missed) * mate / stranger)
+def _evidence(session: SessionScores, p: SequenceParameters) -> NDArray[np.float64]:
+    """(P,) logarithm of how much likelier each position's own score is of one finger than of two."""
+    scores = np.maximum(session.own.astype(np.float64), _LEAST_SCORE)
+    missed = np.interp(session.reliabilities.min(axis=0), p.missed_reliabilities, p.missed_shares)
+    stranger = -scores / p.stranger_scale - math.log(p.stranger_scale)
+    mate = -0.5 * (np.log(scores / p.mate_median) / p.mate_deviation) ** 2
+    mate -= np.log(scores * p.mate_deviation * math.sqrt(math.tau))
+    evidence: NDArray[np.float64] = np.logaddexp(np.log(missed), np.log1p(-missed) + mate - stranger)
+    return evidence
