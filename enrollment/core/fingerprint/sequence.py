@@ -1,14 +1,13 @@
 """Do the rolled prints show the fingers that the slaps show, each in its place?
 
-Every print is compared with every rolled one, and both sides with themselves. A position's own finger is taken for
-matched at a score that strangers do not reach; another position's only at a higher one, since a false alarm calls a
-person back, and at one higher still where the position's own finger matches as well. Where nothing matches, the fingers
-of a hand are judged together: one print may fail to compare, a whole hand of good prints does not.
+Every print is compared with every other of the session, in full and both ways. Two are taken for one finger's at a
+score that strangers hardly reach; where a position's own finger matches, another's must score higher still to be called
+a repetition. Where a hand matches nowhere, neither at home nor clearly elsewhere, its fingers are judged together: one
+print may fail to compare, a whole hand of good prints does not.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -24,7 +23,6 @@ from enrollment.core.fingerprint.slap_parameters import SEQUENCE, SequenceParame
 from enrollment.core.fingerprint.template import FingerprintTemplate
 
 _POSITIONS: Final = range(1, 11)
-_LEAST_SCORE: Final = 1e-3  # a logarithm is taken of it
 
 
 class PositionVerdict(Enum):
@@ -57,7 +55,7 @@ class PositionCheck:
 @dataclass(frozen=True, slots=True)
 class SequenceReport:
     """All positions, in order. `other_person` holds the logarithm of the likelihood ratio of each hand that was judged
-    together, by its positions: below 0 it is rather another person's."""
+    together, by its positions: the lower, the rather it is another person's."""
 
     checks: tuple[PositionCheck, ...]
     other_person: Mapping[tuple[int, ...], float]
@@ -144,15 +142,21 @@ def judge_session(session: SessionScores, *, parameters: SequenceParameters = SE
     evidence = _evidence(session, parameters)
     for group in FINGERS_OF.values():
         members = [index for index, position in enumerate(session.positions) if position in group]
-        compared = [index for index in members if checks[index].verdict is not PositionVerdict.ONE_SIDE]
-        if not compared or any(checks[index].verdict is not PositionVerdict.NOT_SURE for index in compared):
+        compared = [index for index in members if session.compared[index]]
+        explained = any(_is_explained(checks[index], parameters) for index in compared)
+        if explained or len(compared) < parameters.least_fingers:
             continue
         held = tuple(session.positions[index] for index in compared)
         other_person[held] = float(evidence[compared].sum())
         if other_person[held] < parameters.other_person:
             for index in compared:
-                checks[index] = replace(checks[index], verdict=PositionVerdict.OTHER_PERSON)
+                checks[index] = replace(checks[index], verdict=PositionVerdict.OTHER_PERSON, other=None)
     return SequenceReport(tuple(checks), other_person)
+
+
+def _is_explained(check: PositionCheck, p: SequenceParameters) -> bool:
+    """Tell whether a finger is where it belongs, or clearly elsewhere: a chance likeness explains no hand's."""
+    return check.verdict is PositionVerdict.MATCHES or check.other_score >= p.same_score
 
 
 def _check_each(session: SessionScores, p: SequenceParameters) -> list[PositionCheck]:
@@ -180,9 +184,9 @@ def _check(
         named = None if other is None else positions[other]
         return PositionCheck(positions[index], verdict, named, float(session.own[index]), highest)
 
-    if both[index] and not matches[index] and highest >= p.misplaced_score:
+    if both[index] and not matches[index] and highest >= p.match_score:
         # One finger twice on one side, or one that is in its own place too, was captured once more; else it only moved.
-        twice = matches[closest] or among[closest] >= p.misplaced_score
+        twice = matches[closest] or among[closest] >= p.match_score
         return say(PositionVerdict.REPEATED if twice else PositionVerdict.SWAPPED, closest)
     if highest >= p.same_score and (matches[closest] or not both[closest]):
         return say(PositionVerdict.REPEATED, closest)
@@ -192,11 +196,7 @@ def _check(
 
 
 def _evidence(session: SessionScores, p: SequenceParameters) -> NDArray[np.float64]:
-    """(P,) logarithm of how much likelier each position's own score is of one finger than of two."""
-    scores = np.maximum(session.own.astype(np.float64), _LEAST_SCORE)
-    missed = np.interp(session.reliabilities.min(axis=0), p.missed_reliabilities, p.missed_shares)
-    stranger = -scores / p.stranger_scale - math.log(p.stranger_scale)
-    mate = -0.5 * (np.log(scores / p.mate_median) / p.mate_deviation) ** 2
-    mate -= np.log(scores * p.mate_deviation * math.sqrt(math.tau))
-    evidence: NDArray[np.float64] = np.logaddexp(np.log(missed), np.log1p(-missed) + mate - stranger)
-    return evidence
+    """(P,) logarithm of how much likelier one finger is than two to miss `match_score`, which two all but always do."""
+    poorer = session.reliabilities.min(axis=0)
+    shares: NDArray[np.float64] = np.interp(poorer, p.missed_reliabilities, p.missed_shares)
+    return np.log(shares)

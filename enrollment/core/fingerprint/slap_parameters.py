@@ -127,20 +127,21 @@ class PreviewParameters:
 
 @dataclass(frozen=True, slots=True)
 class SequenceParameters:
-    """The check of prints against rolled ones, on the scale of `compare`."""
+    """The check of prints against rolled ones, on the scale of `compare`.
 
-    match_score: float = 1.5  # of the position's own finger: of 23,040 of public strangers none reached 1.4
-    same_score: float = SAME_FINGER_SCORE  # of another position's, where its own matches as well
-    misplaced_score: float = 1.8  # 1.5..2, here: of another position's, where its own does not match
-    stranger_scale: float = 0.16  # here: strangers' scores fall off like exp(-score / 0.16)
-    mate_median: float = 7.0  # here: of mates' scores, a logarithmic normal
-    mate_deviation: float = 0.7  # here: of their logarithm
-    # Share of mates that score like strangers, by the sum of reliabilities of the poorer print. Here, synthetic: none
-    # of 80 usual slap fingers, all above 9; of the worst touches that the model has half at 6, a fifth at 12, none
-    # above 13.
+    "Fit" marks what `python -m bench.sequence_fit` finds on synthetic people; no real print is in it.
+    """
+
+    match_score: float = 1.5  # 1.4..1.6, "Fit": one in 10,000 pairs of strangers reaches it, compared both ways
+    same_score: float = SAME_FINGER_SCORE  # of another position's, where its own matches or its whole hand does not
+    # Share of mates below match_score, by the sum of reliabilities of the poorer print: "Fit", likeliest of a line with
+    # two pieces. Slaps bring the good prints (3 of 1,080 missed), single touches the poor ones (61 of 960).
     missed_reliabilities: tuple[float, ...] = (0.0, 8.0, 16.0)
-    missed_shares: tuple[float, ...] = (0.9, 0.06, 0.03)
-    other_person: float = -5.0  # by reason: a hand is called another's from two prints on, if neither is poor
+    missed_shares: tuple[float, ...] = (0.7, 0.05, 0.006)
+    least_fingers: int = 2  # by reason: one print may miss by any accident
+    # -6..-3.5, "Fit": of single touches as they come in the field one hand in 1,000 is falsely called another's, nearly
+    # all of them thumbs (0.28 %; four fingers 0.001 %). Slaps are better prints; thumbs of middling ones need -3.5.
+    other_person: float = -3.5
 
 
 @dataclass(frozen=True, slots=True)

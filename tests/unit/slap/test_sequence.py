@@ -15,7 +15,10 @@ from enrollment.core.fingerprint import (
     PositionVerdict,
     SequenceReport,
     check_sequence,
+    compare,
 )
+from enrollment.core.fingerprint.sequence import SessionScores, judge_session, score_each_other
+from enrollment.core.fingerprint.slap_parameters import SEQUENCE
 
 Prints = dict[int, FingerprintTemplate]
 LEFT_FOUR = (7, 8, 9, 10)
@@ -116,7 +119,7 @@ def test_hand_of_another_person_is_named(people: list[tuple[Prints, Prints, Prin
         wrong = position in LEFT_FOUR
         assert checks[position].verdict is (PositionVerdict.OTHER_PERSON if wrong else PositionVerdict.MATCHES)
     assert list(report.other_person) == [LEFT_FOUR]
-    assert report.other_person[LEFT_FOUR] < -5.0
+    assert report.other_person[LEFT_FOUR] < SEQUENCE.other_person
 
 
 def test_one_finger_that_does_not_match_is_not_sure(people: list[tuple[Prints, Prints, Prints]]) -> None:
@@ -136,7 +139,49 @@ def test_poor_prints_of_a_hand_that_do_not_match_are_not_called_another_persons(
     report = check_sequence({**prints, **poor}, rolled)
     checks = by_position(report)
     assert all(checks[position].verdict is PositionVerdict.NOT_SURE for position in LEFT_FOUR)
-    assert report.other_person[LEFT_FOUR] > -5.0
+    assert report.other_person[LEFT_FOUR] > SEQUENCE.other_person
+
+
+def test_prints_are_scored_both_ways_and_in_full(people: list[tuple[Prints, Prints, Prints]]) -> None:
+    templates = [*people[0][0].values(), *people[0][1].values()][5:15]
+    scores = score_each_other(templates)
+    for row, one in enumerate(templates):
+        for column, other in enumerate(templates):
+            wanted = 0.0 if row == column else max(compare(one, other), compare(other, one))
+            assert scores[row, column] == pytest.approx(wanted, rel=1e-4, abs=1e-5)
+
+
+def thumbs_of_another(likeness: float) -> SessionScores:
+    """Ten positions that match, but the thumbs, of which one is `likeness` alike to position 3."""
+    scores = np.zeros((2, 10, 2, 10), np.float32)
+    for index in (1, 2, 3, 4, 6, 7, 8, 9):
+        scores[0, index, 1, index] = scores[1, index, 0, index] = 40.0
+    scores[0, 0, 1, 2] = scores[1, 2, 0, 0] = likeness
+    return SessionScores(tuple(range(1, 11)), np.ones((2, 10), np.bool_), scores, np.full((2, 10), 20.0, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("likeness", "verdict", "other"),
+    [
+        (SEQUENCE.match_score - 0.1, PositionVerdict.OTHER_PERSON, None),
+        (SEQUENCE.match_score + 0.1, PositionVerdict.OTHER_PERSON, None),  # by chance: it explains no hand
+        (SEQUENCE.same_score + 0.1, PositionVerdict.REPEATED, 3),
+    ],
+)
+def test_hand_of_another_person_is_hidden_only_by_what_is_clearly_elsewhere(
+    likeness: float, verdict: PositionVerdict, other: int | None
+) -> None:
+    checks = by_position(judge_session(thumbs_of_another(likeness)))
+    assert (checks[1].verdict, checks[1].other) == (verdict, other)
+    assert (checks[6].verdict is PositionVerdict.OTHER_PERSON) is (verdict is PositionVerdict.OTHER_PERSON)
+    assert checks[3].verdict is not PositionVerdict.NOT_SURE
+
+
+def test_one_print_of_a_hand_is_never_called_another_persons(people: list[tuple[Prints, Prints, Prints]]) -> None:
+    (prints, rolled, _), (other, _, _) = people
+    report = check_sequence({2: other[2], 7: prints[7]}, {2: rolled[2], 7: rolled[7]})
+    assert by_position(report)[2].verdict is PositionVerdict.NOT_SURE
+    assert report.other_person == {}
 
 
 def test_empty_template_is_not_sure(people: list[tuple[Prints, Prints, Prints]]) -> None:
