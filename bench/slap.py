@@ -29,17 +29,20 @@ from rich.table import Table
 
 from bench.print_sets import find_sets
 from bench.sequence_trials import (
-    Session,
-    public_sessions,
-    public_strangers,
+    POSITIONS,
+    Outcomes,
+    PrintTable,
     session_prints,
     session_rolled,
+    synthetic_sessions,
+    try_public,
     try_session,
 )
 from bench.slap_cases import CASES, Case, draw_cases, judge
 from bench.slap_pictures import draw_slaps
 from enrollment.core.fingerprint import (
     FingerprintImage,
+    FingerprintTemplate,
     SlapFindingKind,
     SlapKind,
     SlapSegmentation,
@@ -75,6 +78,7 @@ SEQUENCE_ROWS: Final = (
     ("swapped", "two fingers swapped: named, with which"),
     ("swapped, noticed", "... none of them called a match"),
     ("repeated", "same finger twice: named, with which"),
+    ("repeated, alarm", "... named with which, as repeated or swapped"),
     ("repeated, noticed", "... the second not called a match"),
     ("other hand", "another person's four fingers: named"),
     ("other hand, noticed", "... none of them called a match"),
@@ -82,9 +86,21 @@ SEQUENCE_ROWS: Final = (
     ("other thumbs, noticed", "... none of them called a match"),
     ("alarms", "false alarms, positions in order"),
     ("alarms beside", "false alarms, positions beside a swapped pair"),
-    ("hands alarmed", "hands falsely called another person's"),
-    ("not sure", "positions in order, not sure"),
+    ("hands alarmed", "four fingers falsely called another's"),
+    ("thumbs alarmed", "thumbs falsely called another's"),
+    ("matches", "rolled against slap, in order: matches"),
+    ("not sure", "rolled against slap, in order: not sure"),
 )
+
+
+def with_interval(outcomes: Outcomes, name: str, seed: int) -> str:
+    """Write a share with its counts and its 95 % interval over fingers; a bound where nothing, or all, happened."""
+    count, of = outcomes.count(name)
+    text = share({name: count, f"{name} of": of}, name)
+    if not 0 < count < of:
+        return text
+    bounds = outcomes.interval(name, np.random.default_rng(seed))
+    return f"{text}, {100 * bounds.low:.2f}..{100 * bounds.high:.2f}"
 
 
 def share(tally: Mapping[str, int], name: str) -> str:
@@ -157,40 +173,45 @@ def _bare(seed: int) -> Counter[str]:
 
 def measure_sequence(
     people: Sequence[Mapping[int, Master]], draws: int, seed: int, quiet: bool
-) -> tuple[Counter[str], dict[str, float]]:
-    """Check sessions of synthetic people: the tally, and times in ms."""
+) -> tuple[Outcomes, dict[str, float]]:
+    """Check sessions of synthetic people: what came of them, and times in ms."""
     hands = [draw_hands(seed * 1000 + number) for number in range(len(people))]
-    prints: list[list[dict[int, Any]]] = []
-    rolled: list[list[dict[int, Any]]] = []
+    templates: list[FingerprintTemplate] = []
+    fingers: list[int] = []
+    prints: list[list[dict[int, int]]] = []
+    rolled: list[list[dict[int, int]]] = []
+
+    def keep(person: int, taken: Mapping[int, FingerprintTemplate]) -> dict[int, int]:
+        first = len(templates)
+        templates.extend(taken.values())
+        fingers.extend(len(POSITIONS) * person + position for position in taken)
+        return {position: first + row for row, position in enumerate(taken)}
+
     for number in track(range(len(people)), "sessions", transient=True, disable=quiet):
-        fingers = {position: unroll(master) for position, master in people[number].items()}
-        rolled.append([session_rolled(fingers, hands[number], one) for one in range(SESSIONS_A_PERSON + 1)])
-        prints.append([session_prints(people[number], hands[number], one) for one in range(SESSIONS_A_PERSON)])
+        shapes = {position: unroll(master) for position, master in people[number].items()}
+        rolled.append(
+            [keep(number, session_rolled(shapes, hands[number], one)) for one in range(SESSIONS_A_PERSON + 1)]
+        )
+        prints.append(
+            [keep(number, session_prints(people[number], hands[number], one)) for one in range(SESSIONS_A_PERSON)]
+        )
+    table = PrintTable.of(templates, fingers)
     random = np.random.default_rng(seed)
-    tally: Counter[str] = Counter()
-    for number in track(range(len(people)), "checks", transient=True, disable=quiet):
-        for one in range(SESSIONS_A_PERSON):
-            strangers = [prints[other][one] for other in range(len(people)) if other != number]
-            again = rolled[number][SESSIONS_A_PERSON]
-            tally.update(
-                try_session(Session(prints[number][one], rolled[number][one], again, strangers), random, draws)
-            )
-    check = partial(check_sequence, prints[0][0], rolled[0][0])
-    return tally, {"check": _median_ms(check, 5)}
+    outcomes = Outcomes()
+    for session in synthetic_sessions(prints, rolled):
+        outcomes.extend(try_session(table, session, random, draws), 0)
+    one, other = ({position: templates[row] for position, row in side[0][0].items()} for side in (prints, rolled))
+    return outcomes, {"check": _median_ms(partial(check_sequence, one, other), 5)}
 
 
-def measure_public(data: Path, sessions: int, draws: int, seed: int, quiet: bool) -> dict[str, Counter[str]]:
-    """Check sessions made of public sets."""
-    tallies = {}
+def measure_public(data: Path, sessions: int, draws: int, seed: int, quiet: bool) -> dict[str, Outcomes]:
+    """Check sessions made of public sets, and all of them together."""
+    found, together, fingers = {}, Outcomes(), 0
     for prints in track(find_sets(data, None), "public sets", transient=True, disable=quiet):
-        random = np.random.default_rng(seed)
-        made = public_sessions(prints, random, sessions)
-        tally: Counter[str] = Counter()
-        for session in made:
-            tally.update(try_session(session, random, draws))
-        tally.update(public_strangers(made))
-        tallies[prints.name] = tally
-    return tallies
+        found[prints.name] = try_public(prints, np.random.default_rng(seed), sessions, draws)
+        together.extend(found[prints.name], fingers)
+        fingers += int(prints.fingers.max()) + 1
+    return {**found, "all public": together}
 
 
 def measure_ten_prints(people: Sequence[Mapping[int, Master]], seed: int) -> dict[str, float]:
@@ -229,8 +250,9 @@ def _median_ms(call: Any, times: int) -> float:
 def show(
     console: Console,
     tallies: Mapping[str, Counter[str]],
-    sequence: Mapping[str, Counter[str]],
+    sequence: Mapping[str, Outcomes],
     times: Mapping[str, float],
+    seed: int,
 ) -> None:
     """Print the tables."""
     table = Table(title="segmentation")
@@ -250,13 +272,13 @@ def show(
             f"asked for another hand, {name}: named {share(wrong, name)}; flagged {share(wrong, name + ', flagged')}"
         )
     console.print(f"bare platens, nothing found: {share(tallies['bare'], 'nothing')}")
-    table = Table(title="sequence check")
+    table = Table(title="sequence check; 95 % intervals over fingers")
     table.add_column("", no_wrap=True)
     shown = {heading: one for heading, one in sequence.items() if heading in {"synthetic", "all public"}}
     for heading in shown:
         table.add_column(heading, justify="right")
     for name, label in SEQUENCE_ROWS:
-        table.add_row(label, *(share(one, name) for one in shown.values()))
+        table.add_row(label, *(with_interval(one, name, seed) for one in shown.values()))
     console.print(table)
     for name, taken in times.items():
         console.print(f"{name}: {taken:.1f} ms")
@@ -270,8 +292,8 @@ def show(
 )
 @click.option("--people", default=6, type=click.IntRange(2), show_default=True)
 @click.option("--slaps", default=350, type=click.IntRange(len(CASES)), show_default=True)
-@click.option("--draws", default=10, type=click.IntRange(1), show_default=True, help="swaps and repeats a session")
-@click.option("--public-sessions", default=40, type=click.IntRange(1), show_default=True, help="of each public set")
+@click.option("--draws", default=20, type=click.IntRange(1), show_default=True, help="swaps and repeats a session")
+@click.option("--public-sessions", default=300, type=click.IntRange(1), show_default=True, help="of each public set")
 @click.option("--seed", default=2, type=click.IntRange(0), show_default=True)
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="slap.json in --out unless given")
 @click.option("--out", default="bench-results", type=click.Path(file_okay=False, path_type=Path), show_default=True)
@@ -304,11 +326,10 @@ def main(
     sequence = {"synthetic": synthetic}
     if data is not None:
         sequence |= measure_public(data, public_sessions, draws, seed, quiet)
-        sequence["all public"] = sum((one for name, one in sequence.items() if name != "synthetic"), Counter())
-    show(console, tallies, sequence, times)
+    show(console, tallies, sequence, times, seed)
     report = {
         "segmentation": tallies,
-        "sequence": sequence,
+        "sequence": {heading: {name: one.count(name) for name in one.happened} for heading, one in sequence.items()},
         "ms": times,
         "people": people,
         "slaps": slaps,
