@@ -40,7 +40,7 @@ STRANGERS_REACH: Final = 1e-4
 SESSIONS: Final = 3
 TOUCHES: Final = 4  # of a finger
 DRAWS: Final = 1_000_000  # of hands made of single touches
-LIMITS: Final = (-6.9, -6.0, -5.0, -4.0, -3.5, -3.0)
+LIMITS: Final = (-6.9, -6.0, -5.0, -4.0, -3.5, -3.0, -2.5)
 REFINED: Final = 40  # steps of a share that is sought
 NARROWED: Final = 3
 WIDTH: Final = 170  # of lines in a file
@@ -145,7 +145,7 @@ def false_alarms(mates: Mates, fingers: int, limit: float, rng: np.random.Genera
     """Draw hands of so many prints of the owner: shares that are falsely called another's, and that could be at all."""
     drawn = rng.integers(0, len(mates.scores), (fingers, DRAWS))
     shares = np.interp(mates.reliabilities, SEQUENCE.missed_reliabilities, SEQUENCE.missed_shares)
-    below = np.log(shares)[drawn].sum(axis=0) < limit
+    below = np.sort(np.log(shares)[drawn], axis=0)[: SEQUENCE.judged_prints].sum(axis=0) < limit
     return float((below & mates.missed[drawn].all(axis=0)).mean()), float(below.mean())
 
 

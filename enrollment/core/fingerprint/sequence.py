@@ -3,7 +3,7 @@
 Every print is compared with every other of the session, in full and both ways. Two are taken for one finger's at a
 score that strangers hardly reach; where a position's own finger matches, another's must score higher still to be called
 a repetition. Where a hand matches nowhere, neither at home nor clearly elsewhere, its fingers are judged together: one
-print may fail to compare, a whole hand of good prints does not.
+print may fail to compare, a whole hand does not, if its best two prints are good ones.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class PositionCheck:
 @dataclass(frozen=True, slots=True)
 class SequenceReport:
     """All positions, in order. `other_person` holds the logarithm of the likelihood ratio of each hand that was judged
-    together, by its positions: the lower, the rather it is another person's."""
+    together, by its positions: how likely its two best prints miss if they are the owner's."""
 
     checks: tuple[PositionCheck, ...]
     other_person: Mapping[tuple[int, ...], float]
@@ -144,10 +144,10 @@ def judge_session(session: SessionScores, *, parameters: SequenceParameters = SE
         members = [index for index, position in enumerate(session.positions) if position in group]
         compared = [index for index in members if session.compared[index]]
         explained = any(_is_explained(checks[index], parameters) for index in compared)
-        if explained or len(compared) < parameters.least_fingers:
+        if explained or len(compared) < parameters.judged_prints:
             continue
         held = tuple(session.positions[index] for index in compared)
-        other_person[held] = float(evidence[compared].sum())
+        other_person[held] = float(np.sort(evidence[compared])[: parameters.judged_prints].sum())
         if other_person[held] < parameters.other_person:
             for index in compared:
                 checks[index] = replace(checks[index], verdict=PositionVerdict.OTHER_PERSON, other=None)

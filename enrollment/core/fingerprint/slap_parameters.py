@@ -134,14 +134,14 @@ class SequenceParameters:
 
     match_score: float = 1.5  # 1.4..1.6, "Fit": one in 10,000 pairs of strangers reaches it, compared both ways
     same_score: float = SAME_FINGER_SCORE  # of another position's, where its own matches or its whole hand does not
-    # Share of mates below match_score, by the sum of reliabilities of the poorer print: "Fit", likeliest of a line with
-    # two pieces. Slaps bring the good prints (3 of 1,080 missed), single touches the poor ones (61 of 960).
+    # Share of mates below match_score, by the sum of reliabilities of the poorer print: "Fit", the likeliest. Slaps
+    # bring the good prints (3 of 1,080 missed), single touches the poor ones (80 of 1,440).
     missed_reliabilities: tuple[float, ...] = (0.0, 8.0, 16.0)
-    missed_shares: tuple[float, ...] = (0.7, 0.05, 0.006)
-    least_fingers: int = 2  # by reason: one print may miss by any accident
-    # -6..-3.5, "Fit": of single touches as they come in the field one hand in 1,000 is falsely called another's, nearly
-    # all of them thumbs (0.28 %; four fingers 0.001 %). Slaps are better prints; thumbs of middling ones need -3.5.
-    other_person: float = -3.5
+    missed_shares: tuple[float, ...] = (0.63, 0.05, 0.007)
+    judged_prints: int = 2  # by reason: one may miss by any accident, and misses of more on one hand go together
+    # -6..-3, "Fit": of single touches as they come in the field 0.08 % of all hands are falsely called another's,
+    # nearly all of them thumbs (0.24 %; four fingers 0.001 %). Slaps are better prints. A lower one leaves more unsure.
+    other_person: float = -3.0
 
 
 @dataclass(frozen=True, slots=True)
