@@ -1,4 +1,4 @@
-"""DiagnosticsService: the daemon's own state. What is not built yet answers NOT_IMPLEMENTED."""
+"""DiagnosticsService: the daemon's own state, wire logs, counters."""
 
 # ruff: noqa: N802  the methods' names are the API's
 
@@ -7,19 +7,25 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from enrollment.service.capture.studio import Studio
+from enrollment.service.devices.inventory import shown
+from enrollment.service.diagnostics.metrics import Metrics, gauge, gauges
+from enrollment.service.diagnostics.prometheus_text import encode
+from enrollment.service.diagnostics.wire_log import tapped
 from enrollment.service.outbox.sealer import CLOCK_OFFSET_SETTING
-from enrollment.service.rpc import messages
+from enrollment.service.rpc import messages, requests
 from enrollment.service.store.store import Store
 from enrollment.v1 import diagnostics_pb2, diagnostics_pb2_grpc
 
-DISTRIBUTION = "enrollment-workstation"
+DISTRIBUTION: Final = "enrollment-workstation"
+WIRES: Final = ("usb:", "usbip:")  # addresses whose transfers pass through our own transport
 
 
 @dataclass(slots=True)
@@ -34,12 +40,13 @@ class Vitals:
 
 
 class DiagnosticsServicer(diagnostics_pb2_grpc.DiagnosticsServiceServicer):
-    """Status over gRPC."""
+    """Status, wire logs and counters over gRPC."""
 
-    def __init__(self, studio: Studio, store: Store, vitals: Vitals) -> None:
+    def __init__(self, studio: Studio, store: Store, vitals: Vitals, metrics: Metrics) -> None:
         self._studio = studio
         self._store = store
         self._vitals = vitals
+        self._metrics = metrics
 
     async def GetStatus(
         self, request: diagnostics_pb2.GetStatusRequest, context: Any
@@ -63,6 +70,64 @@ class DiagnosticsServicer(diagnostics_pb2_grpc.DiagnosticsServiceServicer):
             devices_attached=sum(device.attached for device in studio.inventory.devices()),
             start_ms=vitals.start_ms,
         )
+
+    async def TraceDevice(
+        self, request: diagnostics_pb2.TraceDeviceRequest, context: Any
+    ) -> AsyncGenerator[diagnostics_pb2.TraceDeviceResponse, None]:
+        device_id = requests.name(request.device_id, "device_id")
+        await self._studio.inventory.first_scan()
+        address = shown(self._studio.inventory.get(device_id).found.address)
+        with tapped(device_id) as tap:
+            yield _trace_line(0.0, f"-- listening to {device_id} at {address}")
+            if not address.startswith(WIRES):
+                yield _trace_line(0.0, "-- this driver's library keeps its wire to itself: no transfer will be shown")
+            async with aclosing(tap.lines()) as lines:
+                async for line in lines:
+                    yield _trace_line(line.at_s, line.text)
+
+    async def GetMetrics(
+        self, request: diagnostics_pb2.GetMetricsRequest, context: Any
+    ) -> diagnostics_pb2.GetMetricsResponse:
+        studio, vitals = self._studio, self._vitals
+        ledger = await studio.stored(self._store.outbox.ledger)
+        free_bytes = (await studio.stored(shutil.disk_usage, vitals.folder)).free
+        devices = studio.inventory.devices()
+        families = [
+            *self._metrics.families(),
+            gauges(
+                "enroll_packages",
+                "Packages of the station, by where they are.",
+                ("state",),
+                {
+                    ("waiting",): ledger.sealed - ledger.acknowledged - ledger.refused,
+                    ("refused",): ledger.refused,
+                    ("acknowledged",): ledger.acknowledged,
+                },
+            ),
+            gauges(
+                "enroll_device_attached",
+                "1 for a device that is attached now.",
+                ("device", "driver"),
+                {(device.device_id, device.found.driver): float(device.attached) for device in devices},
+            ),
+            gauges(
+                "enroll_device_generation",
+                "How often a device was attached since the daemon started.",
+                ("device", "driver"),
+                {(device.device_id, device.found.driver): float(device.generation) for device in devices},
+            ),
+            gauge(
+                "enroll_registry_reachable", "1 when the registry answered the last try.", vitals.registry_reachable()
+            ),
+            gauge("enroll_uptime_seconds", "Since the daemon started.", studio.clock.monotonic() - vitals.started_s),
+            gauge("enroll_resident_bytes", "Resident memory of the daemon.", resident_bytes()),
+            gauge("enroll_disk_free_bytes", "Free space where dossiers are kept.", free_bytes),
+        ]
+        return diagnostics_pb2.GetMetricsResponse(prometheus_text=encode(families))
+
+
+def _trace_line(at_s: float, text: str) -> diagnostics_pb2.TraceDeviceResponse:
+    return diagnostics_pb2.TraceDeviceResponse(time=messages.duration(at_s), line=text)
 
 
 def resident_bytes() -> int:
