@@ -166,7 +166,7 @@ class Station:
         # Type checkers take these two for abstract: what they do not build answers NOT_IMPLEMENTED.
         diagnostics_type: Any = DiagnosticsServicer
         cards_type: Any = CardServicer
-        diagnostics, cards = diagnostics_type(studio, store, self._vitals, self._metrics), cards_type()
+        diagnostics, cards = diagnostics_type(studio, store, self._config, self._vitals, self._metrics), cards_type()
         prefix = "enrollment.v1"
         return {
             f"{prefix}.DeviceService": lambda server: device_pb2_grpc.add_DeviceServiceServicer_to_server(

@@ -15,12 +15,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from enrollment.service.capture.studio import Studio
+from enrollment.service.config import StationConfig
 from enrollment.service.devices.inventory import shown
+from enrollment.service.diagnostics.checks import run_checks, this_machine
 from enrollment.service.diagnostics.metrics import Metrics, gauge, gauges
 from enrollment.service.diagnostics.prometheus_text import encode
+from enrollment.service.diagnostics.running_checks import RunningState, SeenDevice
 from enrollment.service.diagnostics.wire_log import tapped
 from enrollment.service.outbox.sealer import CLOCK_OFFSET_SETTING
 from enrollment.service.rpc import messages, requests
+from enrollment.service.store.outbox_store import PackageState
 from enrollment.service.store.store import Store
 from enrollment.v1 import diagnostics_pb2, diagnostics_pb2_grpc
 
@@ -42,9 +46,10 @@ class Vitals:
 class DiagnosticsServicer(diagnostics_pb2_grpc.DiagnosticsServiceServicer):
     """Status, wire logs and counters over gRPC."""
 
-    def __init__(self, studio: Studio, store: Store, vitals: Vitals, metrics: Metrics) -> None:
+    def __init__(self, studio: Studio, store: Store, config: StationConfig, vitals: Vitals, metrics: Metrics) -> None:
         self._studio = studio
         self._store = store
+        self._config = config
         self._vitals = vitals
         self._metrics = metrics
 
@@ -69,6 +74,38 @@ class DiagnosticsServicer(diagnostics_pb2_grpc.DiagnosticsServiceServicer):
             packages_waiting=ledger.sealed - ledger.acknowledged,
             devices_attached=sum(device.attached for device in studio.inventory.devices()),
             start_ms=vitals.start_ms,
+        )
+
+    async def RunChecks(
+        self, request: diagnostics_pb2.RunChecksRequest, context: Any
+    ) -> diagnostics_pb2.RunChecksResponse:
+        studio = self._studio
+        await studio.inventory.first_scan()
+        state = await self._state()
+        machine = this_machine(studio.clock.now())
+        findings = await studio.stored(run_checks, machine, self._config, state)
+        return diagnostics_pb2.RunChecksResponse(findings=[messages.finding(finding) for finding in findings])
+
+    async def _state(self) -> RunningState:
+        studio, outbox = self._studio, self._store.outbox
+        ledger = await studio.stored(outbox.ledger)
+        head = await studio.stored(outbox.next_to_send)
+        offset_ms = await studio.stored(self._store.settings.get, CLOCK_OFFSET_SETTING)
+        is_refused = head is not None and head.state is PackageState.REFUSED
+        return RunningState(
+            now=studio.clock.now(),
+            devices=[
+                SeenDevice(device.device_id, device.kind, device.attached, device.problem)
+                for device in studio.inventory.devices()
+            ],
+            unreachable=studio.inventory.unreachable,
+            sends=self._config.registry is not None,
+            registry_reachable=self._vitals.registry_reachable(),
+            waiting=ledger.sealed - ledger.acknowledged,
+            oldest=None if head is None else head.sealed_at,
+            refused=head.problem if head is not None and is_refused else "",
+            refused_sequence=0 if head is None else head.sequence,
+            offset_ms=None if offset_ms is None else int(offset_ms),
         )
 
     async def TraceDevice(

@@ -13,7 +13,8 @@ from enrollment.core.dossier.model import QualityRecord
 from enrollment.service.capture import events
 from enrollment.service.devices.inventory import DeviceState, StationDevice, shown
 from enrollment.service.devices.leases import Ended, Granted, Lease, LeaseEvent, Queued
-from enrollment.v1 import capture_pb2, device_pb2, types_pb2
+from enrollment.service.diagnostics.findings import Finding, Severity
+from enrollment.v1 import capture_pb2, device_pb2, diagnostics_pb2, types_pb2
 
 KINDS: Final = {
     DeviceKind.FINGERPRINT_SCANNER: device_pb2.DEVICE_KIND_FINGERPRINT_SCANNER,
@@ -201,3 +202,24 @@ def _times(times: events.StageTimes) -> capture_pb2.StageTimes:
 def position(number: int | None) -> Any:
     """An ISO position as the enum's value, which is the same number; 0 for none."""
     return number or 0
+
+
+# -------------------------------------------------------------------------------------------------------- diagnostics
+
+_SEVERITIES: Final = {
+    Severity.OK: diagnostics_pb2.SEVERITY_OK,
+    Severity.WARNING: diagnostics_pb2.SEVERITY_WARNING,
+    Severity.ERROR: diagnostics_pb2.SEVERITY_ERROR,
+}
+
+
+def finding(found: Finding) -> diagnostics_pb2.Finding:
+    """What a check found."""
+    return diagnostics_pb2.Finding(
+        check=found.check,
+        severity=_SEVERITIES[found.severity],
+        text_vi=found.text_vi,
+        text_en=found.text_en,
+        remedy_vi=found.remedy_vi,
+        remedy_en=found.remedy_en,
+    )
