@@ -14,7 +14,7 @@ QUEUE_WARNING: Final = timedelta(hours=24)  # a cable that was cut took 3 to 4 d
 OFFSET_WARNING_MS: Final = 60_000
 OFFSET_ERROR_MS: Final = 600_000
 
-_REPLUG: Final = (
+REPLUG: Final = (
     "Rút và cắm lại; đổi cổng hoặc cáp USB.",
     "Unplug it and plug it in again; try another port or cable.",
 )
@@ -93,7 +93,7 @@ def _kind(state: RunningState, kind: DeviceKind, check: str, vi: str, en: str) -
         if not device.problem:
             yield Finding(check, Severity.OK, f"{device.device_id}: sẵn sàng.", f"{device.device_id}: ready.")
             continue
-        remedy_vi, remedy_en = REMEDIES.get(device.problem, _REPLUG)
+        remedy_vi, remedy_en = REMEDIES.get(device.problem, REPLUG)
         yield Finding(
             check,
             Severity.ERROR,

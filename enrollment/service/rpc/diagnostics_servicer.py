@@ -1,4 +1,4 @@
-"""DiagnosticsService: the daemon's own state, wire logs, counters."""
+"""DiagnosticsService: the daemon's own state, checks, self-tests, wire logs, counters."""
 
 # ruff: noqa: N802  the methods' names are the API's
 
@@ -21,9 +21,11 @@ from enrollment.service.diagnostics.checks import run_checks, this_machine
 from enrollment.service.diagnostics.metrics import Metrics, gauge, gauges
 from enrollment.service.diagnostics.prometheus_text import encode
 from enrollment.service.diagnostics.running_checks import RunningState, SeenDevice
+from enrollment.service.diagnostics.self_test import self_test
 from enrollment.service.diagnostics.wire_log import tapped
 from enrollment.service.outbox.sealer import CLOCK_OFFSET_SETTING
 from enrollment.service.rpc import messages, requests
+from enrollment.service.rpc.authentication import operator_id
 from enrollment.service.store.outbox_store import PackageState
 from enrollment.service.store.store import Store
 from enrollment.v1 import diagnostics_pb2, diagnostics_pb2_grpc
@@ -44,7 +46,7 @@ class Vitals:
 
 
 class DiagnosticsServicer(diagnostics_pb2_grpc.DiagnosticsServiceServicer):
-    """Status, wire logs and counters over gRPC."""
+    """Everything for technicians over gRPC."""
 
     def __init__(self, studio: Studio, store: Store, config: StationConfig, vitals: Vitals, metrics: Metrics) -> None:
         self._studio = studio
@@ -107,6 +109,17 @@ class DiagnosticsServicer(diagnostics_pb2_grpc.DiagnosticsServiceServicer):
             refused_sequence=0 if head is None else head.sequence,
             offset_ms=None if offset_ms is None else int(offset_ms),
         )
+
+    async def RunDeviceSelfTest(
+        self, request: diagnostics_pb2.RunDeviceSelfTestRequest, context: Any
+    ) -> AsyncGenerator[diagnostics_pb2.RunDeviceSelfTestResponse, None]:
+        lease_id = requests.name(request.lease.lease_id, "lease.lease_id", required=False)
+        studio = self._studio
+        lease = studio.leases.require(lease_id, request.lease.fencing_token, operator_id=operator_id())
+        device = studio.inventory.get(lease.device_id)
+        async with aclosing(self_test(studio, lease, device)) as events:
+            async for event in events:
+                yield messages.self_test_event(event)
 
     async def TraceDevice(
         self, request: diagnostics_pb2.TraceDeviceRequest, context: Any

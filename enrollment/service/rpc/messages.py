@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import cv2
+import numpy as np
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -13,6 +15,7 @@ from enrollment.core.dossier.model import QualityRecord
 from enrollment.service.capture import events
 from enrollment.service.devices.inventory import DeviceState, StationDevice, shown
 from enrollment.service.devices.leases import Ended, Granted, Lease, LeaseEvent, Queued
+from enrollment.service.diagnostics import self_test
 from enrollment.service.diagnostics.findings import Finding, Severity
 from enrollment.v1 import capture_pb2, device_pb2, diagnostics_pb2, types_pb2
 
@@ -223,3 +226,27 @@ def finding(found: Finding) -> diagnostics_pb2.Finding:
         remedy_vi=found.remedy_vi,
         remedy_en=found.remedy_en,
     )
+
+
+def self_test_event(event: self_test.Event) -> diagnostics_pb2.RunDeviceSelfTestResponse:
+    """One event of a self-test."""
+    Response = diagnostics_pb2.RunDeviceSelfTestResponse
+    match event:
+        case self_test.Step(name):
+            return Response(step=name)
+        case self_test.Measured(name, value):
+            return Response(measure=types_pb2.Measure(name=name, value=value))
+        case Finding():
+            return Response(finding=finding(event))
+        case self_test.SensorMap():
+            return Response(map=_sensor_map(event))
+
+
+def _sensor_map(given: self_test.SensorMap) -> diagnostics_pb2.SensorMap:
+    if given.values.dtype == bool:
+        low, high = 0.0, 1.0
+    else:
+        low, high = float(given.values.min()), float(given.values.max())
+    scaled = (given.values.astype(np.float32) - low) * (255.0 / max(high - low, 1e-6))
+    _, png = cv2.imencode(".png", np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
+    return diagnostics_pb2.SensorMap(name=given.name, png=png.tobytes(), low=low, high=high, cell_px=given.cell_px)
