@@ -81,8 +81,8 @@ def draw_page(report: SelfTestReport, language: str) -> Picture:
 
 def _header(drawn: ImageDraw.ImageDraw, pen: Pen, report: SelfTestReport, chosen: int) -> int:
     device = report.device
-    title = ("Self-test", "Tự kiểm tra")[chosen]
-    pen.write((MARGIN_PX, 22), f"{title}: {device.vendor} {device.model}".rstrip(": "), 28, INK, bold=True)
+    title = (("Self-test", "Tự kiểm tra")[chosen], f"{device.vendor} {device.model}".strip() or device.device_id)
+    pen.write((MARGIN_PX, 22), ": ".join(title), 28, INK, bold=True)
     pen.write((MARGIN_PX, 62), f"{device.device_id}   {device.address}", 17, GREY)
     made = f"{report.made_at:%Y-%m-%d %H:%M:%S} UTC   {device.driver} {device.firmware}   {report.software}"
     pen.write((MARGIN_PX, 86), made, 17, GREY)

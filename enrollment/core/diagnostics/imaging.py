@@ -52,7 +52,7 @@ class ImagingTest:
 
     def is_empty(self, *, scene: bool) -> bool:
         """Whether nothing was there. scene: before a lens, where a person out of focus must not pass for a wall."""
-        return self.structure_share <= p.STRUCTURE_SHARE and (not scene or self.surface_grey <= p.SURFACE_GREY)
+        return _is_empty(self.structure_share, self.surface_grey, scene=scene)
 
 
 def examine_nothing(frames: NDArray[np.uint8]) -> ImagingTest:
@@ -61,12 +61,8 @@ def examine_nothing(frames: NDArray[np.uint8]) -> ImagingTest:
     frames: (N, H, W) uint8, N >= 4, sides of 64 pixels or more.
     Raises InvalidImage, ImageTooSmall.
     """
-    if frames.ndim != 3 or frames.dtype != np.uint8 or frames.shape[0] < p.LEAST_FRAMES:
-        raise InvalidImage("the self-test needs (N, H, W) uint8 with 4 frames or more", dimensions=frames.ndim)
+    cell = _cell_px(frames)
     count, height, width = frames.shape
-    if min(height, width) < p.MIN_SIDE_PX:
-        raise ImageTooSmall("too small for the self-test", height=height, width=width)
-    cell = max(p.CELL_PX, -(-max(height, width) // p.MOST_CELLS))
     mean, deviation = _mean_and_deviation(frames)
     rows, columns = _odd_lines(mean.mean(axis=1)), _odd_lines(mean.mean(axis=0))
     structured = _structured(_without_lines(mean, rows, columns), cell)
@@ -98,17 +94,44 @@ def examine_nothing(frames: NDArray[np.uint8]) -> ImagingTest:
     )
 
 
+def is_nothing(frames: NDArray[np.uint8], *, scene: bool) -> bool:
+    """Whether nothing was there, as ImagingTest.is_empty tells it, without the rest of the test.
+
+    frames, errors: as examine_nothing.
+    """
+    cell = _cell_px(frames)
+    mean = np.asarray(frames.mean(axis=0, dtype=np.float32))
+    rows, columns = _odd_lines(mean.mean(axis=1)), _odd_lines(mean.mean(axis=0))
+    structured = _structured(_without_lines(mean, rows, columns), cell)
+    return _is_empty(float(structured.mean()), _surface_residual(_cells(mean, cell)), scene=scene)
+
+
+def _is_empty(structure_share: float, surface_grey: float, *, scene: bool) -> bool:
+    return structure_share <= p.STRUCTURE_SHARE and (not scene or surface_grey <= p.SURFACE_GREY)
+
+
+def _cell_px(frames: NDArray[np.uint8]) -> int:
+    """Side of the maps' cells. Raises InvalidImage, ImageTooSmall for what is no stack of frames."""
+    if frames.ndim != 3 or frames.dtype != np.uint8 or frames.shape[0] < p.LEAST_FRAMES:
+        raise InvalidImage("the self-test needs (N, H, W) uint8 with 4 frames or more", dimensions=frames.ndim)
+    height, width = int(frames.shape[1]), int(frames.shape[2])
+    if min(height, width) < p.MIN_SIDE_PX:
+        raise ImageTooSmall("too small for the self-test", height=height, width=width)
+    return max(p.CELL_PX, -(-max(height, width) // p.MOST_CELLS))
+
+
 def _mean_and_deviation(frames: NDArray[np.uint8]) -> tuple[Floats, Floats]:
     """Over the frames; exact sums, and no copy of all frames as floats."""
-    total = np.zeros(frames.shape[1:], np.int64)
-    squares = np.zeros(frames.shape[1:], np.int64)
+    total = np.zeros(frames.shape[1:], np.uint32)
+    squares = np.zeros(frames.shape[1:], np.uint32)
     for frame in frames:
-        wide = frame.astype(np.int32)
+        wide = frame.astype(np.uint16)  # 255 squared fits
         total += wide
         squares += wide * wide
     count = len(frames)
-    variance = (squares * count - total * total) / (count * (count - 1))
-    return (total / count).astype(np.float32), np.sqrt(variance).astype(np.float32)
+    sums = total.astype(np.float64)
+    variance = (squares * float(count) - sums * sums) / (count * (count - 1))
+    return (sums / count).astype(np.float32), np.sqrt(variance).astype(np.float32)
 
 
 def _odd_pixels(mean: Floats) -> NDArray[np.bool_]:

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from drivers.errors import CaptureCancelled, CaptureTimedOut, DeviceError
 from drivers.frame import Frame
 from drivers.spi import Camera, CancelToken, DeviceKind
-from enrollment.core.diagnostics.imaging import ImagingTest, examine_nothing
-from enrollment.core.diagnostics.parameters import LEAST_FRAMES
+from enrollment.core.diagnostics.imaging import ImagingTest, examine_nothing, is_nothing
+from enrollment.core.diagnostics.parameters import LEAST_FRAMES, STUCK_FRAMES
 from enrollment.core.errors import InvalidImage
 from enrollment.service.capture.studio import Studio, raise_why_ended
 from enrollment.service.devices.inventory import StationDevice
@@ -35,7 +35,7 @@ from enrollment.service.diagnostics.wire_log import tapped
 T = TypeVar("T")
 
 OPENINGS: Final = 3
-IMAGING_FRAMES: Final = 20
+IMAGING_FRAMES: Final = STUCK_FRAMES
 CAMERA_FRAMES: Final = 60  # two seconds of most: a rate of 3 dropped in 100 shows
 EMPTY_WAIT_S: Final = 20.0  # for somebody to clear the platen
 FRAME_TIMEOUT_S: Final = 3.0
@@ -169,7 +169,7 @@ class _SelfTest:
         for event in self._pace(frames):
             yield event
         frames = frames[-IMAGING_FRAMES:]
-        tested = await self._studio.numeric(_examine, [frame.pixels for frame in frames], scene=self._is_camera)
+        tested = await self._studio.numeric(_examine, frames, scene=self._is_camera)
         if tested is None:
             yield verdicts.not_empty(is_camera=self._is_camera)
             return
@@ -177,8 +177,7 @@ class _SelfTest:
             yield event
 
     async def _shows_nothing(self, frames: list[Frame]) -> bool:
-        pixels = [frame.pixels for frame in frames]
-        return await self._studio.numeric(_examine, pixels, scene=self._is_camera) is not None
+        return await self._studio.numeric(_shows_nothing, frames, scene=self._is_camera)
 
     async def _frames(self, count: int) -> list[Frame]:
         """Take frames one after the other, each a job of its own, so that a lease that ends ends it."""
@@ -220,16 +219,27 @@ class _SelfTest:
         return await self._device.worker.run(job, cancel=self._cancel, check=self._lease.require_live)
 
 
-def _examine(pictures: list[NDArray[np.uint8]], *, scene: bool) -> ImagingTest | None:
-    """The figures; None where anything was there, in all the frames together or in any few of them."""
-    try:
-        grey = np.stack([p if p.ndim == 2 else cv2.cvtColor(p, cv2.COLOR_BGR2GRAY) for p in pictures])
-    except ValueError as error:  # a camera that changed its size between two frames
-        raise InvalidImage("the frames are not of one size") from error
-    tested = examine_nothing(np.asarray(grey, np.uint8))
-    groups = (grey[begin : begin + LEAST_FRAMES] for begin in range(0, len(grey) - LEAST_FRAMES, LEAST_FRAMES))
-    parts = [examine_nothing(np.asarray(group, np.uint8)) for group in groups]
-    return tested if all(part.is_empty(scene=scene) for part in (tested, *parts)) else None
+def _shows_nothing(frames: list[Frame], *, scene: bool) -> bool:
+    """Whether nothing was there, in any few of the frames."""
+    grey = _grey(frames)
+    begins = range(0, len(grey) - LEAST_FRAMES + 1, LEAST_FRAMES)
+    return all(is_nothing(grey[begin : begin + LEAST_FRAMES], scene=scene) for begin in begins)
+
+
+def _examine(frames: list[Frame], *, scene: bool) -> ImagingTest | None:
+    """The figures; None where anything was there, in any few of the frames or in all of them together."""
+    if not _shows_nothing(frames, scene=scene):
+        return None
+    tested = examine_nothing(_grey(frames))
+    return tested if tested.is_empty(scene=scene) else None
+
+
+def _grey(frames: list[Frame]) -> NDArray[np.uint8]:
+    """(N, H, W) uint8. Raises InvalidImage where a camera changed its size between two frames."""
+    pictures = [frame.pixels for frame in frames]
+    if len({picture.shape for picture in pictures}) > 1:
+        raise InvalidImage("the frames are not of one size")
+    return np.stack([np.asarray(p if p.ndim == 2 else cv2.cvtColor(p, cv2.COLOR_BGR2GRAY), np.uint8) for p in pictures])
 
 
 def _imaging_events(tested: ImagingTest) -> list[Event]:

@@ -108,6 +108,15 @@ def missing(count: int, frames: int) -> Finding:
 
 
 def noise(tested: ImagingTest) -> Finding:
+    if not tested.noise.any():
+        return Finding(
+            "noise",
+            Severity.WARNING,
+            f"{tested.frames} hình giống hệt nhau: thiết bị có thể đang lặp lại một hình.",
+            f"{tested.frames} frames are identical: the device may be repeating one.",
+            "Đặt rồi nhấc ngón tay, hoặc cắm lại thiết bị, rồi chạy lại.",
+            "Lay a finger and lift it, or plug the device in again, then run this again.",
+        )
     return _judged(
         "noise",
         tested.noise_grey,

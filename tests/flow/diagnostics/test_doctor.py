@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from enrollment.cli.main import main as enrollctl_main
 from enrollment.service.store.operator_sessions import Role
-from tests.flow.running_station import ChildProcess, MakeStation, StationFolder
+from tests.flow.running_station import ChildProcess, MakeStation, StationFolder, set_up
 
 if TYPE_CHECKING:
     from tests.contract.device_stubs import CameraStub, ScannerStub
@@ -23,12 +25,18 @@ pytest_plugins = ("tests.contract.device_stubs", "tests.flow.station_fixtures")
 Enrollctl = Callable[..., Result]
 
 
-@pytest.fixture
-def folder(make_station: MakeStation, scanner_stub: ScannerStub, camera_stub: CameraStub) -> StationFolder:
-    return make_station([scanner_stub.url, camera_stub.url])
+@pytest.fixture(scope="module")
+def folder(_scanner_processes: dict[str, ScannerStub], _camera_process: CameraStub) -> Iterator[StationFolder]:
+    """One station for all tests that leave its daemon alive."""
+    from tests.contract.device_stubs import ScannerStub  # not before pytest has loaded it as a plugin
+
+    if "4500" not in _scanner_processes:
+        _scanner_processes["4500"] = ScannerStub("4500")
+    with tempfile.TemporaryDirectory(prefix="st") as short:
+        yield set_up(Path(short) / "s", [_scanner_processes["4500"].url, _camera_process.url], None)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def daemon(folder: StationFolder) -> Iterator[ChildProcess]:
     process = folder.daemon()
     process.start()
@@ -70,7 +78,9 @@ def contents(folder: Path) -> dict[str, tuple[int, str]]:
     }
 
 
-def test_running_station_is_asked_and_has_no_error(enrollctl: Enrollctl, daemon: ChildProcess) -> None:
+def test_running_station_is_asked_and_has_no_error(
+    enrollctl: Enrollctl, daemon: ChildProcess, scanner_stub: ScannerStub, camera_stub: CameraStub
+) -> None:
     done = enrollctl("--json", "doctor")
     found = report(done)
     assert (found["asked"], found["not_seen"]) == ("daemon", [])
@@ -96,19 +106,23 @@ def test_unplugged_scanner_is_an_error_with_its_remedy_in_the_chosen_language(
     enrollctl: Enrollctl, daemon: ChildProcess, scanner_stub: ScannerStub
 ) -> None:
     scanner_stub.unplug()
-    done = enrollctl("--lang", "vi", "doctor")
-    assert done.exit_code == 2
+    deadline_s = time.monotonic() + 10  # the daemon looks every 0.2 s
+    while (done := enrollctl("--lang", "vi", "doctor")).exit_code != 2:
+        assert time.monotonic() < deadline_s
     assert "Không có máy quét vân tay nào đang cắm." in done.stdout
     assert "lsusb" in done.stdout
     assert "Traceback" not in done.stderr
 
 
 def test_dead_daemon_leaves_what_can_be_seen_and_names_what_cannot_and_nothing_is_changed(
-    enrollctl: Enrollctl, daemon: ChildProcess, folder: StationFolder
+    enrollctl: Enrollctl, make_station: MakeStation, camera_stub: CameraStub
 ) -> None:
+    folder = make_station([camera_stub.url])
+    daemon = folder.daemon()
+    daemon.start()
     daemon.kill()
     before = contents(folder.folder)
-    done = enrollctl("--json", "doctor")
+    done = enrollctl("--json", "doctor", ENROLL_SOCKET=str(folder.socket))
     found = report(done)
     assert contents(folder.folder) == before
     assert (done.exit_code, found["asked"]) == (2, "this user")
@@ -134,10 +148,10 @@ def test_session_that_is_none_is_told_and_the_folder_is_looked_at(enrollctl: Enr
         assert "queue" in found["not_seen"]
 
 
-def test_broken_configuration_is_named_by_its_key(enrollctl: Enrollctl, folder: StationFolder, tmp_path: Path) -> None:
+def test_broken_configuration_is_named_by_its_key(enrollctl: Enrollctl, tmp_path: Path) -> None:
     broken = tmp_path / "station.toml"
     broken.write_text("[station]\nid = 5\n")
-    found = report(enrollctl("--json", "doctor", "--config", str(broken)))
+    found = report(enrollctl("--json", "doctor", "--config", str(broken), ENROLL_SOCKET="/nowhere/enrolld.sock"))
     [finding] = [finding for finding in found["findings"] if finding["check"] == "configuration"]
     assert "station.id" in finding["text_en"]
 

@@ -81,16 +81,11 @@ def maps(events: list[Event]) -> dict[str, SensorMap]:
 
 async def test_scanner_with_an_empty_platen_is_measured_whole(imaging: InProcess) -> None:
     events = await events_of(imaging, (await imaging.client.scanner()).device_id)
-    assert set(findings(events).values()) == {Severity.OK}, [e for e in events if isinstance(e, Finding)]
-    assert findings(events).keys() >= {
-        "open",
-        "round-trips",
-        "noise",
-        "dead-pixels",
-        "dead-lines",
-        "evenness",
-        "indicator",
-    }
+    judged = findings(events)
+    # The model's empty glass has no noise over time, as no real sensor has.
+    assert judged.pop("noise") is Severity.WARNING
+    assert set(judged.values()) == {Severity.OK}, judged
+    assert judged.keys() >= {"open", "round-trips", "dead-pixels", "dead-lines", "evenness", "indicator"}
     found = measures(events)
     assert found["round_trips"] >= 10
     assert 0 < found["round_trip_median_ms"] <= found["round_trip_p95_ms"]
@@ -161,7 +156,10 @@ async def test_self_test_needs_a_lease(here: InProcess) -> None:
     assert told[:2] == ("FAILED_PRECONDITION", "LEASE_EXPIRED")
 
 
-async def test_enrollctl_leaves_a_report_and_a_page_of_a_camera(here: InProcess, tmp_path: Path) -> None:
+async def test_enrollctl_leaves_a_report_and_a_page_of_a_camera(
+    here: InProcess, camera_stub: CameraStub, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(camera_stub.control, "DELETE", "/scene")  # a bare wall
     camera = await here.client.camera()
     token = await asyncio.to_thread(here.folder.issue_token, "tech-1", Role.TECHNICIAN)
     named = {"ENROLL_SOCKET": str(here.folder.socket), "ENROLL_TOKEN": token}

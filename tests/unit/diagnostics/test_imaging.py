@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from enrollment.core.diagnostics import parameters
-from enrollment.core.diagnostics.imaging import examine_nothing
+from enrollment.core.diagnostics.imaging import examine_nothing, is_nothing
 from enrollment.core.errors import ImageTooSmall, InvalidImage
 from firmware_stubs.fingers import finger_image
 from firmware_stubs.portrait import schematic_portrait
@@ -30,6 +30,7 @@ def flat(level: float = 200.0) -> NDArray[np.float64]:
 def test_sound_sensor_has_its_noise_and_no_defect() -> None:
     found = examine_nothing(frames_of(flat(), noise=2.0))
     assert found.is_empty(scene=True)
+    assert is_nothing(frames_of(flat()), scene=True)
     assert found.noise_grey == pytest.approx(np.hypot(2.0, 12**-0.5), rel=0.05)  # rounding adds its own
     assert (found.dead_pixels, found.dead_rows, found.dead_columns) == (0, (), ())
     assert not found.dead.any()
@@ -99,23 +100,25 @@ def test_finger_is_not_nothing_however_faint_and_leaves_no_outline_among_the_dea
     assert found.structure_share > 5 * parameters.STRUCTURE_SHARE
     assert not found.is_empty(scene=False)
     assert found.dead_pixels == 0
+    assert not is_nothing(frames_of(laid, count=4), scene=False)
 
 
 def test_person_before_a_lens_is_not_nothing_sharp_or_out_of_focus() -> None:
-    portrait = cv2.cvtColor(schematic_portrait(3), cv2.COLOR_BGR2GRAY)
-    assert not examine_nothing(frames_of(portrait.astype(np.float64), count=4)).is_empty(scene=True)
-    blurred = cv2.GaussianBlur(portrait, (0, 0), 60.0).astype(np.float64)
-    assert not examine_nothing(frames_of(blurred, count=4)).is_empty(scene=True)
+    portrait = cv2.resize(cv2.cvtColor(schematic_portrait(3), cv2.COLOR_BGR2GRAY), (480, 640))
+    assert not is_nothing(frames_of(portrait.astype(np.float64), count=4), scene=True)
+    blurred = cv2.GaussianBlur(portrait, (0, 0), 30.0).astype(np.float64)
+    assert not is_nothing(frames_of(blurred, count=4), scene=True)
 
 
 def test_maps_of_a_large_picture_have_at_most_48_cells_a_side() -> None:
-    found = examine_nothing(frames_of(np.full((1080, 1920), 128.0), count=4))
+    found = examine_nothing(np.full((4, 1080, 1920), 128, np.uint8))
     assert (found.cell_px, found.levels.shape) == (40, (27, 48))
 
 
 @pytest.mark.parametrize(
     ("frames", "error"),
     [
+        (np.zeros((0, 100, 100), np.uint8), InvalidImage),
         (np.zeros((3, 100, 100), np.uint8), InvalidImage),
         (np.zeros((100, 100), np.uint8), InvalidImage),
         (np.zeros((4, 100, 100), np.float32), InvalidImage),
@@ -125,3 +128,5 @@ def test_maps_of_a_large_picture_have_at_most_48_cells_a_side() -> None:
 def test_what_is_not_a_stack_of_frames_is_a_typed_error(frames: NDArray[np.generic], error: type[InvalidImage]) -> None:
     with pytest.raises(error):
         examine_nothing(frames)  # type: ignore[arg-type]
+    with pytest.raises(error):
+        is_nothing(frames, scene=True)  # type: ignore[arg-type]
