@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,7 +66,8 @@ class WireTap(logging.Handler):
         if elapsed_s is not None:
             self._transfers.append(Transfer(getattr(record, "kind", ""), elapsed_s))
         if was_empty:
-            self._loop.call_soon_threadsafe(self._news.set)
+            with suppress(RuntimeError):  # the loop has ended: nobody reads, and the transport must not suffer
+                self._loop.call_soon_threadsafe(self._news.set)
 
     async def lines(self) -> AsyncGenerator[WireLine, None]:
         """Yield lines in order, until closed."""

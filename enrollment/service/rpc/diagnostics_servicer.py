@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import time
@@ -54,6 +55,7 @@ class DiagnosticsServicer(diagnostics_pb2_grpc.DiagnosticsServiceServicer):
         self._config = config
         self._vitals = vitals
         self._metrics = metrics
+        self._checking = asyncio.Lock()
 
     async def GetStatus(
         self, request: diagnostics_pb2.GetStatusRequest, context: Any
@@ -83,9 +85,10 @@ class DiagnosticsServicer(diagnostics_pb2_grpc.DiagnosticsServiceServicer):
     ) -> diagnostics_pb2.RunChecksResponse:
         studio = self._studio
         await studio.inventory.first_scan()
-        state = await self._state()
-        machine = this_machine(studio.clock.now())
-        findings = await studio.stored(run_checks, machine, self._config, state)
+        async with self._checking:  # on a thread of its own: a camera that is away must not hold up what is stored
+            state = await self._state()
+            machine = this_machine(studio.clock.now())
+            findings = await asyncio.to_thread(run_checks, machine, self._config, state)
         return diagnostics_pb2.RunChecksResponse(findings=[messages.finding(finding) for finding in findings])
 
     async def _state(self) -> RunningState:
