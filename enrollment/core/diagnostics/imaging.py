@@ -8,6 +8,7 @@ pixels are defective. Cells that show something are not judged pixel by pixel, s
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -19,6 +20,8 @@ from enrollment.core.diagnostics import parameters as p
 from enrollment.core.errors import ImageTooSmall, InvalidImage
 
 Floats = NDArray[np.float32]
+CANON_PPI = 500.0
+MM_PER_INCH = 25.4
 WHITE = 255
 _MAD_TO_SIGMA = 1.4826  # of a normal distribution
 
@@ -55,13 +58,14 @@ class ImagingTest:
         return _is_empty(self.structure_share, self.surface_grey, scene=scene)
 
 
-def examine_nothing(frames: NDArray[np.uint8]) -> ImagingTest:
+def examine_nothing(frames: NDArray[np.uint8], resolution_ppi: float = CANON_PPI) -> ImagingTest:
     """Judge frames of the same nothing.
 
     frames: (N, H, W) uint8, N >= 4, sides of 64 pixels or more.
+    resolution_ppi: of a scanner, pixels an inch; without meaning before a lens.
     Raises InvalidImage, ImageTooSmall.
     """
-    cell = _cell_px(frames)
+    cell = _cell_px(frames, resolution_ppi)
     count, height, width = frames.shape
     mean, deviation = _mean_and_deviation(frames)
     rows, columns = _odd_lines(mean.mean(axis=1)), _odd_lines(mean.mean(axis=0))
@@ -94,12 +98,12 @@ def examine_nothing(frames: NDArray[np.uint8]) -> ImagingTest:
     )
 
 
-def is_nothing(frames: NDArray[np.uint8], *, scene: bool) -> bool:
+def is_nothing(frames: NDArray[np.uint8], resolution_ppi: float = CANON_PPI, *, scene: bool) -> bool:
     """Whether nothing was there, as ImagingTest.is_empty tells it, without the rest of the test.
 
-    frames, errors: as examine_nothing.
+    frames, resolution_ppi, errors: as examine_nothing.
     """
-    cell = _cell_px(frames)
+    cell = _cell_px(frames, resolution_ppi)
     mean = np.asarray(frames.mean(axis=0, dtype=np.float32))
     rows, columns = _odd_lines(mean.mean(axis=1)), _odd_lines(mean.mean(axis=0))
     structured = _structured(_without_lines(mean, rows, columns), cell)
@@ -110,14 +114,14 @@ def _is_empty(structure_share: float, surface_grey: float, *, scene: bool) -> bo
     return structure_share <= p.STRUCTURE_SHARE and (not scene or surface_grey <= p.SURFACE_GREY)
 
 
-def _cell_px(frames: NDArray[np.uint8]) -> int:
+def _cell_px(frames: NDArray[np.uint8], resolution_ppi: float) -> int:
     """Side of the maps' cells. Raises InvalidImage, ImageTooSmall for what is no stack of frames."""
     if frames.ndim != 3 or frames.dtype != np.uint8 or frames.shape[0] < p.LEAST_FRAMES:
         raise InvalidImage("the self-test needs (N, H, W) uint8 with 4 frames or more", dimensions=frames.ndim)
     height, width = int(frames.shape[1]), int(frames.shape[2])
     if min(height, width) < p.MIN_SIDE_PX:
         raise ImageTooSmall("too small for the self-test", height=height, width=width)
-    return max(p.CELL_PX, -(-max(height, width) // p.MOST_CELLS))
+    return max(math.ceil(p.CELL_MM * resolution_ppi / MM_PER_INCH), -(-max(height, width) // p.MOST_CELLS))
 
 
 def _mean_and_deviation(frames: NDArray[np.uint8]) -> tuple[Floats, Floats]:

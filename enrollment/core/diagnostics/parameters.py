@@ -11,8 +11,8 @@ from typing import Final
 LEAST_FRAMES: Final = 4  # for a standard deviation that means something
 MIN_SIDE_PX: Final = 64
 
-# Cells of the maps that may be kept. 16 px at 500 ppi are 0.8 mm, nearly two ridge periods: no map resolves a ridge.
-CELL_PX: Final = 16
+# Cells of the maps that may be kept: nearly two ridge periods (about 0.46 mm each), so that no map resolves a ridge.
+CELL_MM: Final = 0.8
 MOST_CELLS: Final = 48  # along the longer side: larger pictures get larger cells
 
 # Is anything there?

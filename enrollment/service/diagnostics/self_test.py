@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from drivers.errors import CaptureCancelled, CaptureTimedOut, DeviceError
 from drivers.frame import Frame
 from drivers.spi import Camera, CancelToken, DeviceKind
-from enrollment.core.diagnostics.imaging import ImagingTest, examine_nothing, is_nothing
+from enrollment.core.diagnostics.imaging import CANON_PPI, ImagingTest, examine_nothing, is_nothing
 from enrollment.core.diagnostics.parameters import LEAST_FRAMES, STUCK_FRAMES
 from enrollment.core.errors import InvalidImage
 from enrollment.service.capture.studio import Studio, raise_why_ended
@@ -221,17 +221,21 @@ class _SelfTest:
 
 def _shows_nothing(frames: list[Frame], *, scene: bool) -> bool:
     """Whether nothing was there, in any few of the frames."""
-    grey = _grey(frames)
+    grey, ppi = _grey(frames), _ppi(frames)
     begins = range(0, len(grey) - LEAST_FRAMES + 1, LEAST_FRAMES)
-    return all(is_nothing(grey[begin : begin + LEAST_FRAMES], scene=scene) for begin in begins)
+    return all(is_nothing(grey[begin : begin + LEAST_FRAMES], ppi, scene=scene) for begin in begins)
 
 
 def _examine(frames: list[Frame], *, scene: bool) -> ImagingTest | None:
     """The figures; None where anything was there, in any few of the frames or in all of them together."""
     if not _shows_nothing(frames, scene=scene):
         return None
-    tested = examine_nothing(_grey(frames))
+    tested = examine_nothing(_grey(frames), _ppi(frames))
     return tested if tested.is_empty(scene=scene) else None
+
+
+def _ppi(frames: list[Frame]) -> float:
+    return frames[0].resolution_ppi or CANON_PPI
 
 
 def _grey(frames: list[Frame]) -> NDArray[np.uint8]:

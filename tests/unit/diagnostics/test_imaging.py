@@ -110,6 +110,10 @@ def test_person_before_a_lens_is_not_nothing_sharp_or_out_of_focus() -> None:
     assert not is_nothing(frames_of(blurred, count=4), scene=True)
 
 
+def test_cells_are_as_wide_as_two_ridges_at_any_resolution() -> None:
+    assert examine_nothing(frames_of(flat(), count=4), 1000.0).cell_px == 32
+
+
 def test_maps_of_a_large_picture_have_at_most_48_cells_a_side() -> None:
     found = examine_nothing(np.full((4, 1080, 1920), 128, np.uint8))
     assert (found.cell_px, found.levels.shape) == (40, (27, 48))
