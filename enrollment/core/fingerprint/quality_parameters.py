@@ -1,7 +1,8 @@
 """Every tuned number of the quality score and its hints, with its unit, its range and where it comes from.
 
 "Learned" marks what `bench.learn_quality` fits on synthetic fingers of our own; "defects" what was set between
-synthetic impressions that have a defect and those that do not, and then checked on four public sets of good prints.
+synthetic impressions that have a defect and those that do not (`bench.hint_rates`), and then checked on four public
+sets.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ class ScoreParameters:
     points_a_doubling: float = 10.0  # of the odds of a match
     points_at_even_odds: float = 10.0
     nothing_area_mm2: float = 12.0  # here: large letters reach 8; of four public sets 99 % lie above 120
-    least_contrast: float = 10.0  # grey levels, mean local deviation, defects: 99 % of latents below, of prints above
+    least_contrast: float = (
+        10.0  # grey levels, mean local deviation, defects: nine latents of ten below, prints above 11
+    )
 
 
 @dataclass(frozen=True, slots=True)
