@@ -7,6 +7,7 @@ weaker to the bend of an arch, so that every pattern has a middle.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import cv2
@@ -46,26 +47,21 @@ def find_core(
         return CorePoint(cols * cell_px / 2.0, rows * cell_px / 2.0, 0.0)
     size = max(1, cols // parameters.coarsening), max(1, rows // parameters.coarsening)
     weight = coherence * mask
-    doubled = orientation * np.float32(2.0)
-    field = np.stack([weight * np.cos(doubled), weight * np.sin(doubled), weight], axis=-1)
-    field = np.asarray(cv2.resize(field, size, interpolation=cv2.INTER_AREA), np.float32)
-    within = np.asarray(cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)) > 0.5
-
-    sigma = parameters.sigma_tiles / parameters.coarsening
-    taps = np.arange(-round(_REACH_SIGMAS * sigma), round(_REACH_SIGMAS * sigma) + 1, dtype=np.float32)
-    bell = np.exp(-0.5 * np.square(taps / np.float32(sigma)))
-    slope = taps * bell
-    near, along_x, along_y = (
-        np.asarray(cv2.sepFilter2D(field, -1, across, down, borderType=cv2.BORDER_CONSTANT), np.float32)
+    field = cv2.merge([*cv2.polarToCart(weight, orientation * np.float32(2.0)), weight])
+    field = cv2.resize(field, size, interpolation=cv2.INTER_AREA)
+    within = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
+    bell, slope = _taps(parameters.sigma_tiles / parameters.coarsening)
+    sums = [
+        cv2.sepFilter2D(field, -1, across, down, borderType=cv2.BORDER_CONSTANT)
         for across, down in ((bell, bell), (slope, bell), (bell, slope))
-    )
+    ]
+    (u, v, support), (ux, vx, x), (uy, vy, y) = (cv2.split(filtered) for filtered in sums)
     # Without the mean flow near by: an even flow that ends at the edge of the print would seem to turn there.
-    mean = near[..., :2] / np.maximum(near[..., 2:], _LEAST_WEIGHT)
-    by_x = along_x[..., :2] - mean * along_x[..., 2:]
-    by_y = along_y[..., :2] - mean * along_y[..., 2:]
+    near = np.maximum(support, _LEAST_WEIGHT)
+    u, v = u / near, v / near
     # (u + iv) correlated with (x - iy): it turns once, with the angle about the core.
-    turning = np.square(by_x[..., 0] + by_y[..., 1]) + np.square(by_x[..., 1] - by_y[..., 0])
-    turning /= np.maximum(near[..., 2], _LEAST_WEIGHT)  # a core near the edge has less about it to turn
+    turning = np.square(ux - u * x + vy - v * y) + np.square(vx - v * x - uy + u * y)
+    turning /= near  # a core near the edge has less about it to turn
     best = int(np.where(within, turning, np.float32(-1.0)).argmax())
     row = (best // size[0] + 0.5) * rows / size[1]
     col = (best % size[0] + 0.5) * cols / size[0]
@@ -73,3 +69,11 @@ def find_core(
     distance = cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_5)
     depth = max(0.0, float(distance[1 + int(row), 1 + int(col)]) - 0.5)
     return CorePoint(col * cell_px, row * cell_px, depth * cell_px)
+
+
+@functools.cache
+def _taps(sigma: float) -> tuple[FloatArray, FloatArray]:
+    """A Gaussian, and itself times the distance."""
+    taps = np.arange(-round(_REACH_SIGMAS * sigma), round(_REACH_SIGMAS * sigma) + 1, dtype=np.float32)
+    bell: FloatArray = np.exp(-0.5 * np.square(taps / np.float32(sigma)))
+    return bell, taps * bell

@@ -1,6 +1,6 @@
 """What is measured of an impression, from what extraction has found: numbers for the score, maps for the hints.
 
-`grade` is all that the score needs and costs a twentieth of a millisecond; `look_at` makes the maps.
+`grade` is all that the score needs and costs a tenth of a millisecond; `look_at` makes the maps.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def grade(evidence: Evidence, parameters: QualityParameters) -> tuple[dict[str, 
     """Measure what the score is made of."""
     p = parameters.score
     mask, template, strengths = evidence.mask, evidence.template, evidence.kept_strengths
-    tiles = int(np.count_nonzero(mask))
+    tiles, inside = int(np.count_nonzero(mask)), mask.astype(np.uint8)
     core = find_core(evidence.orientation, evidence.coherence, mask, template.mask_cell_px, parameters.core)
     away = np.square(template.positions - np.array([core.x, core.y], np.float32)).sum(axis=1)
     near = np.exp(away * np.float32(-0.5 / parameters.core.neighbourhood_px**2))
@@ -84,9 +84,9 @@ def grade(evidence: Evidence, parameters: QualityParameters) -> tuple[dict[str, 
         "purity": float(strengths.sum()) / total if total > 0.0 else 0.0,
         "core_minutiae": float(near @ template.reliabilities),
         "core_depth_px": min(core.depth_px, parameters.core.deep_px),
-        "ridge_energy": float(evidence.tensor.energy[mask].sum()) / max(tiles, 1),
+        "ridge_energy": cv2.mean(evidence.tensor.energy, inside)[0],
         "area_mm2": tiles * (template.mask_cell_px * MM_IN_A_PIXEL) ** 2,
-        "contrast": float(evidence.deviation[mask].sum()) / max(tiles, 1),
+        "contrast": cv2.mean(evidence.deviation, inside)[0],
         "minutiae": float(len(template)),
     }
     return measures, core
