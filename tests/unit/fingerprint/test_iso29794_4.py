@@ -12,7 +12,7 @@ from PIL import Image
 
 from enrollment.core.fingerprint import FingerprintImage, extract
 from enrollment.core.fingerprint.iso29794_4 import measures_29794_4
-from firmware_stubs.fingers import Condition, make_impression, make_master
+from firmware_stubs.fingers import Severity, make_impression, make_master
 
 Pixels = NDArray[np.uint8]
 SIZE = 36 + 32 * 8
@@ -109,11 +109,9 @@ def test_measures_order_prints_as_nfiq_2_does() -> None:
         min_quality=0.0, get_center=False, check_fingerprint=False, compute_nfiq2=True, ppi=500.0
     )
     extractor = nbis.new_nbis_extractor(settings)
-    rng = np.random.default_rng(4)
     ours, theirs = [], []
-    for seed in range(16):
-        condition = Condition(dryness=float(rng.uniform(0, 1.5)), pressure=float(rng.normal(0, 0.3)))
-        pixels = make_impression(make_master(seed), seed, condition=condition).pixels
+    for seed in range(24):  # of all qualities: among prints that are alike rank is chance
+        pixels = make_impression(make_master(seed), seed, severity=Severity.HARD).pixels
         png = io.BytesIO()
         Image.fromarray(pixels).save(png, "PNG")
         features = extractor.extract_minutiae(png.getvalue()).quality().features
@@ -124,10 +122,10 @@ def test_measures_order_prints_as_nfiq_2_does() -> None:
         ("MMB", "MMB", 0.99),
         ("OCL_mean", "OCL_Bin10_Mean", 0.99),
         ("ROI_mean", "ImgProcROIArea_Mean", 0.99),
-        ("ROI_coherence_mean", "OrientationMap_ROIFilter_CoherenceRel", 0.9),
-        ("minutiae_certainty", "FJFXPos_OCL_MinutiaeQuality_80", 0.8),
-        ("FDA_mean", "FDA_Bin10_Mean", 0.6),
-        ("LCS_mean", "LCS_Bin10_Mean", 0.6),
+        ("ROI_coherence_mean", "OrientationMap_ROIFilter_CoherenceRel", 0.97),
+        ("minutiae_certainty", "FJFXPos_OCL_MinutiaeQuality_80", 0.9),
+        ("FDA_mean", "FDA_Bin10_Mean", 0.7),
+        ("LCS_mean", "LCS_Bin10_Mean", 0.95),
     ):
         a, b = ranks([one[name] for one in ours]), ranks([one[their_name] for one in theirs])
         assert np.corrcoef(a, b)[0, 1] > least, name
