@@ -11,7 +11,8 @@ import bench.one_thread  # noqa: F401 - it must come before numpy
 # isort: split
 
 from collections import Counter
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import click
 import cv2
@@ -21,7 +22,6 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from bench.learn_quality import moved
 from enrollment.core.fingerprint import FingerprintImage, FingerprintQuality, assess
 from firmware_stubs.fingers import Condition, Master, make_impression, make_master
 from firmware_stubs.fingers.impression import Impression
@@ -42,11 +42,12 @@ DEFECTS: Final = (
 )
 
 
-def lay(master: Master, touch: int, rng: np.random.Generator, **changed: float) -> Impression:
+def lay(master: Master, touch: int, rng: np.random.Generator, changed: Mapping[str, float] | None = None) -> Impression:
     """Lay a finger down well but for what is changed."""
-    usual: dict[str, float] = {"pressure": rng.normal(0.0, 0.12), "rotation_deg": rng.normal(0.0, 8.0)}
+    usual = {"pressure": float(rng.normal(0.0, 0.12)), "rotation_deg": float(rng.normal(0.0, 8.0))}
     aside = (float(rng.normal(0.0, 12.0)), float(rng.normal(0.0, 15.0)))
-    return make_impression(master, touch, condition=Condition(displacement_px=aside, **(usual | changed)))
+    values: dict[str, Any] = {**usual, **(changed or {}), "displacement_px": aside}
+    return make_impression(master, touch, condition=Condition(**values))
 
 
 def platen(rng: np.random.Generator) -> NDArray[np.float32]:
@@ -58,9 +59,8 @@ def spoil(defect: str, master: Master, rng: np.random.Generator) -> Pixels:
     """Lay a finger down with a defect."""
     touch = int(rng.integers(1000))
     if defect in SKIN:
-        return lay(
-            master, touch, rng, **{name: float(rng.uniform(*span)) for name, span in SKIN[defect].items()}
-        ).pixels
+        changed = {name: float(rng.uniform(*span)) for name, span in SKIN[defect].items()}
+        return lay(master, touch, rng, changed).pixels
     if defect == "off centre":
         angle = rng.uniform(0.0, 2.0 * np.pi)
         aside = (float(150.0 * np.cos(angle)), float(175.0 * np.sin(angle)))
@@ -86,6 +86,14 @@ def spoil(defect: str, master: Master, rng: np.random.Generator) -> Pixels:
         share = _spot(whole.contact, rng)
         return _grey(share * smeared + (1.0 - share) * pixels)
     return pixels
+
+
+def moved(grey: NDArray[np.float32], reach_px: int, angle: float) -> NDArray[np.float32]:
+    """Average along a stroke of `reach_px` to both sides: the finger moved while it was sensed."""
+    kernel = np.zeros((2 * reach_px + 1, 2 * reach_px + 1), np.float32)
+    dx, dy = round(reach_px * np.cos(angle)), round(reach_px * np.sin(angle))
+    cv2.line(kernel, (reach_px - dx, reach_px - dy), (reach_px + dx, reach_px + dy), (1.0,))
+    return np.asarray(cv2.filter2D(grey, -1, kernel / kernel.sum()), np.float32)
 
 
 def _grey(values: NDArray[np.floating]) -> Pixels:

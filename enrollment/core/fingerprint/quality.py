@@ -6,11 +6,12 @@
     core_depth_px  from the core to the edge of the print: what is cut there, another impression may not share
     ridge_energy   mean square gradient of the normalised ridges: steep edges
 
-    logit = bias + sum of weight * log(measure + floor)     score = 10 + 10 log2(odds), 0..100
+    logit = bias + sum of weight * log(measure + floor)     score = 10 log2(odds) - 20, 0..100
 
-The score has a meaning: at 10 points the impression and another of the same finger, no worse than it, are as likely to
-match as not, at a threshold that accepts one impostor in a thousand; every 10 points more double the odds of a match.
-The odds are those of synthetic impressions, harder than life: `bench.learn_quality` fits the numbers.
+The score has a meaning: at 0 points the impression and another of the same finger, no worse than it, match four times
+as often as they do not, at a threshold that accepts one impostor in a thousand; every 10 points more double the odds of
+a match, so that at 50 one pair in 129 is missed. The odds are those of synthetic impressions of the hard mixture,
+with the ridges compared: `bench.learn_quality` fits the numbers.
 
 The score carries a name of its own: it is not NFIQ 2 and not on its scale. An impression without ridges, and a latent
 that was left on an empty platen, score 0; a failure to judge is an error and never a score.
