@@ -1,7 +1,8 @@
 """Are the hints right? `python -m bench.hint_rates`.
 
-Synthetic fingers are laid down well, and with one defect each. Prints for each defect how often a hint was given,
-which, and the score: the row "good" gives the false rates. A print that scores well in spite of its defect gets none.
+Synthetic fingers are laid down well, and with one defect each. Prints for each defect the score, how many score so low
+that hints are due (or got one), how many of those got the right one, and how often each was given: the row "good" gives
+the false rates. A print that scores well in spite of its defect gets none.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from enrollment.core.fingerprint import FingerprintImage, FingerprintQuality, assess
+from enrollment.core.fingerprint import FingerprintImage, FingerprintQuality, QualityHint, assess
+from enrollment.core.fingerprint.quality_parameters import QUALITY
 from firmware_stubs.fingers import Condition, Master, make_impression, make_master
 from firmware_stubs.fingers.impression import Impression
 
@@ -36,10 +38,22 @@ SKIN: Final[dict[str, dict[str, tuple[float, float]]]] = {
     "pressed hard": {"pressure": (0.6, 1.0)},
     "little of it": {"coverage": (0.4, 0.55)},
 }
-DEFECTS: Final = (
-    *("good", *SKIN, "off centre", "blurred", "moved", "smudged", "beside a latent", "latent alone"),
-    *("negative", "nothing"),
-)
+RIGHT: Final[dict[str, set[QualityHint]]] = {
+    "good": set(),
+    "dry": {QualityHint.TOO_DRY},
+    "wet": {QualityHint.TOO_WET},
+    "pressed lightly": {QualityHint.PRESS_HARDER},
+    "pressed hard": {QualityHint.PRESS_LESS},
+    "little of it": {QualityHint.MORE_FINGER},
+    "off centre": {QualityHint.OFF_CENTRE},
+    "blurred": {QualityHint.BLURRED},
+    "moved": {QualityHint.BLURRED, QualityHint.SMUDGED},
+    "smudged": {QualityHint.SMUDGED},
+    "beside a latent": {QualityHint.LATENT_PRINT},
+    "latent alone": {QualityHint.LATENT_PRINT},
+    "negative": {QualityHint.INVERTED},
+    "nothing": {QualityHint.NOTHING_THERE},
+}
 
 
 def lay(master: Master, touch: int, rng: np.random.Generator, changed: Mapping[str, float] | None = None) -> Impression:
@@ -123,19 +137,23 @@ def main(fingers: int) -> None:
     """Count hints by defect."""
     console = Console()
     cv2.setNumThreads(1)
-    judged: dict[str, list[FingerprintQuality]] = {defect: [] for defect in DEFECTS}
+    judged: dict[str, list[FingerprintQuality]] = {defect: [] for defect in RIGHT}
     for number in track(range(fingers), "laying fingers down", transient=True, disable=not console.is_terminal):
         master = make_master(SEED + number)
         rng = np.random.default_rng([SEED, number])
-        for defect in DEFECTS:
+        for defect in RIGHT:
             judged[defect].append(assess(FingerprintImage(spoil(defect, master, rng))))
-    table = Table("defect", "score 5/50/95 %", "hinted %", "hints %")
+    table = Table("defect", "score 5/50/95 %", "due %", "right of those %", "hints %")
     for defect, qualities in judged.items():
         counts = Counter(hint.value for quality in qualities for hint in quality.hints)
         told = ", ".join(f"{name} {100 * count / fingers:.0f}" for name, count in counts.most_common())
         scores = np.percentile([quality.score for quality in qualities], [5, 50, 95])
-        hinted = 100 * sum(bool(quality.hints) for quality in qualities) / fingers
-        table.add_row(defect, "/".join(f"{score:.0f}" for score in scores), f"{hinted:.0f}", told)
+        due = [quality for quality in qualities if quality.score < QUALITY.hints.below_score or quality.hints]
+        right = sum(bool(RIGHT[defect] & set(quality.hints)) for quality in due)
+        share = f"{100 * right / len(due):.0f}" if due and RIGHT[defect] else "-"
+        table.add_row(
+            defect, "/".join(f"{score:.0f}" for score in scores), f"{100 * len(due) / fingers:.0f}", share, told
+        )
     console.print(table)
 
 

@@ -6,12 +6,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from enrollment.core.fingerprint.core_point import CorePoint
-from enrollment.core.fingerprint.quality_measures import Evidence, Texture
+from enrollment.core.fingerprint.quality_measures import MM_IN_A_PIXEL, Evidence, Texture
 from enrollment.core.fingerprint.quality_parameters import HintParameters, ScoreParameters
 
 
@@ -19,7 +21,7 @@ class QualityHint(Enum):
     """What a person can change; the values are stable."""
 
     NOTHING_THERE = "NOTHING_THERE"  # no finger, or no ridge of it
-    OFF_CENTRE = "OFF_CENTRE"  # the pattern's middle is cut by the image's border: move the finger
+    OFF_CENTRE = "OFF_CENTRE"  # the pattern's middle is at the image's border or cut by it: move the finger
     MORE_FINGER = "MORE_FINGER"  # little of the finger, or only its tip or side
     TOO_WET = "TOO_WET"  # ridges run together: dry the finger, press less
     TOO_DRY = "TOO_DRY"  # ridges are thin and broken: moisten the finger, press more
@@ -59,7 +61,6 @@ def find_hints(
         width, height = evidence.template.size
         return {QualityHint.NOTHING_THERE: Place(0.0, 0.0, float(width), float(height))}
     mask = evidence.mask
-    faint = mask & (evidence.deviation < hints.faint_contrast * _strong(evidence.deviation[mask], hints))
     found: dict[QualityHint, NDArray[np.bool_]] = {}
     if measures["background"] < hints.inverted_background and measures["bright_share"] < hints.inverted_share:
         found[QualityHint.INVERTED] = mask
@@ -69,33 +70,35 @@ def find_hints(
     if score >= hints.below_score or found:
         return places
 
-    soft = mask & (texture.sharpness < hints.blurred_sharpness)
     if measures["sharpness"] < hints.blurred_sharpness:
-        found[QualityHint.BLURRED] = soft  # what else such a print shows is not to be trusted
+        # What else such a print shows is not to be trusted.
+        found[QualityHint.BLURRED] = mask & (texture.sharpness < hints.blurred_sharpness)
     else:
-        if measures["core_depth_px"] < hints.shallow_core_px:
-            place, cut = _about(core, evidence, hints)
-            places[QualityHint.OFF_CENTRE if cut else QualityHint.MORE_FINGER] = place
+        light_ground = math.isnan(measures["background"]) or measures["background"] > hints.wet_background
+        hull = cv2.convexHull(np.argwhere(mask)[:, ::-1].astype(np.int32))
+        if (place := _off_centre(core, evidence, hints)) is not None:
+            places[QualityHint.OFF_CENTRE] = place
+        elif _within(core, hull, evidence) < hints.shallow_core_px:
+            places[QualityHint.MORE_FINGER] = _about(core, evidence, hints)
         elif measures["area_mm2"] < hints.small_area_mm2:
             found[QualityHint.MORE_FINGER] = mask
-        if np.count_nonzero(faint) > hints.latent_share * np.count_nonzero(mask):
-            found[QualityHint.LATENT_PRINT] = faint
+        if latent := _latent(evidence, hints) if light_ground else {}:
+            found |= latent
         else:
-            found |= _pressed(texture, mask, measures, hints)
-        if np.count_nonzero(soft) > hints.smudged_share * np.count_nonzero(mask):
-            found[QualityHint.SMUDGED] = soft
+            found |= _pressed(texture, mask, measures, light_ground, hints)
+        flooded = measures["bright_share"] < hints.wet_share
+        found |= _smudged(evidence, texture, hull, hints, ink_tells=light_ground and not flooded)
     if not found and not places and score < hints.unexplained_below_score:
         found[QualityHint.CLEAN_SENSOR] = mask & (texture.local_quality < hints.unclear)
     return places | {hint: _place(tiles, mask, evidence, hints) for hint, tiles in found.items()}
 
 
 def _pressed(
-    texture: Texture, mask: NDArray[np.bool_], measures: Mapping[str, float], p: HintParameters
+    texture: Texture, mask: NDArray[np.bool_], measures: Mapping[str, float], light_ground: bool, p: HintParameters
 ) -> dict[QualityHint, NDArray[np.bool_]]:
     """Tell wet from pressed hard, and dry from pressed lightly: wet and dry ridges are not whole."""
     bright, coherence = measures["bright_share"], measures["gradient_coherence"]
-    ground = measures["background"]
-    if bright < p.wet_share and (math.isnan(ground) or ground > p.wet_background):
+    if bright < p.wet_share and light_ground:
         whole = coherence > p.whole_coherence
         return {QualityHint.PRESS_LESS if whole else QualityHint.TOO_WET: mask & (texture.bright < p.wet_share)}
     if bright > p.dry_share:
@@ -104,18 +107,62 @@ def _pressed(
     return {}
 
 
-def _strong(deviation: NDArray[np.float32], p: HintParameters) -> float:
-    rank = int(len(deviation) * p.strong_percentile / 100.0)
-    return float(np.partition(deviation, min(rank, len(deviation) - 1))[min(rank, len(deviation) - 1)])
+def _latent(evidence: Evidence, p: HintParameters) -> dict[QualityHint, NDArray[np.bool_]]:
+    """Find flow that is faint: far from the print, where the next finger will lie on it, or taken for a part of it."""
+    mask, deviation = evidence.mask, evidence.deviation
+    side = 2 * p.latent_distance_tiles + 1
+    far = np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8))) == 0
+    far[: p.rim_tiles] = far[-p.rim_tiles :] = False
+    far[:, : p.rim_tiles] = far[:, -p.rim_tiles :] = False
+    strong = float(np.percentile(deviation[mask], p.strong_percentile))
+    faint = deviation < p.faint_contrast * strong
+    beside = far & faint & (evidence.coherence > p.latent_coherence) & (deviation > p.least_faint_contrast)
+    beside = np.asarray(cv2.morphologyEx(beside.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))) > 0
+    within = mask & faint
+    found = np.zeros_like(mask)
+    if np.count_nonzero(beside) * (evidence.template.mask_cell_px * MM_IN_A_PIXEL) ** 2 > p.latent_area_mm2:
+        found |= beside
+    if np.count_nonzero(within) > p.latent_share * np.count_nonzero(mask):
+        found |= within
+    return {QualityHint.LATENT_PRINT: found} if found.any() else {}
 
 
-def _about(core: CorePoint, evidence: Evidence, p: HintParameters) -> tuple[Place, bool]:
-    """Give the place about the core, and whether the image's border cuts it."""
+def _smudged(
+    evidence: Evidence, texture: Texture, hull: NDArray[Any], p: HintParameters, *, ink_tells: bool
+) -> dict[QualityHint, NDArray[np.bool_]]:
+    """Find a part of the print that is soft or, if that tells, has ink and no ridges."""
+    mask = evidence.mask
+    tiles = np.count_nonzero(mask)
+    soft = mask & (texture.sharpness < p.smudged_sharpness)
+    if ink_tells:
+        between = np.asarray(cv2.fillConvexPoly(np.zeros(mask.shape, np.uint8), hull, (1.0,))) > 0
+        lighter = texture.grey - texture.grey[mask].mean()
+        lighter /= max(float(evidence.deviation[mask].mean()), 1.0)
+        least, most = p.smeared_deviations
+        smeared = between & ~mask & (lighter > least) & (lighter < most)
+        if np.count_nonzero(smeared) > p.smeared_share * tiles:
+            return {QualityHint.SMUDGED: smeared}
+    return {QualityHint.SMUDGED: soft} if np.count_nonzero(soft) > p.smudged_share * tiles else {}
+
+
+def _within(core: CorePoint, hull: NDArray[Any], evidence: Evidence) -> float:
+    """How far within the outline of the print the core lies, pixels at 500 ppi; less than 0 outside."""
+    cell = evidence.template.mask_cell_px
+    return cv2.pointPolygonTest(hull, (core.x / cell - 0.5, core.y / cell - 0.5), True) * cell
+
+
+def _off_centre(core: CorePoint, evidence: Evidence, p: HintParameters) -> Place | None:
+    """Give the place about a core that the image's border is near to."""
+    width, height = evidence.template.size
+    border = min(core.x, core.y, width - core.x, height - core.y)
+    return _about(core, evidence, p) if border < p.off_centre_px else None
+
+
+def _about(core: CorePoint, evidence: Evidence, p: HintParameters) -> Place:
     width, height = evidence.template.size
     left, top = max(0.0, core.x - p.core_reach_px), max(0.0, core.y - p.core_reach_px)
     right, bottom = min(float(width), core.x + p.core_reach_px), min(float(height), core.y + p.core_reach_px)
-    border = min(core.x, core.y, width - core.x, height - core.y)
-    return Place(left, top, max(0.0, right - left), max(0.0, bottom - top)), border < p.shallow_core_px
+    return Place(left, top, max(0.0, right - left), max(0.0, bottom - top))
 
 
 def _place(tiles: NDArray[np.bool_], mask: NDArray[np.bool_], evidence: Evidence, p: HintParameters) -> Place:

@@ -62,12 +62,14 @@ class Texture:
     coherence: 0..1, of the gradients, low where ridges are broken.
     sharpness: rms curvature over rms gradient, low where blurred.
     local_quality: 0..1, clear and unbroken ridges; 0 off the print.
+    grey: mean grey levels of the tile alone, of the ground as well.
     """
 
     bright: FloatArray
     coherence: FloatArray
     sharpness: FloatArray
     local_quality: FloatArray
+    grey: FloatArray
 
 
 def grade(evidence: Evidence, parameters: QualityParameters) -> tuple[dict[str, float], CorePoint]:
@@ -137,10 +139,11 @@ def look_at(evidence: Evidence, p: HintParameters) -> Texture:
         coherence=coherence,
         sharpness=sharpness,
         local_quality=np.minimum(coherence * evidence.coherence * clear, np.float32(1.0)) * weight,
+        grey=tile_means(evidence.grey, tile),
     )
 
 
-def background_grey(evidence: Evidence, p: HintParameters) -> float:
+def background_grey(evidence: Evidence, texture: Texture, p: HintParameters) -> float:
     """How much lighter the ground about the print is than the print's mean, in its deviations; NaN without a ground.
 
     About 1 where ridges are dark on light, negative where they are light on dark.
@@ -151,6 +154,5 @@ def background_grey(evidence: Evidence, p: HintParameters) -> float:
     ground = ~near
     if np.count_nonzero(ground) < p.least_background_tiles or not mask.any():
         return math.nan
-    grey = tile_means(evidence.grey, evidence.grey.shape[0] // mask.shape[0])
     deviation = max(float(evidence.deviation[mask].mean()), 1.0)
-    return (float(grey[ground].mean()) - float(grey[mask].mean())) / deviation
+    return (float(texture.grey[ground].mean()) - float(texture.grey[mask].mean())) / deviation

@@ -57,17 +57,28 @@ class HintParameters:
     gradient_floor: float = 0.3  # study: added to the rms gradient, deviations a work px
     full_energy: float = 0.35  # of the gradients, squared deviations a work px squared: of clear ridges
     small_area_mm2: float = 110.0  # defects: of the ridges, whole fingers 125 and more
-    shallow_core_px: float = 40.0  # defects: the core is as good as cut
+    off_centre_px: float = 70.0  # 40..80, defects: from the core to the image's border; off centre 10...80, good 120
+    shallow_core_px: float = 40.0  # defects: from the core to the print's outline; the core is as good as cut
     wet_share: float = 0.43  # defects: of pixels above the local mean; wet and heavy .31...43, good .47...58
     wet_background: float = 0.5  # deviations, defects: a good thermal print is as dark, its ground is no lighter
-    whole_coherence: float = 0.62  # defects: wet ridges that still are whole: pressed too hard
+    whole_coherence: float = 0.72  # defects: of gradients; pressed hard .75...85, wet .61...76
     dry_share: float = 0.59  # defects: of pixels above the local mean; dry and light .59...65, good .47...58
-    broken_coherence: float = 0.50  # defects: of gradients; dry .30...48, light .52...70
+    broken_coherence: float = 0.62  # defects: of gradients; dry .44...58, light .66...81
     blurred_sharpness: float = 0.80  # defects: rms curvature over rms gradient; blurred .51...67, good .82...1.03
-    smudged_share: float = 0.08  # defects: of the print's tiles that are blurred alone
-    faint_contrast: float = 0.30  # defects: of the print's strong contrast; a latent beside the finger lies below
+    smudged_sharpness: float = 0.70  # defects: of a part; all good prints .7 and more but for a twentieth of them
+    smudged_share: float = 0.15  # defects: of the print's tiles that are so soft; moved .1...55, good 0...05
+    smeared_deviations: tuple[float, float] = (-0.7, 0.3)  # defects: grey of a smear less the print's mean
+    smeared_share: float = (
+        0.02  # defects: such tiles between ridges, to the print's; smudged 0...10, good 0, wet 0...02
+    )
+    faint_contrast: float = 0.35  # 0.2..0.45, defects: of the print's strong contrast; a latent lies below
+    least_faint_contrast: float = 3.0  # 3..5, grey levels: below it flow is noise
     strong_percentile: float = 90.0
-    latent_share: float = 0.20  # defects: of the print's tiles that are so faint
+    latent_coherence: float = 0.95  # 0.8..0.97, defects: of the flow; stains and noise lie below
+    latent_distance_tiles: int = 6  # 3..6, defects: nearer is the rim of the print itself
+    rim_tiles: int = 3  # of the image: frames and edges of platens lie there
+    latent_share: float = 0.20  # defects: of such tiles that pass for the print, to all of its; others below .2
+    latent_area_mm2: float = 10.0  # 10..15, defects: of such tiles; good and dry prints 0
     inverted_background: float = -0.65  # deviations, defects: inverted -1.3...-.8, others above -.2
     inverted_share: float = 0.5  # defects: of pixels above the local mean; broad valleys of a negative .32....43
     background_tiles: int = 2  # a rim around the print that is left out of the background
