@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment.core.fingerprint.core_point import CorePoint
-from enrollment.core.fingerprint.quality_measures import MM_IN_A_PIXEL, Evidence, Texture
+from enrollment.core.fingerprint.quality_measures import MM_IN_A_PIXEL, Evidence, Texture, mean_over
 from enrollment.core.fingerprint.quality_parameters import HintParameters, ScoreParameters
+from enrollment.core.fingerprint.tiles import percentile
 
 
 class QualityHint(Enum):
@@ -75,7 +76,7 @@ def find_hints(
         found[QualityHint.BLURRED] = mask & (texture.sharpness < hints.blurred_sharpness)
     else:
         light_ground = math.isnan(measures["background"]) or measures["background"] > hints.wet_background
-        hull = cv2.convexHull(np.argwhere(mask)[:, ::-1].astype(np.int32))
+        hull = _hull(mask)
         if (place := _off_centre(core, evidence, hints)) is not None:
             places[QualityHint.OFF_CENTRE] = place
         elif _within(core, hull, evidence) < hints.shallow_core_px:
@@ -114,7 +115,7 @@ def _latent(evidence: Evidence, p: HintParameters) -> dict[QualityHint, NDArray[
     far = np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8))) == 0
     far[: p.rim_tiles] = far[-p.rim_tiles :] = False
     far[:, : p.rim_tiles] = far[:, -p.rim_tiles :] = False
-    strong = float(np.percentile(deviation[mask], p.strong_percentile))
+    strong = percentile(deviation[mask], p.strong_percentile)
     faint = deviation < p.faint_contrast * strong
     beside = far & faint & (evidence.coherence > p.latent_coherence) & (deviation > p.least_faint_contrast)
     beside = np.asarray(cv2.morphologyEx(beside.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))) > 0
@@ -136,13 +137,22 @@ def _smudged(
     soft = mask & (texture.sharpness < p.smudged_sharpness)
     if ink_tells:
         between = np.asarray(cv2.fillConvexPoly(np.zeros(mask.shape, np.uint8), hull, (1.0,))) > 0
-        lighter = texture.grey - texture.grey[mask].mean()
-        lighter /= max(float(evidence.deviation[mask].mean()), 1.0)
+        lighter = texture.grey - np.float32(mean_over(texture.grey, mask))
+        lighter /= np.float32(max(mean_over(evidence.deviation, mask), 1.0))
         least, most = p.smeared_deviations
         smeared = between & ~mask & (lighter > least) & (lighter < most)
         if np.count_nonzero(smeared) > p.smeared_share * tiles:
             return {QualityHint.SMUDGED: smeared}
     return {QualityHint.SMUDGED: soft} if np.count_nonzero(soft) > p.smudged_share * tiles else {}
+
+
+def _hull(mask: NDArray[np.bool_]) -> NDArray[Any]:
+    """Give the corners of the print's convex outline, tiles, x and y: those of the ends of its rows."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    first = mask[rows].argmax(axis=1)
+    last = mask.shape[1] - 1 - mask[rows, ::-1].argmax(axis=1)
+    ends = np.stack([np.concatenate([first, last]), np.concatenate([rows, rows])], axis=1)
+    return cv2.convexHull(ends.astype(np.int32))
 
 
 def _within(core: CorePoint, hull: NDArray[Any], evidence: Evidence) -> float:

@@ -35,6 +35,7 @@ from enrollment.core.fingerprint.quality_measures import (
     grade,
     look_at,
     match_log_odds,
+    mean_over,
 )
 from enrollment.core.fingerprint.quality_parameters import QualityParameters, ScoreParameters
 
@@ -108,5 +109,4 @@ def _looks(texture: Texture, mask: NDArray[np.bool_]) -> dict[str, float]:
         "sharpness": texture.sharpness,
         "local_quality": texture.local_quality,
     }
-    tiles = max(int(np.count_nonzero(mask)), 1)
-    return {name: float(values[mask].sum()) / tiles for name, values in maps.items()}
+    return {name: mean_over(values, mask) for name, values in maps.items()}
