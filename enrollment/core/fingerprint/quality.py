@@ -13,8 +13,8 @@ as often as they do not, at a threshold that accepts one impostor in a thousand;
 a match, so that at 50 one pair in 129 is missed. The odds are those of synthetic impressions of the hard mixture,
 with the ridges compared: `bench.learn_quality` fits the numbers.
 
-The score carries a name of its own: it is not NFIQ 2 and not on its scale. An impression without ridges, and a latent
-that was left on an empty platen, score 0; a failure to judge is an error and never a score.
+The score carries a name of its own: it is not NFIQ 2 and not on its scale. An impression without ridges scores 0, and
+so do nine in ten latents that were left on an empty platen; a failure to judge is an error and never a score.
 """
 
 from __future__ import annotations
