@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import cv2
-from rich.console import Console
 
+from bench.console import bench_console
 from bench.fingerprint_figures import Figures, figures
 from bench.fingerprint_plot import plot_det, plot_discard
 from bench.fingerprint_tables import show
@@ -125,7 +125,7 @@ def main(
     data: Path, sets: str | None, fingers: str, peer: str | None, draws: int, json_path: Path | None, out: Path
 ) -> None:
     """Measure error rates and speed on sets of fingerprint images."""
-    console = Console()
+    console = bench_console()
     found_sets = find_sets(data, sets, fingers)
     system = peer_named(peer)
     out.mkdir(parents=True, exist_ok=True)

@@ -21,8 +21,8 @@ import click
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
+from bench.console import bench_console
 from bench.error_rates import error_curve
 from bench.matching_rates import described_bytes, measure_rates, rates_table
 from bench.print_sets import find_sets
@@ -80,7 +80,7 @@ def losses(
 @click.option("--out", default="bench-results", type=click.Path(file_okay=False, path_type=Path), show_default=True)
 def main(data: Path | None, fill: int, out: Path) -> None:
     """Measure speeds on one thread and the loss of the first look."""
-    console = Console()
+    console = bench_console()
     cv2.setNumThreads(1)
     rng = np.random.default_rng(SEED)
     templates, fingers = read_sets(data) if data else draw_sets(rng)
