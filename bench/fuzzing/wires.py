@@ -58,9 +58,9 @@ def usbip_seeds() -> Iterator[bytes]:
 
 
 def uru4000_image(data: bytes) -> None:
-    """The header of a transfer, a key, and a pattern of pixels that is repeated as long as the header says."""
+    """The header of a transfer, a key, and a pattern of pixels, repeated for as many lines as the header says."""
     header, key, pattern = data[: wire.HEADER_BYTES], data[wire.HEADER_BYTES :][:4], data[wire.HEADER_BYTES + 4 :]
-    stored = int.from_bytes(header[4:6], "little")
+    stored = min(int.from_bytes(header[4:6], "little"), wire.IMAGE_HEIGHT)  # more are refused unread
     pixels = np.resize(np.frombuffer(pattern, np.uint8), stored * wire.IMAGE_WIDTH).tobytes()
     image = wire.decode_image(header + pixels)
     renewals = sum(1 for block in image.blocks if block.flags & wire.BlockFlag.NEW_KEY)
