@@ -90,7 +90,7 @@ def relax(
     length = np.zeros(len(weights), np.float32)
     for _ in range(steps):
         support = weights * (agreement @ support[:, :, None])[:, :, 0]
-        length = np.sqrt(np.einsum("ck,ck->c", support, support))
+        length = np.sqrt(np.vecdot(support, support))
         support /= (length + _LEAST_LENGTH)[:, None]
     return support, length
 
