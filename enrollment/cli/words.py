@@ -39,6 +39,11 @@ HINTS: Final[dict[int, tuple[str, str]]] = {
     types_pb2.CAPTURE_HINT_TOO_BRIGHT: ("too bright", "quá sáng"),
     types_pb2.CAPTURE_HINT_BLURRED: ("blurred: hold still, check the focus", "bị nhòe: giữ yên, kiểm tra tiêu cự"),
     types_pb2.CAPTURE_HINT_TOO_SMALL: ("the picture is too small", "ảnh quá nhỏ"),
+    types_pb2.CAPTURE_HINT_PRESS_HARDER: ("press harder", "ấn mạnh hơn"),
+    types_pb2.CAPTURE_HINT_PRESS_LESS: ("press less", "ấn nhẹ hơn"),
+    types_pb2.CAPTURE_HINT_SMUDGED: ("smeared: do not slide the finger", "bị nhòe: không trượt ngón tay"),
+    types_pb2.CAPTURE_HINT_LATENT_PRINT: ("an old print is left: wipe the platen", "còn vết vân tay cũ: lau mặt kính"),
+    types_pb2.CAPTURE_HINT_INVERTED: ("light ridges on dark: call a technician", "ảnh âm bản: gọi kỹ thuật viên"),
 }
 
 
