@@ -18,8 +18,10 @@ from enum import Enum
 from importlib.metadata import entry_points
 
 from drivers.errors import UnsupportedDevice
+from drivers.fingerprint.fdu2000.wire import USB_ID as FDU2000_USB_ID
 from drivers.fingerprint.fs81.wire import USB_ID as FS81_USB_ID
 from drivers.fingerprint.uru4000.wire import MODELS as URU4000_MODELS
+from drivers.fingerprint.zk4500.wire import USB_ID as ZK4500_USB_ID
 from drivers.spi import Camera, DeviceKind, FingerprintScanner
 
 ENTRY_POINT_GROUP = "enrollment.drivers"
@@ -86,6 +88,18 @@ BUILT_IN = (
         DeviceKind.FINGERPRINT_SCANNER,
         "drivers.fingerprint.fs81.driver:Fs81",
         usb_ids=frozenset({FS81_USB_ID}),
+    ),
+    CatalogueEntry(
+        "zk4500",
+        DeviceKind.FINGERPRINT_SCANNER,
+        "drivers.fingerprint.zk4500.driver:Zk4500",
+        usb_ids=frozenset({ZK4500_USB_ID}),
+    ),
+    CatalogueEntry(
+        "fdu2000",
+        DeviceKind.FINGERPRINT_SCANNER,
+        "drivers.fingerprint.fdu2000.driver:Fdu2000",
+        usb_ids=frozenset({FDU2000_USB_ID}),
     ),
     CatalogueEntry(
         "camera",

@@ -1,6 +1,6 @@
 """Devices without hardware, each as a process of its own.
 
-    python -m firmware_stubs scanner [--model 4500|msv2|fs81] [--serial S] [--port N] [--control-port N]
+    python -m firmware_stubs scanner [--model 4500|msv2|fs81|zk4500|fdu2000] [--serial S] [--port N] [--control-port N]
                                      [--image-ms 128] [--fault KIND[:TIMES[:AFTER]]]...
     python -m firmware_stubs camera  [--port N] [--control-port N] [--fps 30] [--scene FILE | --portrait SEED]
     python -m firmware_stubs finger  --seed N --impression K --out FILE
@@ -24,12 +24,16 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
+from firmware_stubs.fdu2000.firmware import Fdu2000Firmware
 from firmware_stubs.frame_scanner.firmware import FrameScannerFirmware
 from firmware_stubs.fs81.firmware import Fs81Firmware
 from firmware_stubs.uru4000.control import FaultOrder, Refused, parse_fault
 from firmware_stubs.uru4000.models import MODELS
+from firmware_stubs.zk4500.firmware import Zk4500Firmware
 
-FRAME_SCANNERS: Final[dict[str, type[FrameScannerFirmware]]] = {firmware.NAME: firmware for firmware in (Fs81Firmware,)}
+FRAME_SCANNERS: Final[dict[str, type[FrameScannerFirmware]]] = {
+    firmware.NAME: firmware for firmware in (Fs81Firmware, Zk4500Firmware, Fdu2000Firmware)
+}
 _IMAGE_SUFFIXES: Final = (".png", ".tif", ".tiff", ".bmp")
 
 

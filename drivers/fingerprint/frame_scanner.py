@@ -33,6 +33,7 @@ _INTERFACE = 0
 _OPEN_S = 10.0  # all of bringing up; each transfer has a limit of its own
 _OFF_S = 0.5
 _PICTURE_TRIES = 3
+_MOST_STALE_BYTES = 4 * 1024 * 1024  # in a pipe: more than five of the largest pictures
 _IDLE_S = 0.03  # between two pictures of an empty platen: spares the bus, and nobody sees the difference
 
 _logger = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ class FrameScanner(ABC):
         self._transport: UsbTransport | None = None
         self._attached: AttachedDevice | None = None
         self._in_step = False
+        self._lamp_on = False
         self._picture_s = 0.0
         self._finger_on = False
         self._sequence = 0
@@ -178,24 +180,17 @@ class FrameScanner(ABC):
 
     @contextlib.contextmanager
     def _lit(self, patience: Patience) -> Iterator[FingerWatch]:
-        """The lamp is on within, and asked to go off after, however that ends."""
+        """What is looked at within is lit; after it the lamp is asked to go off, however that ends."""
         transport = self._require_open()
         patience.cancel.raise_if_cancelled()
+        self._picture_s = 0.0
+        self._lamp_on = False
         try:
-            self._picture_s = 0.0
-            self._ready(patience)
             yield FingerWatch(lambda: self._picture(patience), lambda: transport.pause(_IDLE_S, patience.cancel))
         finally:
             # The lamp must not invite a finger that nobody waits for; a caller who cancelled must not wait for that.
             with contextlib.suppress(DriverError):
                 self._queue_dark()
-
-    def _ready(self, patience: Patience) -> None:
-        in_step, self._in_step = self._in_step, False
-        if not in_step:
-            self._bring_up(patience)
-        self._light(patience)
-        self._in_step = True
 
     def _picture(self, patience: Patience) -> NDArray[np.uint8]:
         if patience.left_s < self._picture_s:  # no time for another: broken off, it would stay in the pipe
@@ -203,21 +198,28 @@ class FrameScanner(ABC):
             raise CaptureTimedOut("no finger within the time limit")
         attempt = 1
         while True:
-            started_s = time.monotonic()
             try:
-                if not self._in_step:
-                    self._ready(patience)
-                self._in_step = False
-                pixels = self._take(patience)
+                return self._step_by_step(patience)
             except ProtocolViolation as error:
                 if attempt == _PICTURE_TRIES:
                     raise
                 attempt += 1
                 _logger.warning("%s: %s; taking it again", self._address, error)
-            else:
-                self._in_step = True
-                self._picture_s = time.monotonic() - started_s
-                return pixels
+
+    def _step_by_step(self, patience: Patience) -> NDArray[np.uint8]:
+        """One picture, from whatever state the device is in. Whatever breaks this off leaves it out of step."""
+        in_step, self._in_step = self._in_step, False
+        if not in_step:
+            self._bring_up(patience)
+            self._lamp_on = False
+        if not self._lamp_on:
+            self._light(patience)
+            self._lamp_on = True
+        started_s = time.monotonic()
+        pixels = self._take(patience)
+        self._picture_s = time.monotonic() - started_s
+        self._in_step = True
+        return pixels
 
     def _read_until_quiet(self, endpoint: int, length: int, quiet_s: float, patience: Patience) -> int:
         """Throw away what an earlier capture left in a pipe; how many bytes it was.
@@ -226,7 +228,7 @@ class FrameScanner(ABC):
         """
         transport = self._require_open()
         thrown = 0
-        while patience.left_s:
+        while thrown < _MOST_STALE_BYTES:
             try:
                 thrown += patience.result(transport.queue_read(endpoint, length), quiet_s).transferred
             except DeviceStalled as error:

@@ -55,6 +55,11 @@ class BulkIn:
         self._reads.remove(transfer)
         self._pump()
 
+    def keep_packets(self, count: int) -> None:
+        """Lose what would still have come, but for the first `count` packets, which are in a buffer already."""
+        while len(self._packets) > count:
+            self._packets.pop()
+
     def drop_packets(self) -> None:
         """Lose what waits."""
         self._packets.clear()

@@ -142,6 +142,18 @@ def fs81_stub(_scanner_processes: dict[str, ScannerStub]) -> ScannerStub:
     return _scanner("fs81", FrameScannerStub, _scanner_processes)
 
 
+@pytest.fixture
+def zk4500_stub(_scanner_processes: dict[str, ScannerStub]) -> ScannerStub:
+    """A plugged ZK4500 with an empty platen and no fault."""
+    return _scanner("zk4500", FrameScannerStub, _scanner_processes)
+
+
+@pytest.fixture
+def fdu2000_stub(_scanner_processes: dict[str, ScannerStub]) -> ScannerStub:
+    """A plugged FDU2000 with an empty platen and no fault."""
+    return _scanner("fdu2000", FrameScannerStub, _scanner_processes)
+
+
 @pytest.fixture(scope="session")
 def _camera_process() -> Iterator[CameraStub]:
     stub = CameraStub()

@@ -55,7 +55,12 @@ class Scanner:
     at_open: dict[str, type[DeviceError]]
 
 
-SCANNERS = [Scanner("fs81", MALFORMED, LASTING, {"bad_header": ProtocolViolation})]
+UNSOUND: dict[str, type[DeviceError]] = {"bad_header": ProtocolViolation, "bad_answer": ProtocolViolation}
+SCANNERS = [
+    Scanner("fs81", MALFORMED, LASTING, {"bad_header": ProtocolViolation}),
+    Scanner("zk4500", MALFORMED, LASTING | {"refused": DeviceStalled}, {}),
+    Scanner("fdu2000", MALFORMED | UNSOUND, LASTING | UNSOUND, {"bad_answer": ProtocolViolation}),
+]
 EACH = pytest.mark.parametrize("stub", [s.name for s in SCANNERS], indirect=True)
 
 
@@ -139,7 +144,7 @@ def test_open_with_a_fault_is_a_typed_error_and_opens_later(
 
 
 @EACH
-@pytest.mark.parametrize("after", [0, 1, 2, 3, 5, 8, 13, 21, 34])
+@pytest.mark.parametrize("after", [0, 1, 3, 8, 21])
 def test_unplug_at_any_transfer_is_a_typed_error_and_works_after_plug_and_open(
     stub: FrameScannerStub, after: int, print_like: NDArray[np.uint8]
 ) -> None:
@@ -213,8 +218,11 @@ def test_slow_wire_within_the_limit_only_takes_longer(stub: FrameScannerStub, sc
     assert stub.control("GET", "/state")["faults"] == {}
 
 
-@EACH
-@pytest.mark.parametrize("kind", ["dirty_platen", "ghost_print"])
+@pytest.mark.parametrize(  # each waits for a second: it is the watch's doing, which is the same for all
+    ("stub", "kind"),
+    [("fs81", "dirty_platen"), ("zk4500", "ghost_print"), ("fdu2000", "dirty_platen")],
+    indirect=["stub"],
+)
 def test_soiled_platen_is_named_where_no_finger_comes_and_hinders_none_that_does(
     stub: FrameScannerStub, scanner: FingerprintScanner, kind: str, print_like: NDArray[np.uint8]
 ) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytest_plugins = ("tests.contract.device_stubs",)
 pytestmark = pytest.mark.usefixtures("no_thread_left")
 
-EACH = pytest.mark.parametrize("stub", ["fs81"], indirect=True)
+EACH = pytest.mark.parametrize("stub", ["fs81", "zk4500", "fdu2000"], indirect=True)
 
 
 @pytest.fixture
