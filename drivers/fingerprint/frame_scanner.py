@@ -186,7 +186,10 @@ class FrameScanner(ABC):
         self._picture_s = 0.0
         self._lamp_on = False
         try:
-            yield FingerWatch(lambda: self._picture(patience), lambda: transport.pause(_IDLE_S, patience.cancel))
+            yield FingerWatch(
+                lambda: self._picture(patience),
+                lambda: transport.pause(min(_IDLE_S, patience.left_s), patience.cancel),
+            )
         finally:
             # The lamp must not invite a finger that nobody waits for; a caller who cancelled must not wait for that.
             with contextlib.suppress(DriverError):
