@@ -58,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     scanner = kinds.add_parser("scanner", help="a fingerprint scanner behind a USB/IP server")
     _add_server_options(scanner)
     scanner.add_argument("--model", choices=sorted({*MODELS, *FRAME_SCANNERS}), default="4500")
-    scanner.add_argument("--serial", type=_serial, help="serial number string; default: the model's own")
+    scanner.add_argument(
+        "--serial", type=_serial, help="serial number string, which also seeds the glass; default: own"
+    )
     scanner.add_argument("--image-ms", type=_positive, help="duration of one image transfer; default: the model's own")
     scanner.add_argument(
         "--fault",

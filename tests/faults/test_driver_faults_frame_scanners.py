@@ -220,7 +220,7 @@ def test_slow_wire_within_the_limit_only_takes_longer(stub: FrameScannerStub, sc
 
 @pytest.mark.parametrize(  # each waits for a second: it is the watch's doing, which is the same for all
     ("stub", "kind"),
-    [("fs81", "dirty_platen"), ("zk4500", "ghost_print"), ("fdu2000", "dirty_platen")],
+    [("fs81", "dirty_platen"), ("zk4500", "ghost_print")],
     indirect=["stub"],
 )
 def test_soiled_platen_is_named_where_no_finger_comes_and_hinders_none_that_does(

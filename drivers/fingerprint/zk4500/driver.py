@@ -13,7 +13,9 @@ from drivers.fingerprint.zk4500.wire import Output, Request
 from drivers.usb.transport import PendingTransfer
 
 _REQUEST_S = 1.0
-_QUIET_S = 0.05  # after which a pipe counts as empty; what waits in it comes at once
+# After which the pipe counts as empty. What waits in it comes at once; but nothing would show later that some was left:
+# every picture would begin with the end of the one before.
+_QUIET_S = 0.1
 _LIT = (Output.ILLUMINATION, Output.GREEN_LED)
 
 
