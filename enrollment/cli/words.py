@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from enrollment.v1 import types_pb2
+from enrollment.v1 import device_pb2, types_pb2
 
 FINGERS: Final[dict[int, tuple[str, str]]] = {
     1: ("right thumb", "ngón cái phải"),
@@ -75,6 +75,18 @@ STATES: Final[dict[str, str]] = {
     "camera": "máy ảnh",
     "card encoder": "máy ghi thẻ",
 }
+
+
+PROOFS: Final[dict[int, tuple[str, str]]] = {
+    device_pb2.DRIVER_PROOF_UNSPECIFIED: ("", ""),
+    device_pb2.DRIVER_PROOF_RECORDING: ("recording of a real one", "bản ghi thiết bị thật"),
+    device_pb2.DRIVER_PROOF_MODEL_ONLY: ("not on hardware", "chưa trên thiết bị thật"),
+}
+
+
+def proof(code: int, language: str) -> str:
+    """What a device's driver was proven on; empty where nothing is known."""
+    return PROOFS.get(code, (f"proof {code}",) * 2)[language == "vi"]
 
 
 def state(name: str, language: str) -> str:

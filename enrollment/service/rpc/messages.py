@@ -10,6 +10,7 @@ import numpy as np
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from drivers.catalogue import Proof
 from drivers.spi import DeviceKind
 from enrollment.core.dossier.model import QualityRecord
 from enrollment.service.capture import events
@@ -29,6 +30,11 @@ _DEVICE_STATES: Final = {
     DeviceState.BUSY: device_pb2.DEVICE_STATE_BUSY,
     DeviceState.FAULTY: device_pb2.DEVICE_STATE_FAULTY,
     DeviceState.DETACHED: device_pb2.DEVICE_STATE_DETACHED,
+}
+
+_DRIVER_PROOFS: Final = {
+    Proof.RECORDING: device_pb2.DRIVER_PROOF_RECORDING,
+    Proof.MODEL_ONLY: device_pb2.DRIVER_PROOF_MODEL_ONLY,
 }
 
 
@@ -68,6 +74,7 @@ def device(known: StationDevice, lease: Lease | None) -> device_pb2.Device:
         resolution_ppi=known.resolution_ppi,
         lease_holder=None if lease is None else _holder(lease),
         problem=known.problem,
+        driver_proof=_DRIVER_PROOFS[known.found.proven],
     )
 
 
