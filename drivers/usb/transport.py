@@ -132,6 +132,10 @@ class UsbTransport:
         """Queue a bulk read; it is on its way when this returns. length: a multiple of the packet size."""
         return self._submit(Request(TransferKind.BULK, endpoint, length), "bulk read")
 
+    def queue_write(self, endpoint: int, payload: bytes) -> PendingTransfer:
+        """Queue a bulk write; it is on its way when this returns."""
+        return self._submit(Request(TransferKind.BULK, endpoint, len(payload), payload), "bulk write")
+
     def listen(self, endpoint: int, length: int, interval: int) -> None:
         """Keep one interrupt read pending from now on. Idempotent; starts again after an error."""
         with self._changed:
