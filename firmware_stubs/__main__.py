@@ -1,6 +1,7 @@
 """Devices without hardware, each as a process of its own.
 
-    python -m firmware_stubs scanner [--model 4500|msv2] [--serial S] [--port N] [--control-port N] [--image-ms 128]
+    python -m firmware_stubs scanner [--model 4500|msv2|nb1010] [--serial S] [--port N] [--control-port N]
+                                     [--image-ms 128]
     python -m firmware_stubs camera  [--port N] [--control-port N] [--fps 30] [--scene FILE | --portrait SEED]
     python -m firmware_stubs finger  --seed N --impression K --out FILE
 
@@ -24,6 +25,7 @@ from typing import Final
 
 from firmware_stubs.uru4000.models import MODELS
 
+NB1010: Final = "nb1010"
 _IMAGE_SUFFIXES: Final = (".png", ".tif", ".tiff", ".bmp")
 
 
@@ -45,9 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--verbose", action="store_true", help="log what happens to standard error")
     kinds = parser.add_subparsers(required=True, metavar="KIND")
 
-    scanner = kinds.add_parser("scanner", help="a U.are.U scanner behind a USB/IP server")
+    scanner = kinds.add_parser("scanner", help="a fingerprint scanner behind a USB/IP server")
     _add_server_options(scanner)
-    scanner.add_argument("--model", choices=sorted(MODELS), default="4500")
+    scanner.add_argument("--model", choices=sorted({*MODELS, NB1010}), default="4500")
     scanner.add_argument("--serial", type=_serial, help="serial number string; default: the model's own")
     scanner.add_argument("--image-ms", type=_positive, default=128.0, help="duration of one image transfer")
     scanner.add_argument("--bus-id", type=_bus_id, default="1-1")
@@ -77,23 +79,21 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _scanner(arguments: argparse.Namespace) -> None:
+    from firmware_stubs.nb1010.stub import Nb1010Options, Nb1010Stub
     from firmware_stubs.uru4000.stub import ScannerOptions, ScannerStub
 
-    options = ScannerOptions(
-        model=MODELS[arguments.model],
-        serial=arguments.serial,
-        host=arguments.host,
-        port=arguments.port,
-        control_port=arguments.control_port,
-        image_ms=arguments.image_ms,
-        bus_id=arguments.bus_id,
-    )
+    places = {name: getattr(arguments, name) for name in ("host", "port", "control_port", "image_ms", "bus_id")}
+    stub: Nb1010Stub | ScannerStub
+    if arguments.model == NB1010:
+        stub = Nb1010Stub(Nb1010Options(serial=arguments.serial or "", **places))
+    else:
+        stub = ScannerStub(ScannerOptions(model=MODELS[arguments.model], serial=arguments.serial, **places))
 
     async def serve() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         _when_asked_to_stop(arguments, lambda: loop.call_soon_threadsafe(stop.set))
-        async with ScannerStub(options) as stub:
+        async with stub:
             _announce("scanner", stub.url, stub.control_url)
             await stop.wait()
 

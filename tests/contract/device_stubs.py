@@ -57,8 +57,8 @@ class DeviceStub:
 class ScannerStub(DeviceStub):
     """A U.are.U scanner."""
 
-    def __init__(self, model: str) -> None:
-        super().__init__("scanner", "--model", model)
+    def __init__(self, model: str, *arguments: str) -> None:
+        super().__init__("scanner", "--model", model, *arguments)
         self.model = model
 
     def lay(self, pixels: NDArray[np.uint8]) -> None:
@@ -83,6 +83,18 @@ class ScannerStub(DeviceStub):
         self.heal()
         self.plug()
         self.lift()
+
+
+class Nb1010Stub(ScannerStub):
+    """A scanner that only answers questions. An image takes 20 ms on its wire."""
+
+    def __init__(self) -> None:
+        super().__init__("nb1010", "--image-ms", "20")
+
+    def await_state(self, state: str) -> None:
+        """Return when it is being asked for a finger, whatever for: its firmware does not know."""
+        asked = self.control("GET", "/state")["polls"]
+        self.control("GET", f"/state?until=polls:{asked + 2}&timeout_s=10")
 
 
 class CameraStub(DeviceStub):
@@ -112,6 +124,20 @@ def scanner_stub(request: pytest.FixtureRequest, _scanner_processes: dict[str, S
     stub = _scanner_processes[model]
     stub.reset()
     return stub
+
+
+@pytest.fixture(scope="session")
+def _nb1010_process() -> Iterator[Nb1010Stub]:
+    stub = Nb1010Stub()
+    yield stub
+    stub.stop()
+
+
+@pytest.fixture
+def nb1010_stub(_nb1010_process: Nb1010Stub) -> Nb1010Stub:
+    """A plugged NB-1010-U with an empty sensor and no fault."""
+    _nb1010_process.reset()
+    return _nb1010_process
 
 
 @pytest.fixture(scope="session")
