@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from firmware_stubs.nb1010.faults import Fault
 from firmware_stubs.uru4000.faults import Faults
-from firmware_stubs.uru4000.platen import synthetic_finger
 
 WIDTH: Final = 256
 HEIGHT: Final = 180
@@ -26,8 +25,10 @@ _DARK: Final = 160  # below it a pixel touches skin
 _FELT_SHARE: Final = 0.16  # of the sensor under skin: all that presence can tell
 _FULL_PRESENCE: Final = 247  # the recording's
 _DIRT_PRESENCE: Final = 24
-_GHOST_FINGER: Final = 86  # seed of whose grease is left
-_GHOST_CONTRAST: Final = 0.05  # of a finger's
+_GHOST_DARKER: Final = 11.0  # grey levels; a finger's ridges are darker by 150
+_RIDGE_PERIOD: Final = 7.0  # pixels
+_SPECKS: Final = 40
+_HAIRS: Final = 20
 
 
 class Sensor:
@@ -85,17 +86,19 @@ class Sensor:
         return self._last
 
     def _ghost(self) -> NDArray[np.float32]:
-        left = synthetic_finger(_GHOST_FINGER, 0, LAID_SIZE)
-        print_ = cv2.resize(left, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA).astype(np.float32)
-        return self._bare - np.float32(_GHOST_CONTRAST) * (np.float32(255) - print_)
+        """Grey of the bare sensor under the grease of a whorl."""
+        rows, columns = np.indices((HEIGHT, WIDTH), np.float32)
+        distance = np.hypot(rows - HEIGHT / 2, columns - WIDTH / 2)
+        ridges = np.where(distance < HEIGHT / 2, np.cos(2 * np.pi * distance / _RIDGE_PERIOD) + 1.0, 0.0)
+        return self._bare - (_GHOST_DARKER * ridges / 2).astype(np.float32)
 
     def _dirt(self) -> NDArray[np.float32]:
         """Grey of the sensor under specks and hairs; the same at every exposure, as dirt is."""
         random = np.random.default_rng(self._seed)
         drawn = np.full((HEIGHT, WIDTH), 255, np.uint8)
-        for x, y, radius, grey in random.integers((0, 0, 2, 20), (WIDTH, HEIGHT, 12, 140), (24, 4)):
+        for x, y, radius, grey in random.integers((0, 0, 2, 20), (WIDTH, HEIGHT, 12, 140), (_SPECKS, 4)):
             cv2.circle(drawn, (int(x), int(y)), int(radius), int(grey), -1, cv2.LINE_AA)
-        for x, y, dx, dy in random.integers((0, 0, -60, -60), (WIDTH, HEIGHT, 60, 60), (12, 4)):
+        for x, y, dx, dy in random.integers((0, 0, -60, -60), (WIDTH, HEIGHT, 60, 60), (_HAIRS, 4)):
             cv2.line(drawn, (int(x), int(y)), (int(x + dx), int(y + dy)), 60, 1, cv2.LINE_AA)
         return drawn.astype(np.float32)
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.errors import CaptureTimedOut, DeviceNotReady, DeviceStalled, ProtocolViolation
+from drivers.errors import CaptureTimedOut, DeviceError, DeviceNotReady, DeviceStalled, ProtocolViolation
 from drivers.fingerprint.nb1010 import wire
 from drivers.fingerprint.nb1010.wire import Code, Message
 from drivers.frame import Frame
@@ -32,8 +32,8 @@ _POLL_S = 0.05
 _LAST_POLL_S = 0.1  # what a question may take that is on its way when the caller's time is up
 _IMAGE_TIMEOUT_S = 5.0
 _QUIET_S = 0.05  # a pipe that gives nothing for so long is empty
-_DRAIN_TIMEOUT_S = 2.0
-_IMAGE_TRIES = 3
+_DRAIN_TIMEOUT_S = 1.0
+_TRIES = 3  # of a question, and of an image
 
 # Skin by the spread of grey within blocks, from the 10th to the 90th percentile: single dead pixels, which the
 # recording has many of, do not move it. On skin it is 150 to 230 there, on the bare sensor 3 to 8.
@@ -103,15 +103,33 @@ class Nb1010:
 
     def capture(self, *, timeout_s: float, cancel: CancelToken, on_event: Callable[[ScanEvent], None]) -> Frame:
         deadline = time.monotonic() + timeout_s
-        attempt = 1
+        failures = 0
         while True:
+            on_event(ScanEvent.WAITING)
+            self._await_finger(deadline, cancel)
+            on_event(ScanEvent.FINGER_ON)
+            fault: DeviceError
             try:
-                return self._capture_finger(deadline, cancel, on_event)
+                pixels = self._read_image(cancel)
             except ProtocolViolation as error:
-                if attempt == _IMAGE_TRIES:
-                    raise
-                attempt += 1
-                _logger.warning("%s: %s; asking again", self._address, error)
+                fault = error
+            else:
+                captured_s = time.monotonic()
+                # Each picture has noise of its own: two equal ones are one that was sent twice.
+                repeated = self._last_pixels is not None and np.array_equal(pixels, self._last_pixels)
+                self._last_pixels = pixels
+                if not repeated and _shows_skin(pixels):
+                    self._sequence += 1
+                    on_event(ScanEvent.IMAGE)
+                    return Frame(pixels, self._sequence, captured_s, self._resolution_ppi)
+                if not repeated and self._ask_presence(self._transfer_timeout_s, cancel) <= _FINGER_PRESENCE:
+                    _logger.info("%s: the finger was lifted before the image was taken", self._address)
+                    continue
+                fault = _explain(repeated, pixels)
+            failures += 1
+            if failures == _TRIES:
+                raise fault
+            _logger.warning("%s: %s; taking the image again", self._address, fault)
 
     def wait_finger_off(self, *, timeout_s: float, cancel: CancelToken) -> None:
         deadline = time.monotonic() + timeout_s
@@ -119,28 +137,6 @@ class Nb1010:
             if time.monotonic() >= deadline:
                 raise CaptureTimedOut("something still lies on the sensor", presence=presence)
             self._require_open().pause(_POLL_S, cancel)
-
-    def _capture_finger(self, deadline: float, cancel: CancelToken, on_event: Callable[[ScanEvent], None]) -> Frame:
-        useless = 0
-        while True:
-            on_event(ScanEvent.WAITING)
-            self._await_finger(deadline, cancel)
-            on_event(ScanEvent.FINGER_ON)
-            pixels = self._read_image(cancel)
-            captured_s = time.monotonic()
-            # Each picture has noise of its own: two equal ones are one that was sent twice.
-            repeated = self._last_pixels is not None and np.array_equal(pixels, self._last_pixels)
-            self._last_pixels = pixels
-            if not repeated and _shows_skin(pixels):
-                self._sequence += 1
-                on_event(ScanEvent.IMAGE)
-                return Frame(pixels, self._sequence, captured_s, self._resolution_ppi)
-            if not repeated and self._ask_presence(self._transfer_timeout_s, cancel) <= _FINGER_PRESENCE:
-                _logger.info("%s: the finger was lifted before the image was taken", self._address)
-                continue
-            useless += 1
-            if useless == _IMAGE_TRIES:
-                raise _explain(repeated, pixels)
 
     def _await_finger(self, deadline: float, cancel: CancelToken) -> None:
         strongest = 0
@@ -168,10 +164,20 @@ class Nb1010:
             raise CaptureTimedOut("the time was up before the scanner answered") from error
 
     def _ask_presence(self, limit_s: float, cancel: CancelToken) -> int:
-        self._get_in_step(cancel)
-        presence = wire.decode_presence(self._exchange(wire.ASK_PRESENCE, Code.PRESENCE, limit_s, cancel))
-        self._in_step = True
-        return presence
+        """Ask once; again where the answer is none, for a question costs nothing."""
+        attempt = 1
+        while True:
+            self._get_in_step(cancel)
+            try:
+                presence = wire.decode_presence(self._exchange(wire.ASK_PRESENCE, Code.PRESENCE, limit_s, cancel))
+            except ProtocolViolation as error:
+                if attempt == _TRIES:
+                    raise
+                attempt += 1
+                _logger.warning("%s: %s; asking again", self._address, error)
+            else:
+                self._in_step = True
+                return presence
 
     def _read_image(self, cancel: CancelToken) -> NDArray[np.uint8]:
         """Take one image, (180, 256) uint8."""
@@ -230,10 +236,10 @@ class Nb1010:
 def _explain(repeated: bool, pixels: NDArray[np.uint8]) -> DeviceStalled | DeviceNotReady:
     """Why pictures that came whole are of no use, though the sensor feels a finger."""
     if repeated:
-        return DeviceStalled("the sensor sends one picture again and again", tries=_IMAGE_TRIES)
+        return DeviceStalled("the sensor sends one picture again and again", tries=_TRIES)
     return DeviceNotReady(
         "the sensor feels a finger and shows none: clean it; if that does not help, it is broken",
-        tries=_IMAGE_TRIES,
+        tries=_TRIES,
         mean_grey=round(float(pixels.mean())),
     )
 
