@@ -68,6 +68,12 @@ class ScannerStub(DeviceStub):
     def lift(self) -> None:
         self.control("DELETE", "/platen")
 
+    def picture(self) -> NDArray[np.uint8]:
+        """What the model says lies on the platen, as its sensor would see it."""
+        with urllib.request.urlopen(f"{self._control}/platen", timeout=20) as response:  # noqa: S310
+            png = np.frombuffer(response.read(), np.uint8)
+        return np.asarray(cv2.imdecode(png, cv2.IMREAD_GRAYSCALE), np.uint8)
+
     def await_state(self, state: str) -> None:
         """Return when the firmware has reached a state, such as wait_finger_on."""
         reached = self.control("GET", f"/state?until={state}&timeout_s=10")
