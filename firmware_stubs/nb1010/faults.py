@@ -19,7 +19,7 @@ class Fault(Enum):
     STALL = "stall"  # it never comes, nor does any other of its image
     SHORT_PACKET = "short_packet"  # it ends in its middle
     BAD_HEADER = "bad_header"  # it does not start with 80
-    WRONG_ANSWER = "wrong_answer"  # it is whole, and answers something else
+    BAD_ANSWER = "bad_answer"  # it is whole, and answers something else
     SLOW_WIRE = "slow_wire"  # it takes ten times as long
     # Chances: messages of rows.
     LOST_ROWS = "lost_rows"  # it is left out

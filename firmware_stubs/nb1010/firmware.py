@@ -197,7 +197,7 @@ class Nb1010(UsbDevice):
             message = message[: len(message) // 2]
         if self._faults.take(Fault.BAD_HEADER):
             message = b"\0" + message[1:]
-        if self._faults.take(Fault.WRONG_ANSWER):
+        if self._faults.take(Fault.BAD_ANSWER):
             message = message[:1] + b"\x29\x63" + message[3:]
         self._pipe.send(message, duration_s * (_SLOWER if self._faults.take(Fault.SLOW_WIRE) else 1))
         return True

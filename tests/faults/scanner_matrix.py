@@ -72,7 +72,7 @@ NB1010 = (
     Row("stall", DeviceStalled, places=_MESSAGES),
     Row("short_packet", Picture.UNNOTICED, ProtocolViolation, _MESSAGES),
     Row("bad_header", Picture.UNNOTICED, ProtocolViolation, _MESSAGES),
-    Row("wrong_answer", Picture.UNNOTICED, ProtocolViolation, _MESSAGES),
+    Row("bad_answer", Picture.UNNOTICED, ProtocolViolation, _MESSAGES),
     Row("slow_wire", Picture.UNNOTICED, Picture.UNNOTICED, _MESSAGES),
     Row("lost_rows", Picture.UNNOTICED, DeviceStalled, {Step.CAPTURE: (0, 45)}),
     Row("lost_rows", DeviceStalled, places={Step.CAPTURE: (89,)}),  # nothing follows that could tell
