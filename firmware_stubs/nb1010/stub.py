@@ -26,6 +26,7 @@ class Nb1010Options:
     """port, control_port: 0 takes any free one. image_ms: the 90 messages of an image.
 
     serial: "" as on the real ones; it also seeds the sensor's dead pixels, its dirt, its noise and what chance decides.
+    faults: armed from the start.
     """
 
     serial: str = ""
@@ -34,6 +35,7 @@ class Nb1010Options:
     control_port: int = 0
     image_ms: float = 128.0
     bus_id: str = "1-1"
+    faults: tuple[FaultOrder, ...] = ()
 
 
 class Nb1010Stub:
@@ -42,6 +44,8 @@ class Nb1010Stub:
     def __init__(self, options: Nb1010Options) -> None:
         self._options = options
         self._faults = Faults()
+        for order in options.faults:
+            self._faults.arm(order.kind, order.times, order.after)
         self._changed = asyncio.Condition()
         self._notifying: set[asyncio.Task[None]] = set()
         self._closing = False
