@@ -34,6 +34,7 @@ pytest_plugins = ("tests.contract.device_stubs",)
 IMAGE_MS = "5"
 MANY = 10_000
 CAPTURE_S = 5.0
+EMPTY_S = 2.0
 DIFFERENT = 4.0  # mean difference of grey that two pictures of one finger never have; noise makes 1 to 2
 FINGER = 9  # a synthetic finger that no hint is due for
 
@@ -89,8 +90,8 @@ class Bench:
     def __exit__(self, *_: object) -> None:
         self.driver.close()
 
-    def capture(self) -> Frame:
-        return self.driver.capture(timeout_s=CAPTURE_S, cancel=CancelToken(), on_event=_ignore)
+    def capture(self, timeout_s: float = CAPTURE_S) -> Frame:
+        return self.driver.capture(timeout_s=timeout_s, cancel=CancelToken(), on_event=_ignore)
 
     def provoke(self, row: Row, step: Step, after: int, times: int) -> Frame | DriverError:
         """Arm a fault and do what it strikes in; a step that survives it is followed by a capture."""
@@ -105,7 +106,7 @@ class Bench:
             elif step is Step.LIFT:
                 self.driver.wait_finger_off(timeout_s=CAPTURE_S, cancel=CancelToken())
                 self.stub.lay(self.finger)
-            return self.capture()
+            return self.capture(EMPTY_S if step is Step.EMPTY else CAPTURE_S)
         except DriverError as error:
             return error
 
