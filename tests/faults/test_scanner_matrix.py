@@ -36,7 +36,7 @@ MANY = 10_000
 CAPTURE_S = 5.0
 EMPTY_S = 2.0
 DIFFERENT = 4.0  # mean difference of grey that two pictures of one finger never have; noise makes 1 to 2
-FINGER = 9  # a synthetic finger that no hint is due for
+FINGER = 11  # a synthetic finger that no hint is due for
 
 VARIANTS = {"clear_image", "every_block_kind", "pale_image"}  # of a U.are.U's images, and no faults
 
