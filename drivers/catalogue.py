@@ -20,6 +20,7 @@ from importlib.metadata import entry_points
 from drivers.errors import UnsupportedDevice
 from drivers.fingerprint.fdu2000.wire import USB_ID as FDU2000_USB_ID
 from drivers.fingerprint.fs81.wire import USB_ID as FS81_USB_ID
+from drivers.fingerprint.nb1010.wire import MODELS as NB1010_MODELS
 from drivers.fingerprint.uru4000.wire import MODELS as URU4000_MODELS
 from drivers.fingerprint.zk4500.wire import USB_ID as ZK4500_USB_ID
 from drivers.spi import Camera, DeviceKind, FingerprintScanner
@@ -100,6 +101,13 @@ BUILT_IN = (
         DeviceKind.FINGERPRINT_SCANNER,
         "drivers.fingerprint.fdu2000.driver:Fdu2000",
         usb_ids=frozenset({FDU2000_USB_ID}),
+    ),
+    CatalogueEntry(
+        "nb1010",
+        DeviceKind.FINGERPRINT_SCANNER,
+        "drivers.fingerprint.nb1010.driver:Nb1010",
+        usb_ids=frozenset(NB1010_MODELS),
+        proven=Proof.RECORDING,
     ),
     CatalogueEntry(
         "camera",

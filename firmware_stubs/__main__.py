@@ -1,7 +1,7 @@
 """Devices without hardware, each as a process of its own.
 
-    python -m firmware_stubs scanner [--model 4500|msv2|fs81|zk4500|fdu2000] [--serial S] [--port N] [--control-port N]
-                                     [--image-ms 128] [--fault KIND[:TIMES[:AFTER]]]...
+    python -m firmware_stubs scanner [--model 4500|msv2|fs81|zk4500|fdu2000|nb1010] [--serial S] [--port N]
+                                     [--control-port N] [--image-ms 128] [--fault KIND[:TIMES[:AFTER]]]...
     python -m firmware_stubs camera  [--port N] [--control-port N] [--fps 30] [--scene FILE | --portrait SEED]
     python -m firmware_stubs finger  --seed N --impression K --out FILE
 
@@ -31,6 +31,7 @@ from firmware_stubs.uru4000.control import FaultOrder, Refused, parse_fault
 from firmware_stubs.uru4000.models import MODELS
 from firmware_stubs.zk4500.firmware import Zk4500Firmware
 
+NB1010: Final = "nb1010"
 FRAME_SCANNERS: Final[dict[str, type[FrameScannerFirmware]]] = {
     firmware.NAME: firmware for firmware in (Fs81Firmware, Zk4500Firmware, Fdu2000Firmware)
 }
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
     scanner = kinds.add_parser("scanner", help="a fingerprint scanner behind a USB/IP server")
     _add_server_options(scanner)
-    scanner.add_argument("--model", choices=sorted({*MODELS, *FRAME_SCANNERS}), default="4500")
+    scanner.add_argument("--model", choices=sorted({*MODELS, *FRAME_SCANNERS, NB1010}), default="4500")
     scanner.add_argument(
         "--serial", type=_serial, help="serial number string, which also seeds the glass; default: own"
     )
@@ -97,10 +98,12 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
 
 def _scanner(arguments: argparse.Namespace) -> None:
     from firmware_stubs.frame_scanner.stub import FrameScannerOptions, FrameScannerStub
+    from firmware_stubs.nb1010.faults import Fault as Nb1010Fault
+    from firmware_stubs.nb1010.stub import Nb1010Options, Nb1010Stub
     from firmware_stubs.uru4000.faults import Fault
     from firmware_stubs.uru4000.stub import ScannerOptions, ScannerStub
 
-    stub: FrameScannerStub | ScannerStub
+    stub: FrameScannerStub | Nb1010Stub | ScannerStub
     if arguments.model in FRAME_SCANNERS:
         firmware = FRAME_SCANNERS[arguments.model]
         stub = FrameScannerStub(
@@ -113,6 +116,18 @@ def _scanner(arguments: argparse.Namespace) -> None:
                 picture_ms=arguments.image_ms,
                 bus_id=arguments.bus_id,
                 faults=_faults(arguments, firmware.FAULTS),
+            )
+        )
+    elif arguments.model == NB1010:
+        stub = Nb1010Stub(
+            Nb1010Options(
+                serial=arguments.serial or "",
+                host=arguments.host,
+                port=arguments.port,
+                control_port=arguments.control_port,
+                image_ms=128.0 if arguments.image_ms is None else arguments.image_ms,
+                bus_id=arguments.bus_id,
+                faults=_faults(arguments, tuple(Nb1010Fault)),
             )
         )
     else:

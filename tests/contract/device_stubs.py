@@ -68,6 +68,12 @@ class ScannerStub(DeviceStub):
     def lift(self) -> None:
         self.control("DELETE", "/platen")
 
+    def picture(self) -> NDArray[np.uint8]:
+        """What the model says lies on the platen, as its sensor would see it."""
+        with urllib.request.urlopen(f"{self.control_url}/platen", timeout=20) as response:  # noqa: S310
+            png = np.frombuffer(response.read(), np.uint8)
+        return np.asarray(cv2.imdecode(png, cv2.IMREAD_GRAYSCALE), np.uint8)
+
     def await_state(self, state: str) -> None:
         """Return when the firmware has reached a state, such as wait_finger_on."""
         reached = self.control("GET", f"/state?until={state}&timeout_s=10")
@@ -83,6 +89,18 @@ class ScannerStub(DeviceStub):
         self.heal()
         self.plug()
         self.lift()
+
+
+class Nb1010Stub(ScannerStub):
+    """A scanner that only answers questions. An image takes 20 ms on its wire."""
+
+    def __init__(self) -> None:
+        super().__init__("nb1010", "--image-ms", "20")
+
+    def await_state(self, state: str) -> None:
+        """Return when it is being asked for a finger, whatever for: its firmware does not know."""
+        asked = self.control("GET", "/state")["polls"]
+        self.control("GET", f"/state?until=polls:{asked + 2}&timeout_s=10")
 
 
 class FrameScannerStub(ScannerStub):
@@ -152,6 +170,20 @@ def zk4500_stub(_scanner_processes: dict[str, ScannerStub]) -> ScannerStub:
 def fdu2000_stub(_scanner_processes: dict[str, ScannerStub]) -> ScannerStub:
     """A plugged FDU2000 with an empty platen and no fault."""
     return _scanner("fdu2000", FrameScannerStub, _scanner_processes)
+
+
+@pytest.fixture(scope="session")
+def _nb1010_process() -> Iterator[Nb1010Stub]:
+    stub = Nb1010Stub()
+    yield stub
+    stub.stop()
+
+
+@pytest.fixture
+def nb1010_stub(_nb1010_process: Nb1010Stub) -> Nb1010Stub:
+    """A plugged NB-1010-U with an empty sensor and no fault."""
+    _nb1010_process.reset()
+    return _nb1010_process
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.usefixtures("no_thread_left")
 
 STANDS = {
     "uru4000": "scanner_stub",
+    "nb1010": "nb1010_stub",
     "fs81": "fs81_stub",
     "zk4500": "zk4500_stub",
     "fdu2000": "fdu2000_stub",
