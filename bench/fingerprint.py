@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import cv2
-from rich.console import Console
 
+from bench.console import bench_console
 from bench.fingerprint_figures import Figures, figures
 from bench.fingerprint_plot import plot_det, plot_discard
 from bench.fingerprint_tables import show
-from bench.matcher_speed import Speed, measure_speed
+from bench.matching_rates import Rate, measure_rates
 from bench.print_scores import SetRun, run_set
 from bench.print_sets import FINGERS, find_sets
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 DRAWS = 1000
 
 
-def report(runs: Sequence[SetRun], found: Figures, speed: Speed, fingers: str) -> dict[str, Any]:
+def report(runs: Sequence[SetRun], found: Figures, rates: dict[str, Rate], fingers: str) -> dict[str, Any]:
     """Everything that was measured, for programs; rates are shares, times CPU milliseconds (medians)."""
     return {
         "fingers": fingers,
@@ -82,11 +82,11 @@ def report(runs: Sequence[SetRun], found: Figures, speed: Speed, fingers: str) -
             {"what": one.what, **asdict(one.interval), "excludes_zero": one.interval.excludes_zero}
             for one in found.differences
         ],
-        "speed": asdict(speed),
+        "rates": {name: asdict(rate) for name, rate in rates.items()},
     }
 
 
-def _speed(runs: Sequence[SetRun]) -> Speed:
+def _rates(runs: Sequence[SetRun]) -> dict[str, Rate]:
     """Time comparisons over images of all sets, by the peer the very same ones."""
     templates = [template for run in runs for template in run.extracted]
     theirs = [
@@ -96,10 +96,10 @@ def _speed(runs: Sequence[SetRun]) -> Speed:
         if template is not None
     ]
     if not theirs:
-        return measure_speed(templates)
+        return measure_rates(templates)
     from bench.nbis_peer import bozorth3
 
-    return measure_speed(templates, lambda one, other: bozorth3(theirs[one], theirs[other]))
+    return measure_rates(templates, peer=lambda one, other: bozorth3(theirs[one], theirs[other]))
 
 
 def peer_named(name: str | None) -> NbisPeer | None:
@@ -125,7 +125,7 @@ def main(
     data: Path, sets: str | None, fingers: str, peer: str | None, draws: int, json_path: Path | None, out: Path
 ) -> None:
     """Measure error rates and speed on sets of fingerprint images."""
-    console = Console()
+    console = bench_console()
     found_sets = find_sets(data, sets, fingers)
     system = peer_named(peer)
     out.mkdir(parents=True, exist_ok=True)
@@ -135,13 +135,13 @@ def main(
         runs.append(run_set(prints, system, quiet=not console.is_terminal))
         genuine = int(runs[-1].pairs.same.sum())
         console.print(f"{prints.name}: {genuine} genuine, {len(runs[-1].pairs.same) - genuine} impostor pairs")
-    speed = _speed(runs)
+    rates = _rates(runs)
     found = figures(runs, draws, halves=fingers == "all")
-    show(console, runs, found, speed)
+    show(console, runs, found, rates)
     plot_det(found, out / "fingerprint-det.png")
     plot_discard(found, out / "fingerprint-discard.png")
     path = json_path or out / "fingerprint.json"
-    path.write_text(json.dumps(report(runs, found, speed, fingers), indent=2) + "\n")
+    path.write_text(json.dumps(report(runs, found, rates, fingers), indent=2) + "\n")
     console.print(f"written: {path}, {out / 'fingerprint-det.png'}, {out / 'fingerprint-discard.png'}")
 
 

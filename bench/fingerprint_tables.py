@@ -10,13 +10,14 @@ from rich.table import Table
 
 from bench.finger_bootstrap import Interval
 from bench.fingerprint_figures import Figures, Rates, SystemFigures
-from bench.matcher_speed import Speed
-from bench.print_scores import OURS, PEER, PEER_QUALITY, SetRun
+from bench.matching_rates import COLD, FULL, PEER, WARM, Rate, rates_table
+from bench.print_scores import OURS, PEER_QUALITY, SetRun
+from bench.print_scores import PEER as PEER_SYSTEM
 
 NO_TIME_MS = 0.01  # a result that comes with the one before it
 
 
-def show(console: Console, runs: Sequence[SetRun], figures: Figures, speed: Speed) -> None:
+def show(console: Console, runs: Sequence[SetRun], figures: Figures, rates: Mapping[str, Rate]) -> None:
     """Print all tables."""
     for system, found in figures.systems.items():
         console.print(_rates_table(system, found, runs))
@@ -36,7 +37,7 @@ def show(console: Console, runs: Sequence[SetRun], figures: Figures, speed: Spee
     if figures.differences:
         console.print(_difference_table(figures))
     console.print(_stage_table(runs))
-    _show_speed(console, runs, speed)
+    _show_rates(console, runs, rates)
 
 
 def _rates_table(system: str, found: SystemFigures, runs: Sequence[SetRun]) -> Table:
@@ -142,26 +143,23 @@ def _stage_table(runs: Sequence[SetRun]) -> Table:
     return table
 
 
-def _show_speed(console: Console, runs: Sequence[SetRun], speed: Speed) -> None:
-    filtered = "none" if speed.filter_per_s is None else f"{speed.filter_per_s:,.0f} templates a second"
-    console.print(
-        f"one to one: {speed.compare_ms:.2f} ms, {speed.compare_per_s:,.0f} a second; gallery:"
-        f" {speed.gallery_per_s:,.0f} comparisons a second, {speed.add_ms:.2f} ms to add; first filter: {filtered}"
-    )
-    if speed.peer_per_s is not None:
+def _show_rates(console: Console, runs: Sequence[SetRun], rates: Mapping[str, Rate]) -> None:
+    console.print(rates_table(rates))
+    if PEER in rates:
         ratios = [one / other for run in runs for one, other in _extract_ms(run)]
         middle = statistics.median(ratios)
         low, high = (statistics.quantiles(ratios, n=4)[at] for at in (0, 2)) if len(ratios) > 1 else (middle, middle)
+        over = {name: rates[name].per_s / rates[PEER].per_s for name in (COLD, WARM, FULL)}
         console.print(
-            f"beside the peer, same run, one thread: bozorth3 {speed.peer_per_s:,.0f} a second on the same pairs, so"
-            f" one to one x {speed.compare_per_s / speed.peer_per_s:.2f} and gallery"
-            f" x {speed.gallery_per_s / speed.peer_per_s:.2f}; our extraction and quality take {middle:.2f} of"
-            f" mindtct's CPU time on the same image (half of all images within {low:.2f}..{high:.2f}); NFIQ 2 takes"
+            "beside the peer, same run, one thread: our comparisons are "
+            + ", ".join(f"{ratio:.2f} times ({name})" for name, ratio in over.items())
+            + f" as fast as bozorth3's; our extraction and quality take {middle:.2f} of mindtct's CPU time on the same"
+            f" image (half of all images within {low:.2f}..{high:.2f}); NFIQ 2 takes"
             f" {statistics.median(ms for run in runs for ms in run.image_ms[PEER_QUALITY]):.0f} ms more"
         )
 
 
 def _extract_ms(run: SetRun) -> list[tuple[float, float]]:
     """Ours and the peer's time of each image that we extracted."""
-    theirs = [ms for ms, template in zip(run.image_ms[PEER], run.templates, strict=True) if template is not None]
+    theirs = [ms for ms, template in zip(run.image_ms[PEER_SYSTEM], run.templates, strict=True) if template is not None]
     return list(zip(run.image_ms.get(OURS, []), theirs, strict=True))

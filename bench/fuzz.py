@@ -19,9 +19,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
 from rich.table import Table
 
+from bench.console import bench_console
 from bench.fuzzing.targets import TARGETS
 
 SECONDS: Final = 10
@@ -128,7 +128,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.seconds < 1:
         parser.error("--seconds must be at least 1")  # 0 would mean without end
-    console = Console()
+    console = bench_console()
     outcomes = []
     for name in arguments.target or names:
         console.print(f"{name} ...", end=" ")

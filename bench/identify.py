@@ -28,9 +28,9 @@ from typing import Final
 import click
 import cv2
 import numpy as np
-from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from bench.console import bench_console
 from bench.gallery_search import filter_time, search
 from bench.identify_plot import plot
 from bench.identify_results import Build, SizeResult, line_of, steadied, summarise
@@ -124,7 +124,7 @@ def projected_s(reference: Gallery, built_s: float, sizes: Sequence[int], probes
 @click.option("--out", default="bench-results", type=click.Path(file_okay=False, path_type=Path), show_default=True)
 def main(main_size: int, up_to: int | None, probes: int, keep: float, json_path: Path | None, out: Path) -> None:
     """Measure searches in galleries of growing size."""
-    console = Console()
+    console = bench_console()
     cv2.setNumThreads(1)
     sizes = sorted({*sizes_up_to(main_size), *sizes_up_to(max(main_size, up_to or 0))})
     console.print(

@@ -91,7 +91,7 @@ def list_devices(addresses: tuple[str, ...], as_json: bool, lang: str | None) ->
     else:
         for device in found.devices:
             row = f"{device.device_id}  {device.kind.value}  {device.address}  {device.vendor} {device.model}"
-            click.echo(row.rstrip())
+            click.echo(f"{row.rstrip()}  [{prompt(f'proven_{device.proven.value}', language)}]")
         for failure in found.failures:
             click.echo(f"{failure.address}: {sentence(failure.error, language)} [{failure.error}]", err=True)
         if not found.devices:
@@ -174,6 +174,7 @@ def _capture_and_save(
         "device_id": found.device_id,
         "kind": found.kind.value,
         "driver": found.driver,
+        "proven": found.proven.value,
         "identity": asdict(identity),
         "width": width,
         "height": height,
@@ -222,7 +223,9 @@ def _write_png(frame: Frame, out: Path) -> None:
 
 def _discovery_as_json(found: Discovery, language: Language) -> dict[str, Any]:
     return {
-        "devices": [asdict(device) | {"kind": device.kind.value} for device in found.devices],
+        "devices": [
+            asdict(device) | {"kind": device.kind.value, "proven": device.proven.value} for device in found.devices
+        ],
         "failures": [{"address": f.address} | _error_as_json(f.error, language) for f in found.failures],
     }
 

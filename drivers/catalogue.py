@@ -14,15 +14,27 @@ import inspect
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from importlib.metadata import entry_points
 
 from drivers.errors import UnsupportedDevice
+from drivers.fingerprint.fdu2000.wire import USB_ID as FDU2000_USB_ID
+from drivers.fingerprint.fs81.wire import USB_ID as FS81_USB_ID
+from drivers.fingerprint.nb1010.wire import MODELS as NB1010_MODELS
 from drivers.fingerprint.uru4000.wire import MODELS as URU4000_MODELS
+from drivers.fingerprint.zk4500.wire import USB_ID as ZK4500_USB_ID
 from drivers.spi import Camera, DeviceKind, FingerprintScanner
 
 ENTRY_POINT_GROUP = "enrollment.drivers"
 
 _logger = logging.getLogger(__name__)
+
+
+class Proof(Enum):
+    """What a driver was proven on."""
+
+    RECORDING = "recording"  # played against the recorded traffic of real hardware, byte for byte
+    MODEL_ONLY = "model_only"  # a public protocol and a software model of it: no real device has been seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +45,7 @@ class CatalogueEntry:
     target: "module:Class"; the class takes an address and keyword options, and does no I/O before `open`.
     usb_ids: (vendor, product) pairs that a scan looks for.
     url_schemes: schemes of addresses that are taken as they are, without a scan.
+    proven: what stands behind it; shown wherever its devices are listed.
     """
 
     name: str
@@ -40,6 +53,7 @@ class CatalogueEntry:
     target: str
     usb_ids: frozenset[tuple[int, int]] = frozenset()
     url_schemes: frozenset[str] = frozenset()
+    proven: Proof = Proof.MODEL_ONLY
 
     def load(self) -> Callable[..., FingerprintScanner | Camera]:
         """Import the driver's class. Raises UnsupportedDevice where that fails."""
@@ -68,6 +82,32 @@ BUILT_IN = (
         DeviceKind.FINGERPRINT_SCANNER,
         "drivers.fingerprint.uru4000.driver:Uru4000",
         usb_ids=frozenset(URU4000_MODELS),
+        proven=Proof.RECORDING,
+    ),
+    CatalogueEntry(
+        "fs81",
+        DeviceKind.FINGERPRINT_SCANNER,
+        "drivers.fingerprint.fs81.driver:Fs81",
+        usb_ids=frozenset({FS81_USB_ID}),
+    ),
+    CatalogueEntry(
+        "zk4500",
+        DeviceKind.FINGERPRINT_SCANNER,
+        "drivers.fingerprint.zk4500.driver:Zk4500",
+        usb_ids=frozenset({ZK4500_USB_ID}),
+    ),
+    CatalogueEntry(
+        "fdu2000",
+        DeviceKind.FINGERPRINT_SCANNER,
+        "drivers.fingerprint.fdu2000.driver:Fdu2000",
+        usb_ids=frozenset({FDU2000_USB_ID}),
+    ),
+    CatalogueEntry(
+        "nb1010",
+        DeviceKind.FINGERPRINT_SCANNER,
+        "drivers.fingerprint.nb1010.driver:Nb1010",
+        usb_ids=frozenset(NB1010_MODELS),
+        proven=Proof.RECORDING,
     ),
     CatalogueEntry(
         "camera",

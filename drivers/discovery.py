@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from drivers import catalogue
-from drivers.catalogue import CatalogueEntry
+from drivers.catalogue import CatalogueEntry, Proof
 from drivers.errors import DeviceError, DeviceNotFound, UnsupportedDevice
 from drivers.spi import Camera, DeviceKind, FingerprintScanner
 from drivers.usb import bus
@@ -30,6 +30,7 @@ class FoundDevice:
     device_id: [a-z0-9._-]+, stable.
     driver: name in the catalogue.
     vendor, model, serial: what the device says of itself, "" where it says nothing.
+    proven: what its driver was proven on.
     """
 
     device_id: str
@@ -39,6 +40,7 @@ class FoundDevice:
     vendor: str
     model: str
     serial: str
+    proven: Proof = Proof.MODEL_ONLY
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,14 @@ def _describe(device: bus.AttachedDevice, entry: CatalogueEntry) -> FoundDevice:
     strings = device.strings
     device_id = f"{entry.name}-{_slug(strings.serial) or device.path}"
     return FoundDevice(
-        device_id, entry.kind, entry.name, device.address, strings.manufacturer, strings.product, strings.serial
+        device_id,
+        entry.kind,
+        entry.name,
+        device.address,
+        strings.manufacturer,
+        strings.product,
+        strings.serial,
+        entry.proven,
     )
 
 
@@ -123,7 +132,7 @@ def _take_as_it_is(address: str, entry: CatalogueEntry) -> tuple[FoundDevice, st
     if url.query:  # two streams of one server may differ in nothing else; and a query may hold a password
         path += "-" + hashlib.sha256(url.query.encode()).hexdigest()[:8]
     device_id = _slug(url.fragment) or f"{entry.name}-{path}"
-    return FoundDevice(device_id, entry.kind, entry.name, address, "", "", ""), path
+    return FoundDevice(device_id, entry.kind, entry.name, address, "", "", "", entry.proven), path
 
 
 def _slug(text: str) -> str:

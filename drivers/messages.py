@@ -66,6 +66,14 @@ _PROMPTS: dict[str, tuple[str, str]] = {
     "lift_finger": ("Lift the finger.", "Hãy nhấc ngón tay lên."),
     "saved": ("Saved", "Đã lưu"),
     "nothing_found": ("No device found.", "Không tìm thấy thiết bị nào."),
+    "proven_recording": (
+        "driver proven on a recording of a real device",
+        "trình điều khiển đã kiểm chứng trên bản ghi thiết bị thật",
+    ),
+    "proven_model_only": (
+        "public protocol, not proven on hardware",
+        "giao thức công khai, chưa kiểm chứng trên thiết bị thật",
+    ),
     "cannot_write": ("The picture cannot be written", "Không ghi được ảnh"),
 }
 

@@ -1,6 +1,7 @@
 """Devices without hardware, each as a process of its own.
 
-    python -m firmware_stubs scanner [--model 4500|msv2] [--serial S] [--port N] [--control-port N] [--image-ms 128]
+    python -m firmware_stubs scanner [--model 4500|msv2|fs81|zk4500|fdu2000|nb1010] [--serial S] [--port N]
+                                     [--control-port N] [--image-ms 128] [--fault KIND[:TIMES[:AFTER]]]...
     python -m firmware_stubs camera  [--port N] [--control-port N] [--fps 30] [--scene FILE | --portrait SEED]
     python -m firmware_stubs finger  --seed N --impression K --out FILE
 
@@ -18,12 +19,22 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from enum import Enum
 from pathlib import Path
 from typing import Final
 
+from firmware_stubs.fdu2000.firmware import Fdu2000Firmware
+from firmware_stubs.frame_scanner.firmware import FrameScannerFirmware
+from firmware_stubs.fs81.firmware import Fs81Firmware
+from firmware_stubs.uru4000.control import FaultOrder, Refused, parse_fault
 from firmware_stubs.uru4000.models import MODELS
+from firmware_stubs.zk4500.firmware import Zk4500Firmware
 
+NB1010: Final = "nb1010"
+FRAME_SCANNERS: Final[dict[str, type[FrameScannerFirmware]]] = {
+    firmware.NAME: firmware for firmware in (Fs81Firmware, Zk4500Firmware, Fdu2000Firmware)
+}
 _IMAGE_SUFFIXES: Final = (".png", ".tif", ".tiff", ".bmp")
 
 
@@ -45,13 +56,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--verbose", action="store_true", help="log what happens to standard error")
     kinds = parser.add_subparsers(required=True, metavar="KIND")
 
-    scanner = kinds.add_parser("scanner", help="a U.are.U scanner behind a USB/IP server")
+    scanner = kinds.add_parser("scanner", help="a fingerprint scanner behind a USB/IP server")
     _add_server_options(scanner)
-    scanner.add_argument("--model", choices=sorted(MODELS), default="4500")
-    scanner.add_argument("--serial", type=_serial, help="serial number string; default: the model's own")
-    scanner.add_argument("--image-ms", type=_positive, default=128.0, help="duration of one image transfer")
+    scanner.add_argument("--model", choices=sorted({*MODELS, *FRAME_SCANNERS, NB1010}), default="4500")
+    scanner.add_argument(
+        "--serial", type=_serial, help="serial number string, which also seeds the glass; default: own"
+    )
+    scanner.add_argument("--image-ms", type=_positive, help="duration of one image transfer; default: the model's own")
+    scanner.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="KIND[:TIMES[:AFTER]]",
+        help="arm a fault from the start: it strikes TIMES times (1) after AFTER chances (0); repeatable",
+    )
     scanner.add_argument("--bus-id", type=_bus_id, default="1-1")
-    scanner.set_defaults(command=_scanner)
+    scanner.set_defaults(command=_scanner, parser=scanner)
 
     camera = kinds.add_parser("camera", help="a 1080p MJPEG camera over HTTP")
     _add_server_options(camera)
@@ -77,27 +97,76 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _scanner(arguments: argparse.Namespace) -> None:
+    from firmware_stubs.frame_scanner.stub import FrameScannerOptions, FrameScannerStub
+    from firmware_stubs.nb1010.faults import Fault as Nb1010Fault
+    from firmware_stubs.nb1010.stub import Nb1010Options, Nb1010Stub
+    from firmware_stubs.uru4000.faults import Fault
     from firmware_stubs.uru4000.stub import ScannerOptions, ScannerStub
 
-    options = ScannerOptions(
-        model=MODELS[arguments.model],
-        serial=arguments.serial,
-        host=arguments.host,
-        port=arguments.port,
-        control_port=arguments.control_port,
-        image_ms=arguments.image_ms,
-        bus_id=arguments.bus_id,
-    )
+    stub: FrameScannerStub | Nb1010Stub | ScannerStub
+    if arguments.model in FRAME_SCANNERS:
+        firmware = FRAME_SCANNERS[arguments.model]
+        stub = FrameScannerStub(
+            FrameScannerOptions(
+                firmware=firmware,
+                serial=arguments.serial,
+                host=arguments.host,
+                port=arguments.port,
+                control_port=arguments.control_port,
+                picture_ms=arguments.image_ms,
+                bus_id=arguments.bus_id,
+                faults=_faults(arguments, firmware.FAULTS),
+            )
+        )
+    elif arguments.model == NB1010:
+        stub = Nb1010Stub(
+            Nb1010Options(
+                serial=arguments.serial or "",
+                host=arguments.host,
+                port=arguments.port,
+                control_port=arguments.control_port,
+                image_ms=128.0 if arguments.image_ms is None else arguments.image_ms,
+                bus_id=arguments.bus_id,
+                faults=_faults(arguments, tuple(Nb1010Fault)),
+            )
+        )
+    else:
+        stub = ScannerStub(
+            ScannerOptions(
+                model=MODELS[arguments.model],
+                serial=arguments.serial,
+                host=arguments.host,
+                port=arguments.port,
+                control_port=arguments.control_port,
+                image_ms=128.0 if arguments.image_ms is None else arguments.image_ms,
+                bus_id=arguments.bus_id,
+                faults=_faults(arguments, tuple(Fault)),
+            )
+        )
 
     async def serve() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         _when_asked_to_stop(arguments, lambda: loop.call_soon_threadsafe(stop.set))
-        async with ScannerStub(options) as stub:
+        async with stub:
             _announce("scanner", stub.url, stub.control_url)
             await stop.wait()
 
     asyncio.run(serve())
+
+
+def _faults(arguments: argparse.Namespace, kinds: Collection[Enum]) -> tuple[FaultOrder, ...]:
+    """The faults of the command line, through the reader of the hand's port; ends the process for one it refuses."""
+    orders = []
+    for text in arguments.fault:
+        kind, _, counts = text.partition(":")
+        try:
+            numbers = [int(count) for count in counts.split(":")] if counts else []
+            asked = dict(zip(("times", "after")[: len(numbers)], numbers, strict=True))
+            orders.append(parse_fault(json.dumps({"kind": kind} | asked).encode(), kinds))
+        except (Refused, ValueError) as error:
+            arguments.parser.error(f"argument --fault: {text}: {error}")
+    return tuple(orders)
 
 
 def _camera(arguments: argparse.Namespace) -> None:

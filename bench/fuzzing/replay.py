@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 from bench.fuzzing.targets import TARGETS
-from enrollment.core.errors import EnrollmentError
 
 
 def main(name: str, path: Path) -> None:
@@ -17,8 +16,8 @@ def main(name: str, path: Path) -> None:
     target = next(target for target in TARGETS if target.name == name)
     try:
         target.run(path.read_bytes())
-    except EnrollmentError as error:
-        print(f"refused: {error.reason}, {error}")
+    except target.refusal as error:
+        print(f"refused: {getattr(error, 'reason', type(error).__name__)}, {error}")
     else:
         print("read")
 

@@ -7,14 +7,13 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
-from uuid import UUID
 
 from bench.fuzzing.target import Target, require
 from enrollment.core.dossier.plan import parse_plan, plan_from_table, plan_to_table
 from enrollment.core.errors import EnrollmentError, MalformedPackage
 from enrollment.core.sealing import container, cose
 from enrollment.core.sealing import deterministic_cbor as cbor
-from enrollment.core.sealing.manifest import MAX_MANIFEST_BYTES, Manifest, ManifestFields
+from enrollment.core.sealing.manifest import MAX_MANIFEST_BYTES, Manifest
 from enrollment.core.sealing.public_keys import (
     LINE_LENGTH,
     RegistryTrust,
@@ -34,37 +33,26 @@ from enrollment.core.sealing.seal import MANIFEST_CONTENT_TYPE, SealedPackage, s
 from enrollment.core.sealing.signing_key import VerifyingKey
 from enrollment.core.sealing.verify import open_package
 from enrollment.registry.keys import SoftwareRecipientKey, SoftwareSigningKey
+from tests.golden.sealing.sample_fields import SAMPLE_FIELDS
 
 PLANS: Final = Path(__file__).parents[2] / "enrollment" / "service" / "plans"
 SIGNER: Final = SoftwareSigningKey.generate()
 RECIPIENT: Final = SoftwareRecipientKey.generate()
 TRUSTED: Final[dict[bytes, VerifyingKey]] = {SIGNER.key_id: SIGNER.verifying_key}
-FIELDS: Final = ManifestFields(
-    package_id=UUID("01980000-0000-7000-8000-000000000001"),
-    dossier_id=UUID("01980000-0000-7000-8000-000000000002"),
-    station_id="HN-07",
-    sequence=2,
-    previous_digest=bytes(32),
-    procedure_id="card-issue",
-    procedure_version="2024-07",
-    operators=("op-17", "op-3"),
-    opened_at_ms=1_760_000_000_000,
-    completed_at_ms=1_760_000_300_000,
-    created_at_ms=1_760_000_301_000,
-    clock_offset_ms=-1500,
-)
 RECEIPT: Final = Receipt(
     package_sha256=bytes(32),
-    package_id=FIELDS.package_id,
-    station_id="HN-07",
-    sequence=2,
+    package_id=SAMPLE_FIELDS.package_id,
+    station_id=SAMPLE_FIELDS.station_id,
+    sequence=SAMPLE_FIELDS.sequence,
     received_at_ms=1_760_000_302_000,
     registry_id="registry-1",
 )
 
 
 def sealed() -> SealedPackage:
-    return seal_package(FIELDS, {"a.bin": ("application/octet-stream", b"content")}, SIGNER, RECIPIENT.public_key)
+    return seal_package(
+        SAMPLE_FIELDS, {"a.bin": ("application/octet-stream", b"content")}, SIGNER, RECIPIENT.public_key
+    )
 
 
 def canonical(data: bytes) -> None:

@@ -5,8 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from bench.fuzzing.images import IMAGE_TARGETS
+from bench.fuzzing.matching import MATCHING_TARGETS
 from bench.fuzzing.records import RECORD_TARGETS
 from bench.fuzzing.sealing import SEALING_TARGETS
+from bench.fuzzing.station import STATION_TARGETS
 from bench.fuzzing.target import Target
+from bench.fuzzing.wires import WIRE_TARGETS
 
-TARGETS: Final[tuple[Target, ...]] = (*RECORD_TARGETS, *SEALING_TARGETS, *IMAGE_TARGETS)
+TARGETS: Final[tuple[Target, ...]] = (
+    *RECORD_TARGETS,
+    *MATCHING_TARGETS,
+    *SEALING_TARGETS,
+    *STATION_TARGETS,
+    *WIRE_TARGETS,
+    *IMAGE_TARGETS,
+)

@@ -2,7 +2,7 @@
 
 python -m bench.fuzzing.worker TARGET CORPUS [libFuzzer's options]
 
-CORPUS is a folder, to which the seeds are written first. Python's edges are counted in the core, nowhere else.
+CORPUS is a folder, to which the seeds are written first. Python's edges are counted in the readers, nowhere else.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import bench.one_thread  # noqa: F401  (before numpy)
 from atheris.import_hook import instrument_imports  # isort: skip
 from atheris.native import Fuzz, Setup  # isort: skip
 
-with instrument_imports(include=["enrollment.core"], enable_loader_override=False):
-    from bench.fuzzing.targets import TARGETS
+INSTRUMENTED = ["enrollment.core", "enrollment.registry.certificates", "enrollment.service.config", "drivers"]
 
-from enrollment.core.errors import EnrollmentError
+with instrument_imports(include=INSTRUMENTED, enable_loader_override=False):
+    from bench.fuzzing.targets import TARGETS
 
 
 def main(name: str, corpus: Path, options: list[str]) -> None:
@@ -30,7 +30,7 @@ def main(name: str, corpus: Path, options: list[str]) -> None:
     def run_one(data: bytes) -> None:
         try:
             target.run(data)
-        except EnrollmentError:
+        except target.refusal:
             return
 
     Setup([sys.argv[0], str(corpus), f"-max_len={target.max_octets}", *options], run_one)

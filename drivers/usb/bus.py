@@ -33,6 +33,7 @@ from drivers.usb.usbip_backend import UsbipBackend
 from drivers.usb.usbip_connection import DEFAULT_PORT, held_devices, list_exported
 
 UsbIds = Collection[tuple[int, int]]
+InterfaceChoice = tuple[int, int, int] | int  # class, subclass and protocol; or a number, where those are not known
 
 _SYSFS = Path("/sys/bus/usb/devices")
 _PORT_PATH = re.compile(r"\d+-[0-9a-z.]+")
@@ -91,10 +92,8 @@ def scan(address: str, usb_ids: UsbIds) -> list[AttachedDevice]:
     return _scan_local(_parse_local(address), usb_ids)
 
 
-def open_interface(
-    address: str, usb_ids: UsbIds, interface_class: tuple[int, int, int]
-) -> tuple[UsbTransport, AttachedDevice]:
-    """Open the device at an address and claim its interface of this class, subclass and protocol.
+def open_interface(address: str, usb_ids: UsbIds, interface: InterfaceChoice) -> tuple[UsbTransport, AttachedDevice]:
+    """Open the device at an address and claim its interface of this class, subclass and protocol, or of this number.
 
     Raises DeviceNotFound, DeviceBusy, DeviceAccessDenied or another DeviceError.
     """
@@ -103,12 +102,12 @@ def open_interface(
             server, busid = _parse_server(address)
             remote = UsbipBackend(server.host, server.port, busid)
             device = next(iter(remote.enumerate_devices()))
-            return _claim(remote, device, address, _server_path(server, busid), usb_ids, interface_class)
+            return _claim(remote, device, address, _server_path(server, busid), usb_ids, interface)
         port = _parse_local(address)
         for backend, device, descriptor in _local_devices():
             here = _port_path(descriptor)
             if port in ("", here) and (descriptor.idVendor, descriptor.idProduct) in usb_ids:
-                return _claim(backend, device, f"usb:{here}", f"usb-{here}", usb_ids, interface_class)
+                return _claim(backend, device, f"usb:{here}", f"usb-{here}", usb_ids, interface)
     raise DeviceNotFound("nothing of this kind is attached there", address=address)
 
 
@@ -118,7 +117,7 @@ def _claim(
     address: str,
     path: str,
     usb_ids: UsbIds,
-    interface_class: tuple[int, int, int],
+    interface: InterfaceChoice,
 ) -> tuple[UsbTransport, AttachedDevice]:
     handle = backend.open_device(device)
     try:
@@ -130,7 +129,7 @@ def _claim(
             with _asking:
                 strings = _ask_strings(backend, handle, descriptor)
                 _remembered[path, descriptor.bus, descriptor.address, *ids] = strings
-        transport = UsbTransport(backend, handle, _find_interface(backend, device, interface_class))
+        transport = UsbTransport(backend, handle, _find_interface(backend, device, interface))
     except BaseException:
         backend.close_device(handle)
         raise
@@ -142,15 +141,18 @@ def _require(ids: tuple[int, int], usb_ids: UsbIds, address: str) -> None:
         raise DeviceNotFound("a device of another kind is there", address=address)
 
 
-def _find_interface(backend: SubmittingBackend, device: Any, interface_class: tuple[int, int, int]) -> int:
+def _find_interface(backend: SubmittingBackend, device: Any, wanted: InterfaceChoice) -> int:
     for index in range(backend.get_configuration_descriptor(device, 0).bNumInterfaces):
         try:
-            interface = backend.get_interface_descriptor(device, index, 0, 0)
+            found = backend.get_interface_descriptor(device, index, 0, 0)
         except IndexError:  # fewer than announced
             break
-        if (interface.bInterfaceClass, interface.bInterfaceSubClass, interface.bInterfaceProtocol) == interface_class:
-            return int(interface.bInterfaceNumber)
-    raise UnsupportedDevice("the device has no interface of the class that its driver speaks to")
+        if wanted in (
+            found.bInterfaceNumber,
+            (found.bInterfaceClass, found.bInterfaceSubClass, found.bInterfaceProtocol),
+        ):
+            return int(found.bInterfaceNumber)
+    raise UnsupportedDevice("the device has no interface that its driver speaks to")
 
 
 def _scan_local(port: str, usb_ids: UsbIds) -> list[AttachedDevice]:

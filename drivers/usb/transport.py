@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from enum import Enum
 from typing import Any
 
 from usb.core import USBError
@@ -37,7 +38,11 @@ _CANCEL_GRACE_S = 1.0  # for a backend to give a cancelled request back
 _CANCEL_SLICE_S = 0.05  # how often a waiting call looks at its token; callbacks would pile up on a long-lived one
 _MAX_INTERRUPTS = 64  # unread ones; a chattering device loses its oldest
 
+TRAFFIC_LEVEL = 5  # below DEBUG: off unless somebody listens to this very logger
+
 _logger = logging.getLogger(__name__)
+_traffic = logging.getLogger("drivers.usb.traffic")
+_traffic.propagate = False  # what a reader asks for goes to him, never into the station's log
 
 _ERROR_OF_ERRNO: dict[int, tuple[type[DeviceError], str]] = {
     errno.ENODEV: (DeviceGone, "the device is gone"),
@@ -89,6 +94,7 @@ class UsbTransport:
         self._interrupt_error = 0
         self._gone = False
         self._closing = False
+        self._opened_by = threading.current_thread().name
         with foreign_errors("claim"):
             backend.claim_interface(dev_handle, interface)
         self._handle = dev_handle
@@ -106,7 +112,7 @@ class UsbTransport:
         cancel: CancelToken | None = None,
     ) -> bytes:
         """Vendor request to the device, data inwards. May return fewer bytes than length."""
-        pending = self._submit(Request.control_in(0xC0, request, value, index, length), "control read")
+        pending = self._submit(Request.control_in(0xC0, request, value, index, length), "control read", value)
         return bytes(pending.result(timeout_s, cancel).data)
 
     def control_out(
@@ -126,11 +132,15 @@ class UsbTransport:
 
     def queue_control_out(self, request: int, value: int, index: int, payload: bytes) -> PendingTransfer:
         """As control_out, without waiting for it."""
-        return self._submit(Request.control_out(0x40, request, value, index, payload), "control write")
+        return self._submit(Request.control_out(0x40, request, value, index, payload), "control write", value)
 
     def queue_read(self, endpoint: int, length: int) -> PendingTransfer:
         """Queue a bulk read; it is on its way when this returns. length: a multiple of the packet size."""
         return self._submit(Request(TransferKind.BULK, endpoint, length), "bulk read")
+
+    def queue_write(self, endpoint: int, payload: bytes) -> PendingTransfer:
+        """Queue a bulk write; it is on its way when this returns."""
+        return self._submit(Request(TransferKind.BULK, endpoint, len(payload), payload), "bulk write")
 
     def listen(self, endpoint: int, length: int, interval: int) -> None:
         """Keep one interrupt read pending from now on. Idempotent; starts again after an error."""
@@ -180,8 +190,8 @@ class UsbTransport:
             _logger.debug("a device that is gone needs no release: %s", error)
         self._backend.close_device(self._handle)
 
-    def _submit(self, request: Request, doing: str) -> PendingTransfer:
-        pending = PendingTransfer(self, request, doing)
+    def _submit(self, request: Request, doing: str, register: int | None = None) -> PendingTransfer:
+        pending = PendingTransfer(self, request, doing, register)
         self._start(pending, pending.complete)
         return pending
 
@@ -247,11 +257,33 @@ class UsbTransport:
 
     def note(self, pending: PendingTransfer, completion: Completion) -> None:
         """Record how a request ended; called on the backend's thread."""
+        if _traffic.isEnabledFor(TRAFFIC_LEVEL):
+            self._log_traffic(pending, completion)
         with self._changed:
             pending.completion = completion
             self._outstanding.discard(pending)
             self._gone = self._gone or completion.error == errno.ENODEV
             self._changed.notify_all()
+
+    def _log_traffic(self, pending: PendingTransfer, completion: Completion) -> None:
+        """Say what moved and how long it took; never its content, but for a command of one byte to the device."""
+        request = pending.request
+        elapsed_s = time.monotonic() - pending.begun_s
+        kind = request.kind.name.lower()
+        where = f"{request.endpoint:#04x}"
+        if pending.register is not None:
+            name = pending.register.name if isinstance(pending.register, Enum) else f"{pending.register:#06x}"
+            where = f"request {request.setup[1]:#04x} {name}"
+            if len(request.payload) == 1:
+                where += f" = {request.payload[0]:#04x}"
+        outcome = "ok" if completion.error == 0 else errno.errorcode.get(completion.error, str(completion.error))
+        _traffic.log(
+            TRAFFIC_LEVEL,
+            "%s %s %s %d of %d bytes, %.2f ms, %s",
+            *("in" if request.is_in else "out", kind, where, completion.transferred, request.length),
+            *(1000 * elapsed_s, outcome),
+            extra={"opened_by": self._opened_by, "kind": kind, "elapsed_s": elapsed_s},
+        )
 
     def await_end(self, pending: PendingTransfer, timeout_s: float, cancel: CancelToken | None) -> Completion | None:
         """Wait for a request; past its time take it back, and return what it brought all the same, if anything."""
@@ -275,9 +307,11 @@ class UsbTransport:
 class PendingTransfer:
     """A request on its way, and then its end."""
 
-    def __init__(self, transport: UsbTransport, request: Request, doing: str) -> None:
+    def __init__(self, transport: UsbTransport, request: Request, doing: str, register: int | None = None) -> None:
         self.request = request
         self.doing = doing
+        self.register = register
+        self.begun_s = time.monotonic()
         self.submission: Submission | None = None
         self.completion: Completion | None = None
         self._transport = transport

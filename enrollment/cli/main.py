@@ -9,12 +9,16 @@ import click
 import grpc
 
 from enrollment.cli import (
+    commands_device,
     commands_devices,
+    commands_doctor,
     commands_dossier,
     commands_enroll,
     commands_explain,
+    commands_metrics,
     commands_outbox,
     commands_receipt,
+    commands_udev,
 )
 from enrollment.cli.failure import describe
 from enrollment.cli.output import Output, default_language
@@ -61,6 +65,10 @@ main.add_command(commands_dossier.dossier)
 main.add_command(commands_outbox.outbox)
 main.add_command(commands_receipt.receipt)
 main.add_command(commands_explain.explain)
+main.add_command(commands_doctor.doctor)
+main.add_command(commands_udev.setup_udev)
+main.add_command(commands_device.device)
+main.add_command(commands_metrics.metrics)
 
 if __name__ == "__main__":
     sys.exit(main())

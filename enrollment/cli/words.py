@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from enrollment.v1 import types_pb2
+from enrollment.v1 import device_pb2, types_pb2
 
 FINGERS: Final[dict[int, tuple[str, str]]] = {
     1: ("right thumb", "ngón cái phải"),
@@ -39,6 +39,11 @@ HINTS: Final[dict[int, tuple[str, str]]] = {
     types_pb2.CAPTURE_HINT_TOO_BRIGHT: ("too bright", "quá sáng"),
     types_pb2.CAPTURE_HINT_BLURRED: ("blurred: hold still, check the focus", "bị nhòe: giữ yên, kiểm tra tiêu cự"),
     types_pb2.CAPTURE_HINT_TOO_SMALL: ("the picture is too small", "ảnh quá nhỏ"),
+    types_pb2.CAPTURE_HINT_PRESS_HARDER: ("press harder", "ấn mạnh hơn"),
+    types_pb2.CAPTURE_HINT_PRESS_LESS: ("press less", "ấn nhẹ hơn"),
+    types_pb2.CAPTURE_HINT_SMUDGED: ("smeared: do not slide the finger", "bị nhòe: không trượt ngón tay"),
+    types_pb2.CAPTURE_HINT_LATENT_PRINT: ("an old print is left: wipe the platen", "còn vết vân tay cũ: lau mặt kính"),
+    types_pb2.CAPTURE_HINT_INVERTED: ("light ridges on dark: call a technician", "ảnh âm bản: gọi kỹ thuật viên"),
 }
 
 
@@ -70,6 +75,18 @@ STATES: Final[dict[str, str]] = {
     "camera": "máy ảnh",
     "card encoder": "máy ghi thẻ",
 }
+
+
+PROOFS: Final[dict[int, tuple[str, str]]] = {
+    device_pb2.DRIVER_PROOF_UNSPECIFIED: ("", ""),
+    device_pb2.DRIVER_PROOF_RECORDING: ("recording of a real one", "bản ghi thiết bị thật"),
+    device_pb2.DRIVER_PROOF_MODEL_ONLY: ("not on hardware", "chưa trên thiết bị thật"),
+}
+
+
+def proof(code: int, language: str) -> str:
+    """What a device's driver was proven on; empty where nothing is known."""
+    return PROOFS.get(code, (f"proof {code}",) * 2)[language == "vi"]
 
 
 def state(name: str, language: str) -> str:

@@ -4,7 +4,7 @@
       InvalidInput            the caller gave something that cannot be used
         InvalidImage          an image of the wrong shape, type, size or resolution
           ImageTooSmall       less than a fingerprint needs
-          ImageTooLarge       larger than a hand, by its own resolution
+          ImageTooLarge       larger than any platen, by its own resolution
         MalformedRecord       bytes that are not the record they claim to be
         MalformedPackage      bytes that are not a manifest, container, package or receipt
         InvalidPlan           a plan that asks for what cannot be captured
@@ -55,7 +55,7 @@ class ImageTooSmall(InvalidImage):
 
 
 class ImageTooLarge(InvalidImage):
-    """An image that would be larger than a hand at the resolution it claims; facts give its size."""
+    """An image that would be larger than any platen at the resolution it claims; facts give its size."""
 
     reason = "IMAGE_TOO_LARGE"
 

@@ -51,7 +51,7 @@ class CertificateAuthority:
         try:
             certificate = x509.load_pem_x509_certificate(certificate_pem)
             key = load_pem_private_key(key_pem, password=None)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, x509.InvalidVersion) as error:
             raise SetupInvalid("the certificate authority cannot be read") from error
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise SetupInvalid("the certificate authority's key is of another kind")
@@ -78,7 +78,7 @@ class CertificateAuthority:
             request = x509.load_pem_x509_csr(request_pem)
             key = request.public_key()
             signed = request.is_signature_valid
-        except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature) as error:
+        except (ValueError, TypeError, x509.InvalidVersion, UnsupportedAlgorithm, InvalidSignature) as error:
             raise InvalidRequest("the certificate signing request cannot be read") from error
         if not signed or not isinstance(key, ec.EllipticCurvePublicKey) or key.key_size not in (256, 384):
             raise InvalidRequest("the certificate signing request must be signed by a key on P-256 or P-384")

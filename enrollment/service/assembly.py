@@ -24,6 +24,7 @@ from enrollment.service.capture.studio import Studio
 from enrollment.service.config import Clock, ConfigInvalid, RegistryConfig, StationConfig, SystemClock, load_plans
 from enrollment.service.devices.inventory import Inventory
 from enrollment.service.devices.leases import Leases
+from enrollment.service.diagnostics.metrics import Metrics
 from enrollment.service.keys.software_keys import SoftwareKeys
 from enrollment.service.outbox.events import OutboxEvents
 from enrollment.service.outbox.registry_client import RegistryClient
@@ -73,6 +74,7 @@ class Station:
         self._uploader: Uploader | None = None
         self._lock = -1
         self._stopped = False
+        self._metrics = Metrics()
 
     async def start(self) -> None:
         """Serve. Returns when health says SERVING.
@@ -97,6 +99,7 @@ class Station:
             discover=discovery.discover,
             build=discovery.build,
             at_gone=lambda device_id: self.leases.device_gone(device_id),
+            at_failed=self._metrics.device_failed,
         )
         self.leases = Leases(clock, self.inventory.generation_of, self._lease_changed)
         self._studio = Studio(
@@ -116,7 +119,7 @@ class Station:
             registry_reachable=lambda: self._uploader is not None and self._uploader.registry_reachable,
         )
         gate = SessionGate(self.store.sessions.authenticate, self._store_pool)
-        self._server = RpcServer(config.socket, config.socket_mode, gate, self._services(plans))
+        self._server = RpcServer(config.socket, config.socket_mode, gate, self._services(plans), self._metrics.called)
         try:
             await self._server.start()
         except BaseException:
@@ -157,13 +160,13 @@ class Station:
     def _services(self, plans: dict[str, Plan]) -> dict[str, Register]:
         studio, store = self._studio, self.store
         devices = DeviceServicer(studio, store.audit)
-        captures = CaptureServicer(studio)
+        captures = CaptureServicer(studio, self._metrics)
         dossiers = DossierServicer(studio, plans, self._wake_sealer)
         outbox = OutboxServicer(studio, store.outbox, self._events, self._wake_uploader, lambda: self._trust)
         # Type checkers take these two for abstract: what they do not build answers NOT_IMPLEMENTED.
         diagnostics_type: Any = DiagnosticsServicer
         cards_type: Any = CardServicer
-        diagnostics, cards = diagnostics_type(studio, store, self._vitals), cards_type()
+        diagnostics, cards = diagnostics_type(studio, store, self._config, self._vitals, self._metrics), cards_type()
         prefix = "enrollment.v1"
         return {
             f"{prefix}.DeviceService": lambda server: device_pb2_grpc.add_DeviceServiceServicer_to_server(

@@ -81,6 +81,30 @@ DEVICE_STATE_DETACHED: DeviceState.ValueType  # 4
 """Not attached now."""
 Global___DeviceState: _TypeAlias = DeviceState  # noqa: Y015
 
+class _DriverProof:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DriverProofEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DriverProof.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DRIVER_PROOF_UNSPECIFIED: _DriverProof.ValueType  # 0
+    """Not known."""
+    DRIVER_PROOF_RECORDING: _DriverProof.ValueType  # 1
+    """Played against the recorded traffic of a real device, byte for byte."""
+    DRIVER_PROOF_MODEL_ONLY: _DriverProof.ValueType  # 2
+    """A public protocol and a software model of it: not proven on hardware."""
+
+class DriverProof(_DriverProof, metaclass=_DriverProofEnumTypeWrapper):
+    """What a device's driver was proven on."""
+
+DRIVER_PROOF_UNSPECIFIED: DriverProof.ValueType  # 0
+"""Not known."""
+DRIVER_PROOF_RECORDING: DriverProof.ValueType  # 1
+"""Played against the recorded traffic of a real device, byte for byte."""
+DRIVER_PROOF_MODEL_ONLY: DriverProof.ValueType  # 2
+"""A public protocol and a software model of it: not proven on hardware."""
+Global___DriverProof: _TypeAlias = DriverProof  # noqa: Y015
+
 @_typing.final
 class Device(_message.Message):
     """One device of the station."""
@@ -102,6 +126,7 @@ class Device(_message.Message):
     RESOLUTION_PPI_FIELD_NUMBER: _builtins.int
     LEASE_HOLDER_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
+    DRIVER_PROOF_FIELD_NUMBER: _builtins.int
     device_id: _builtins.str
     """Stable name: driver and serial number, or bus path where there is no serial number."""
     kind: Global___DeviceKind.ValueType
@@ -130,6 +155,8 @@ class Device(_message.Message):
     """Pixels an inch of a scanner; 0 for others."""
     problem: _builtins.str
     """Stable reason of the last failure, empty when the last use went well."""
+    driver_proof: Global___DriverProof.ValueType
+    """What its driver was proven on."""
     @_builtins.property
     def lease_holder(self) -> Global___LeaseHolder:
         """Who holds it now; absent when it is free."""
@@ -152,10 +179,11 @@ class Device(_message.Message):
         resolution_ppi: _builtins.float = ...,
         lease_holder: Global___LeaseHolder | None = ...,
         problem: _builtins.str = ...,
+        driver_proof: Global___DriverProof.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_lease_holder", b"_lease_holder", "lease_holder", b"lease_holder"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lease_holder", b"_lease_holder", "address", b"address", "device_id", b"device_id", "driver", b"driver", "firmware", b"firmware", "generation", b"generation", "height_px", b"height_px", "kind", b"kind", "lease_holder", b"lease_holder", "model", b"model", "problem", b"problem", "resolution_ppi", b"resolution_ppi", "serial", b"serial", "state", b"state", "vendor", b"vendor", "width_px", b"width_px"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lease_holder", b"_lease_holder", "address", b"address", "device_id", b"device_id", "driver", b"driver", "driver_proof", b"driver_proof", "firmware", b"firmware", "generation", b"generation", "height_px", b"height_px", "kind", b"kind", "lease_holder", b"lease_holder", "model", b"model", "problem", b"problem", "resolution_ppi", b"resolution_ppi", "serial", b"serial", "state", b"state", "vendor", b"vendor", "width_px", b"width_px"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__lease_holder: _TypeAlias = _typing.Literal["lease_holder"]  # noqa: Y015
     _WhichOneofArgType__lease_holder: _TypeAlias = _typing.Literal["_lease_holder", b"_lease_holder"]  # noqa: Y015

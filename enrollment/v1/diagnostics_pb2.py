@@ -28,15 +28,15 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x65nrollment/v1/diagnostics.proto\x12\renrollment.v1\x1a\x1b\x65nrollment/v1/capture.proto\x1a\x19\x65nrollment/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"\xef\x02\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x12\n\nstation_id\x18\x02 \x01(\t\x12)\n\x06uptime\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0eresident_bytes\x18\x04 \x01(\x04\x12\x17\n\x0f\x64isk_free_bytes\x18\x05 \x01(\x04\x12\x30\n\x0cstation_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x0c\x63lock_offset\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationH\x00\x88\x01\x01\x12\x1a\n\x12registry_reachable\x18\x08 \x01(\x08\x12\x18\n\x10packages_waiting\x18\t \x01(\x04\x12\x18\n\x10\x64\x65vices_attached\x18\n \x01(\r\x12\x10\n\x08start_ms\x18\x0b \x01(\x01\x42\x0f\n\r_clock_offset\"\x12\n\x10RunChecksRequest\"=\n\x11RunChecksResponse\x12(\n\x08\x66indings\x18\x01 \x03(\x0b\x32\x16.enrollment.v1.Finding\"\x8b\x01\n\x07\x46inding\x12\r\n\x05\x63heck\x18\x01 \x01(\t\x12)\n\x08severity\x18\x02 \x01(\x0e\x32\x17.enrollment.v1.Severity\x12\x0f\n\x07text_vi\x18\x03 \x01(\t\x12\x0f\n\x07text_en\x18\x04 \x01(\t\x12\x11\n\tremedy_vi\x18\x05 \x01(\t\x12\x11\n\tremedy_en\x18\x06 \x01(\t\"H\n\x18RunDeviceSelfTestRequest\x12,\n\x05lease\x18\x01 \x01(\x0b\x32\x1d.enrollment.v1.LeaseReference\"\x8a\x01\n\x19RunDeviceSelfTestResponse\x12\x0e\n\x04step\x18\x01 \x01(\tH\x00\x12)\n\x07measure\x18\x02 \x01(\x0b\x32\x16.enrollment.v1.MeasureH\x00\x12)\n\x07\x66inding\x18\x03 \x01(\x0b\x32\x16.enrollment.v1.FindingH\x00\x42\x07\n\x05\x65vent\"\'\n\x12TraceDeviceRequest\x12\x11\n\tdevice_id\x18\x01 \x01(\t\"L\n\x13TraceDeviceResponse\x12\'\n\x04time\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0c\n\x04line\x18\x02 \x01(\t\"\x13\n\x11GetMetricsRequest\"-\n\x12GetMetricsResponse\x12\x17\n\x0fprometheus_text\x18\x01 \x01(\t*_\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSEVERITY_OK\x10\x01\x12\x14\n\x10SEVERITY_WARNING\x10\x02\x12\x12\n\x0eSEVERITY_ERROR\x10\x03\x32\xc9\x03\n\x12\x44iagnosticsService\x12N\n\tGetStatus\x12\x1f.enrollment.v1.GetStatusRequest\x1a .enrollment.v1.GetStatusResponse\x12N\n\tRunChecks\x12\x1f.enrollment.v1.RunChecksRequest\x1a .enrollment.v1.RunChecksResponse\x12h\n\x11RunDeviceSelfTest\x12\'.enrollment.v1.RunDeviceSelfTestRequest\x1a(.enrollment.v1.RunDeviceSelfTestResponse0\x01\x12V\n\x0bTraceDevice\x12!.enrollment.v1.TraceDeviceRequest\x1a\".enrollment.v1.TraceDeviceResponse0\x01\x12Q\n\nGetMetrics\x12 .enrollment.v1.GetMetricsRequest\x1a!.enrollment.v1.GetMetricsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x65nrollment/v1/diagnostics.proto\x12\renrollment.v1\x1a\x1b\x65nrollment/v1/capture.proto\x1a\x19\x65nrollment/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"\xef\x02\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x12\n\nstation_id\x18\x02 \x01(\t\x12)\n\x06uptime\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0eresident_bytes\x18\x04 \x01(\x04\x12\x17\n\x0f\x64isk_free_bytes\x18\x05 \x01(\x04\x12\x30\n\x0cstation_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x0c\x63lock_offset\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationH\x00\x88\x01\x01\x12\x1a\n\x12registry_reachable\x18\x08 \x01(\x08\x12\x18\n\x10packages_waiting\x18\t \x01(\x04\x12\x18\n\x10\x64\x65vices_attached\x18\n \x01(\r\x12\x10\n\x08start_ms\x18\x0b \x01(\x01\x42\x0f\n\r_clock_offset\"\x12\n\x10RunChecksRequest\"=\n\x11RunChecksResponse\x12(\n\x08\x66indings\x18\x01 \x03(\x0b\x32\x16.enrollment.v1.Finding\"\x8b\x01\n\x07\x46inding\x12\r\n\x05\x63heck\x18\x01 \x01(\t\x12)\n\x08severity\x18\x02 \x01(\x0e\x32\x17.enrollment.v1.Severity\x12\x0f\n\x07text_vi\x18\x03 \x01(\t\x12\x0f\n\x07text_en\x18\x04 \x01(\t\x12\x11\n\tremedy_vi\x18\x05 \x01(\t\x12\x11\n\tremedy_en\x18\x06 \x01(\t\"H\n\x18RunDeviceSelfTestRequest\x12,\n\x05lease\x18\x01 \x01(\x0b\x32\x1d.enrollment.v1.LeaseReference\"\xb3\x01\n\x19RunDeviceSelfTestResponse\x12\x0e\n\x04step\x18\x01 \x01(\tH\x00\x12)\n\x07measure\x18\x02 \x01(\x0b\x32\x16.enrollment.v1.MeasureH\x00\x12)\n\x07\x66inding\x18\x03 \x01(\x0b\x32\x16.enrollment.v1.FindingH\x00\x12\'\n\x03map\x18\x04 \x01(\x0b\x32\x18.enrollment.v1.SensorMapH\x00\x42\x07\n\x05\x65vent\"R\n\tSensorMap\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03png\x18\x02 \x01(\x0c\x12\x0b\n\x03low\x18\x03 \x01(\x02\x12\x0c\n\x04high\x18\x04 \x01(\x02\x12\x0f\n\x07\x63\x65ll_px\x18\x05 \x01(\r\"\'\n\x12TraceDeviceRequest\x12\x11\n\tdevice_id\x18\x01 \x01(\t\"L\n\x13TraceDeviceResponse\x12\'\n\x04time\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0c\n\x04line\x18\x02 \x01(\t\"\x13\n\x11GetMetricsRequest\"-\n\x12GetMetricsResponse\x12\x17\n\x0fprometheus_text\x18\x01 \x01(\t*_\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSEVERITY_OK\x10\x01\x12\x14\n\x10SEVERITY_WARNING\x10\x02\x12\x12\n\x0eSEVERITY_ERROR\x10\x03\x32\xc9\x03\n\x12\x44iagnosticsService\x12N\n\tGetStatus\x12\x1f.enrollment.v1.GetStatusRequest\x1a .enrollment.v1.GetStatusResponse\x12N\n\tRunChecks\x12\x1f.enrollment.v1.RunChecksRequest\x1a .enrollment.v1.RunChecksResponse\x12h\n\x11RunDeviceSelfTest\x12\'.enrollment.v1.RunDeviceSelfTestRequest\x1a(.enrollment.v1.RunDeviceSelfTestResponse0\x01\x12V\n\x0bTraceDevice\x12!.enrollment.v1.TraceDeviceRequest\x1a\".enrollment.v1.TraceDeviceResponse0\x01\x12Q\n\nGetMetrics\x12 .enrollment.v1.GetMetricsRequest\x1a!.enrollment.v1.GetMetricsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'enrollment.v1.diagnostics_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SEVERITY']._serialized_start=1188
-  _globals['_SEVERITY']._serialized_end=1283
+  _globals['_SEVERITY']._serialized_start=1313
+  _globals['_SEVERITY']._serialized_end=1408
   _globals['_GETSTATUSREQUEST']._serialized_start=171
   _globals['_GETSTATUSREQUEST']._serialized_end=189
   _globals['_GETSTATUSRESPONSE']._serialized_start=192
@@ -50,15 +50,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUNDEVICESELFTESTREQUEST']._serialized_start=786
   _globals['_RUNDEVICESELFTESTREQUEST']._serialized_end=858
   _globals['_RUNDEVICESELFTESTRESPONSE']._serialized_start=861
-  _globals['_RUNDEVICESELFTESTRESPONSE']._serialized_end=999
-  _globals['_TRACEDEVICEREQUEST']._serialized_start=1001
-  _globals['_TRACEDEVICEREQUEST']._serialized_end=1040
-  _globals['_TRACEDEVICERESPONSE']._serialized_start=1042
-  _globals['_TRACEDEVICERESPONSE']._serialized_end=1118
-  _globals['_GETMETRICSREQUEST']._serialized_start=1120
-  _globals['_GETMETRICSREQUEST']._serialized_end=1139
-  _globals['_GETMETRICSRESPONSE']._serialized_start=1141
-  _globals['_GETMETRICSRESPONSE']._serialized_end=1186
-  _globals['_DIAGNOSTICSSERVICE']._serialized_start=1286
-  _globals['_DIAGNOSTICSSERVICE']._serialized_end=1743
+  _globals['_RUNDEVICESELFTESTRESPONSE']._serialized_end=1040
+  _globals['_SENSORMAP']._serialized_start=1042
+  _globals['_SENSORMAP']._serialized_end=1124
+  _globals['_TRACEDEVICEREQUEST']._serialized_start=1126
+  _globals['_TRACEDEVICEREQUEST']._serialized_end=1165
+  _globals['_TRACEDEVICERESPONSE']._serialized_start=1167
+  _globals['_TRACEDEVICERESPONSE']._serialized_end=1243
+  _globals['_GETMETRICSREQUEST']._serialized_start=1245
+  _globals['_GETMETRICSREQUEST']._serialized_end=1264
+  _globals['_GETMETRICSRESPONSE']._serialized_start=1266
+  _globals['_GETMETRICSRESPONSE']._serialized_end=1311
+  _globals['_DIAGNOSTICSSERVICE']._serialized_start=1411
+  _globals['_DIAGNOSTICSSERVICE']._serialized_end=1868
 # @@protoc_insertion_point(module_scope)

@@ -254,8 +254,11 @@ class RunDeviceSelfTestResponse(_message.Message):
     STEP_FIELD_NUMBER: _builtins.int
     MEASURE_FIELD_NUMBER: _builtins.int
     FINDING_FIELD_NUMBER: _builtins.int
+    MAP_FIELD_NUMBER: _builtins.int
     step: _builtins.str
-    """A step begins, named for people."""
+    """A step begins, by its stable name: open, empty-platen or even-surface (somebody must clear the platen, or lay an even light
+    sheet before the lens), frames, indicator:NAME (somebody must look and listen).
+    """
     @_builtins.property
     def measure(self) -> _types_pb2.Measure:
         """A measure is known."""
@@ -264,22 +267,65 @@ class RunDeviceSelfTestResponse(_message.Message):
     def finding(self) -> Global___Finding:
         """Done: one finding for each test."""
 
+    @_builtins.property
+    def map(self) -> Global___SensorMap:
+        """A map of the sensor. Sent only when nothing was before it."""
+
     def __init__(
         self,
         *,
         step: _builtins.str = ...,
         measure: _types_pb2.Measure | None = ...,
         finding: Global___Finding | None = ...,
+        map: Global___SensorMap | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "finding", b"finding", "measure", b"measure", "step", b"step"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "finding", b"finding", "map", b"map", "measure", b"measure", "step", b"step"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "finding", b"finding", "measure", b"measure", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "finding", b"finding", "map", b"map", "measure", b"measure", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["step", "measure", "finding"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["step", "measure", "finding", "map"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___RunDeviceSelfTestResponse: _TypeAlias = RunDeviceSelfTestResponse  # noqa: Y015
+
+@_typing.final
+class SensorMap(_message.Message):
+    """How a measure is spread over the sensor. It holds no picture: means over cells that resolve no ridge, or which pixels are defective."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PNG_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    CELL_PX_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Stable name: noise, levels (means over cells), dead (one pixel each, 255 for a defective one)."""
+    png: _builtins.bytes
+    """The map as a grey PNG of 8 bits: 0 stands for `low`, 255 for `high`."""
+    low: _builtins.float
+    """Grey levels of the device, 0..255."""
+    high: _builtins.float
+    """Grey levels of the device, 0..255."""
+    cell_px: _builtins.int
+    """Side of a cell, pixels of the device."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        png: _builtins.bytes = ...,
+        low: _builtins.float = ...,
+        high: _builtins.float = ...,
+        cell_px: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cell_px", b"cell_px", "high", b"high", "low", b"low", "name", b"name", "png", b"png"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SensorMap: _TypeAlias = SensorMap  # noqa: Y015
 
 @_typing.final
 class TraceDeviceRequest(_message.Message):

@@ -179,6 +179,16 @@ class _CaptureHintEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CaptureHi
     """The picture is blurred."""
     CAPTURE_HINT_TOO_SMALL: _CaptureHint.ValueType  # 14
     """The picture is too small for the plan."""
+    CAPTURE_HINT_PRESS_HARDER: _CaptureHint.ValueType  # 15
+    """The ridges are thin: press harder."""
+    CAPTURE_HINT_PRESS_LESS: _CaptureHint.ValueType  # 16
+    """The ridges are broad: press less."""
+    CAPTURE_HINT_SMUDGED: _CaptureHint.ValueType  # 17
+    """A part of the print is smeared: lay the finger down again without sliding."""
+    CAPTURE_HINT_LATENT_PRINT: _CaptureHint.ValueType  # 18
+    """An earlier finger left its print on the platen: wipe it."""
+    CAPTURE_HINT_INVERTED: _CaptureHint.ValueType  # 19
+    """The device gives negatives, ridges light on dark: no person can change it, call a technician."""
 
 class CaptureHint(_CaptureHint, metaclass=_CaptureHintEnumTypeWrapper):
     """What the operator should ask of the person next. Person's fault, never the machine's: those are error statuses."""
@@ -213,6 +223,16 @@ CAPTURE_HINT_BLURRED: CaptureHint.ValueType  # 13
 """The picture is blurred."""
 CAPTURE_HINT_TOO_SMALL: CaptureHint.ValueType  # 14
 """The picture is too small for the plan."""
+CAPTURE_HINT_PRESS_HARDER: CaptureHint.ValueType  # 15
+"""The ridges are thin: press harder."""
+CAPTURE_HINT_PRESS_LESS: CaptureHint.ValueType  # 16
+"""The ridges are broad: press less."""
+CAPTURE_HINT_SMUDGED: CaptureHint.ValueType  # 17
+"""A part of the print is smeared: lay the finger down again without sliding."""
+CAPTURE_HINT_LATENT_PRINT: CaptureHint.ValueType  # 18
+"""An earlier finger left its print on the platen: wipe it."""
+CAPTURE_HINT_INVERTED: CaptureHint.ValueType  # 19
+"""The device gives negatives, ridges light on dark: no person can change it, call a technician."""
 Global___CaptureHint: _TypeAlias = CaptureHint  # noqa: Y015
 
 @_typing.final

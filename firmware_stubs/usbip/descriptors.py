@@ -59,7 +59,7 @@ class Interface:
 class Descriptors:
     """Everything that GET_DESCRIPTOR answers.
 
-    max_power_ma: milliamperes, even. strings: manufacturer, product and serial number, indices 1 to 3.
+    max_power_ma: milliamperes, even. strings: manufacturer, product and serial number, indices 1 to 3; "" for none.
     """
 
     vendor_id: int
@@ -82,9 +82,7 @@ class Descriptors:
             self.vendor_id,
             self.product_id,
             self.release,
-            1,
-            2,
-            3,
+            *(index if text else 0 for index, text in enumerate(self.strings, start=1)),
             1,
         )
 
@@ -108,7 +106,7 @@ class Descriptors:
         """String descriptor `index` (0: the languages), None where there is none."""
         if index == 0:
             return struct.pack("<BBH", 4, DescriptorType.STRING, LANGUAGE_EN_US)
-        if not 1 <= index <= len(self.strings):
+        if not 1 <= index <= len(self.strings) or not self.strings[index - 1]:
             return None
         text = self.strings[index - 1].encode("utf-16-le")
         return struct.pack("<BB", 2 + len(text), DescriptorType.STRING) + text

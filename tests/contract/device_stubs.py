@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cv2
@@ -32,7 +32,7 @@ class DeviceStub:
         ready = json.loads(self._process.stdout.readline())
         assert ready["ready"] is True
         self.url: str = ready["url"]
-        self._control: str = ready["control"]
+        self.control_url: str = ready["control"]
 
     def stop(self) -> None:
         assert self._process.stdin is not None
@@ -42,7 +42,7 @@ class DeviceStub:
         self._process.stdout.close()
 
     def control(self, method: str, path: str, body: bytes | None = None) -> Any:
-        request = urllib.request.Request(self._control + path, data=body, method=method)  # noqa: S310
+        request = urllib.request.Request(self.control_url + path, data=body, method=method)  # noqa: S310
         response: http.client.HTTPResponse
         with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
             return json.loads(response.read() or b"null")
@@ -57,8 +57,8 @@ class DeviceStub:
 class ScannerStub(DeviceStub):
     """A U.are.U scanner."""
 
-    def __init__(self, model: str) -> None:
-        super().__init__("scanner", "--model", model)
+    def __init__(self, model: str, *arguments: str) -> None:
+        super().__init__("scanner", "--model", model, *arguments)
         self.model = model
 
     def lay(self, pixels: NDArray[np.uint8]) -> None:
@@ -67,6 +67,12 @@ class ScannerStub(DeviceStub):
 
     def lift(self) -> None:
         self.control("DELETE", "/platen")
+
+    def picture(self) -> NDArray[np.uint8]:
+        """What the model says lies on the platen, as its sensor would see it."""
+        with urllib.request.urlopen(f"{self.control_url}/platen", timeout=20) as response:  # noqa: S310
+            png = np.frombuffer(response.read(), np.uint8)
+        return np.asarray(cv2.imdecode(png, cv2.IMREAD_GRAYSCALE), np.uint8)
 
     def await_state(self, state: str) -> None:
         """Return when the firmware has reached a state, such as wait_finger_on."""
@@ -83,6 +89,37 @@ class ScannerStub(DeviceStub):
         self.heal()
         self.plug()
         self.lift()
+
+
+class Nb1010Stub(ScannerStub):
+    """A scanner that only answers questions. An image takes 20 ms on its wire."""
+
+    def __init__(self) -> None:
+        super().__init__("nb1010", "--image-ms", "20")
+
+    def await_state(self, state: str) -> None:
+        """Return when it is being asked for a finger, whatever for: its firmware does not know."""
+        asked = self.control("GET", "/state")["polls"]
+        self.control("GET", f"/state?until=polls:{asked + 2}&timeout_s=10")
+
+
+class FrameScannerStub(ScannerStub):
+    """A scanner that only sends pictures: it does not know what they are for. Each takes 10 ms on its wire."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(model, "--image-ms", "10")
+
+    def await_state(self, state: str) -> None:
+        """Return when the lamp is off, or when pictures are being taken, whatever they wait for."""
+        if state == "off":
+            super().await_state("off")
+        else:
+            self.await_pictures(2)
+
+    def await_pictures(self, count: int) -> None:
+        """Return when it has sent so many more."""
+        sent = self.control("GET", "/state")["images_sent"]
+        self.control("GET", f"/state?until=images:{sent + count}&timeout_s=10")
 
 
 class CameraStub(DeviceStub):
@@ -107,11 +144,46 @@ def _scanner_processes() -> Iterator[dict[str, ScannerStub]]:
 def scanner_stub(request: pytest.FixtureRequest, _scanner_processes: dict[str, ScannerStub]) -> ScannerStub:
     """A plugged scanner with an empty platen and no fault; of another model by indirect parametrisation."""
     model = getattr(request, "param", "4500")
-    if model not in _scanner_processes:
-        _scanner_processes[model] = ScannerStub(model)
-    stub = _scanner_processes[model]
-    stub.reset()
-    return stub
+    return _scanner(model, ScannerStub, _scanner_processes)
+
+
+def _scanner(model: str, kind: Callable[[str], ScannerStub], processes: dict[str, ScannerStub]) -> ScannerStub:
+    if model not in processes:
+        processes[model] = kind(model)
+    processes[model].reset()
+    return processes[model]
+
+
+@pytest.fixture
+def fs81_stub(_scanner_processes: dict[str, ScannerStub]) -> ScannerStub:
+    """A plugged FS81 with an empty platen and no fault."""
+    return _scanner("fs81", FrameScannerStub, _scanner_processes)
+
+
+@pytest.fixture
+def zk4500_stub(_scanner_processes: dict[str, ScannerStub]) -> ScannerStub:
+    """A plugged ZK4500 with an empty platen and no fault."""
+    return _scanner("zk4500", FrameScannerStub, _scanner_processes)
+
+
+@pytest.fixture
+def fdu2000_stub(_scanner_processes: dict[str, ScannerStub]) -> ScannerStub:
+    """A plugged FDU2000 with an empty platen and no fault."""
+    return _scanner("fdu2000", FrameScannerStub, _scanner_processes)
+
+
+@pytest.fixture(scope="session")
+def _nb1010_process() -> Iterator[Nb1010Stub]:
+    stub = Nb1010Stub()
+    yield stub
+    stub.stop()
+
+
+@pytest.fixture
+def nb1010_stub(_nb1010_process: Nb1010Stub) -> Nb1010Stub:
+    """A plugged NB-1010-U with an empty sensor and no fault."""
+    _nb1010_process.reset()
+    return _nb1010_process
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 pytest_plugins = ("tests.contract.device_stubs",)
 pytestmark = pytest.mark.usefixtures("no_thread_left")
 
-STANDS = {"uru4000": "scanner_stub"}
+STANDS = {
+    "uru4000": "scanner_stub",
+    "nb1010": "nb1010_stub",
+    "fs81": "fs81_stub",
+    "zk4500": "zk4500_stub",
+    "fdu2000": "fdu2000_stub",
+}
 SCANNERS = sorted(e.name for e in catalogue.entries().values() if e.kind is DeviceKind.FINGERPRINT_SCANNER)
 
 

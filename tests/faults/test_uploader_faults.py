@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,8 @@ import grpc
 import grpc.aio
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificate
 
 from enrollment.core.dossier.model import DossierState
 from enrollment.registry.certificates import CertificateAuthority, certificate_pem
@@ -201,3 +204,14 @@ async def test_expired_certificate_is_told_with_its_dates(bench: Bench) -> None:
     assert waiting.problem == "REGISTRY_TRUST_UNUSABLE"
     assert str(long_ago.year) in waiting.problem_text
     assert "clock" in waiting.problem_text
+
+
+async def test_certificate_of_a_version_that_there_is_not_is_told(bench: Bench) -> None:
+    certificate = load_pem_x509_certificate(bench.certificate.read_bytes()).public_bytes(Encoding.DER)
+    changed = base64.encodebytes(certificate.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x3f", 1)).decode()
+    bench.certificate.write_text(f"-----BEGIN CERTIFICATE-----\n{changed}-----END CERTIFICATE-----\n")
+    dossier_id = bench.complete()
+    async with bench.registry(), bench.delivering():
+        waiting = await bench.until(dossier_id, lambda package: bool(package.problem))
+    assert waiting.problem == "REGISTRY_TRUST_UNUSABLE"
+    assert "no certificate" in waiting.problem_text

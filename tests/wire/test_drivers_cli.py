@@ -51,7 +51,9 @@ def test_list_names_scanner_and_camera(scanner_stub: ScannerStub, camera_stub: C
     scanner, camera = listed.stdout.splitlines()
     assert scanner.startswith("uru4000-")
     assert scanner_stub.url in scanner
+    assert scanner.endswith("[driver proven on a recording of a real device]")
     assert camera.startswith("camera-127.0.0.1-")
+    assert camera.endswith("[public protocol, not proven on hardware]")
     assert listed.stderr == ""
 
 
@@ -59,7 +61,7 @@ def test_list_as_json_reports_failures_beside_devices(camera_stub: CameraStub) -
     listed = run("list", "--json", "--address", f"{camera_stub.url}#portrait", "--address", NOWHERE)
     assert listed.returncode == 0
     found = last_json(listed)
-    assert [device["device_id"] for device in found["devices"]] == ["portrait"]
+    assert [(device["device_id"], device["proven"]) for device in found["devices"]] == [("portrait", "model_only")]
     assert [(failure["address"], failure["reason"]) for failure in found["failures"]] == [(NOWHERE, "DEVICE_NOT_FOUND")]
 
 

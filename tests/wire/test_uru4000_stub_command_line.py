@@ -67,6 +67,17 @@ def test_ready_line_names_what_was_asked_for() -> None:
     end(server)
 
 
+@pytest.mark.parametrize(
+    ("model", "fault"), [("4500", "stall"), ("fs81", "stale_bytes"), ("zk4500", "refused"), ("fdu2000", "bad_answer")]
+)
+def test_fault_of_the_command_line_is_armed_from_the_start(model: str, fault: str) -> None:
+    server, ready = start("scanner", "--until-stdin-closes", "--model", model, "--fault", f"{fault}:3:2")
+    with urllib.request.urlopen(ready["control"] + "/state", timeout=10) as answer:  # noqa: S310 - loopback
+        state = json.load(answer)
+    assert (state["model"], state["faults"]) == (model, {fault: 3})
+    end(server)
+
+
 @pytest.mark.parametrize("kind", ["scanner", "camera"])
 def test_server_ends_with_the_standard_input_of_who_started_it(kind: str) -> None:
     server, ready = start(kind, "--until-stdin-closes")
@@ -84,6 +95,10 @@ def test_server_ends_with_the_standard_input_of_who_started_it(kind: str) -> Non
         ["--image-ms", "nan"],
         ["--model", "5000"],
         ["--serial", ""],
+        ["--fault", "fire"],
+        ["--fault", "stall:0"],
+        ["--fault", "stall:x"],
+        ["--fault", "stall:1:0:3"],
         ["--bus-id", "a/b"],
         ["--bus-id", "x" * 32],
     ],

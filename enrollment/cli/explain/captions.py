@@ -49,7 +49,7 @@ PANELS: Final[dict[str, tuple[tuple[str, str], tuple[str, str]]]] = {
     ),
     "quality": (
         ("9  Local quality", "9  Chất lượng cục bộ"),
-        ("amplitude times agreement of the flow, by tile", "biên độ nhân độ thống nhất của hướng, theo ô"),
+        ("steep, unbroken ridges that follow the flow, by tile", "vân rõ, liền nét, theo đúng hướng, theo ô"),
     ),
     "minutiae": (
         ("10  Minutiae", "10  Điểm đặc trưng"),
@@ -79,15 +79,21 @@ FACTS: Final[dict[str, tuple[str, str]]] = {
 }
 MEASURES: Final[dict[str, tuple[str, str]]] = {
     "strength": ("strength of the 12 best minutiae", "độ mạnh 12 điểm tốt nhất"),
-    "area_mm2": ("area of the ridges, mm²", "diện tích vân, mm²"),
     "purity": ("purity: minutiae among candidates", "độ thuần: điểm thật trong ứng viên"),
-    "q": ("Q, before scaling", "Q, trước khi quy đổi"),
+    "core_minutiae": ("sure minutiae about the core", "điểm chắc chắn quanh tâm vân"),
+    "core_depth_px": ("core to the edge, px (60: deep)", "tâm vân đến mép, px (60: đủ sâu)"),
+    "ridge_energy": ("ridge energy: steep edges", "năng lượng vân: mép vân dốc"),
+    "area_mm2": ("area of the ridges, mm²", "diện tích vân, mm²"),
+    "contrast": ("contrast, grey levels", "tương phản, mức xám"),
     "minutiae": ("minutiae", "điểm đặc trưng"),
+    "match_log_odds": ("log odds of a match: the score", "log tỉ lệ khớp: điểm chất lượng"),
+    "core_x_px": ("core, across, px at 500 ppi", "tâm vân, ngang, px ở 500 ppi"),
+    "core_y_px": ("core, down, px at 500 ppi", "tâm vân, dọc, px ở 500 ppi"),
     "bright_share": ("bright share: low wet, high dry", "phần sáng: thấp là ướt, cao là khô"),
     "gradient_coherence": ("coherence: low when ridges break", "độ liền nét: thấp khi vân đứt"),
     "sharpness": ("sharpness: low when blurred", "độ nét: thấp khi nhòe"),
-    "off_centre_x_share": ("off centre, across", "lệch tâm, ngang"),
-    "off_centre_y_share": ("off centre, down", "lệch tâm, dọc"),
+    "local_quality": ("local quality, mean", "chất lượng cục bộ, trung bình"),
+    "background": ("ground: below 0 when inverted", "nền: dưới 0 khi âm bản"),
 }
 STAGES: Final[dict[str, tuple[str, str]]] = {
     "grey": ("resampling", "lấy mẫu lại"),
@@ -101,7 +107,8 @@ STAGES: Final[dict[str, tuple[str, str]]] = {
     "mask": ("finger area", "vùng ngón tay"),
     "residues": ("residues", "điểm dư pha"),
     "strengths": ("rating", "đánh giá điểm"),
-    "template, quality": ("template, quality", "mẫu, chất lượng"),
+    "local quality": ("selection, waves, quality", "chọn điểm, sóng vân, chất lượng"),
+    "template, quality": ("hints", "gợi ý"),
 }
 _HINTS: Final[dict[QualityHint, int]] = {
     QualityHint.OFF_CENTRE: types_pb2.CAPTURE_HINT_CENTRE,

@@ -131,7 +131,7 @@ def _panel(
 
 
 def _facts(drawn: ImageDraw.ImageDraw, pen: Pen, found: Explanation, language: str, corner: tuple[int, int]) -> None:
-    """Measures to the left; to the right what to do, and the stages' times as bars."""
+    """Measures to the left; to the right the stages' times as bars, and what to do."""
     quality = found.examination.quality
     left, top = corner
     pen.write((left, top), named(FACTS, "measures", language), 18, INK, bold=True)
@@ -147,12 +147,6 @@ def _facts(drawn: ImageDraw.ImageDraw, pen: Pen, found: Explanation, language: s
         )
         at += 24
     pen.write((left, at + 6), f"{quality.algorithm} {quality.version}", 13, GREY)
-    at += 44
-    pen.write((left, at), named(FACTS, "hints", language), 18, INK, bold=True)
-    asked = [captions.hint(hint, language) for hint in quality.hints] or [named(FACTS, "good", language)]
-    for line in (part for text in asked for part in pen.wrapped(f"- {text}", 15, CELL_WIDTH_PX)):
-        at += 26
-        pen.write((left, at), line, 15, INK)
 
     left += CELL_WIDTH_PX + GAP_PX
     total = sum(found.ms.values())
@@ -169,6 +163,12 @@ def _facts(drawn: ImageDraw.ImageDraw, pen: Pen, found: Explanation, language: s
         at += 24
     pen.write((left, at + 4), named(FACTS, "together", language), 15, INK, bold=True)
     pen.write((left + CELL_WIDTH_PX - 6, at + 4), f"{total:.2f} ms", 15, INK, bold=True, right=True)
+    at += 44
+    pen.write((left, at), named(FACTS, "hints", language), 18, INK, bold=True)
+    asked = [captions.hint(hint, language) for hint in quality.hints] or [named(FACTS, "good", language)]
+    for line in (part for text in asked for part in pen.wrapped(f"- {text}", 15, CELL_WIDTH_PX)):
+        at += 26
+        pen.write((left, at), line, 15, INK)
 
 
 def _tuple(colour: Picture) -> Colour:

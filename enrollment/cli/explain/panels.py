@@ -148,8 +148,7 @@ def draw_mask(frame: Frame) -> Picture:
 
 def draw_quality(frame: Frame) -> Picture:
     mask = _mask(frame)
-    local = np.where(mask, local_quality(frame.stages), 0.0).astype(np.float32)
-    colours = traffic_light(frame.resized(local, nearest=True))
+    colours = traffic_light(frame.resized(frame.stages["local quality"], nearest=True))
     inside = frame.resized(mask.astype(np.uint8), nearest=True)[:, :, None] > 0
     pale = frame.grey(faded=0.75)
     return np.where(inside, _mixed(colours, (0, 0, 0), 0.35 + 0.65 * frame.grey() / 255.0), pale).astype(np.uint8)
@@ -177,14 +176,6 @@ def draw_minutiae(frame: Frame) -> Picture:
     return picture
 
 
-def local_quality(stages: Stages) -> NDArray[np.float32]:
-    """Quality of each tile, (rows, cols) float32, 0..1: mean amplitude of the response times coherence of the flow."""
-    coherence = stages["coherence"].astype(np.float32)
-    amplitude = np.abs(stages["response"]).astype(np.float32)
-    means = cv2.resize(amplitude, coherence.shape[::-1], interpolation=cv2.INTER_AREA)
-    return np.asarray(np.clip(np.asarray(means, np.float32) * coherence, 0.0, 1.0), np.float32)
-
-
 def traffic_light(values: NDArray[Any]) -> Picture:
     """Red at 0, yellow at a half, green at 1: (...) to (..., 3) uint8."""
     stops = np.array([[190, 40, 45], [240, 200, 60], [40, 150, 70]], np.float64)
@@ -203,7 +194,7 @@ DRAWN: Final[dict[str, tuple[Callable[[Frame], Picture], tuple[str, ...]]]] = {
     "amplitude": (draw_amplitude, ("response",)),
     "residues": (draw_residues, ("residues",)),
     "mask": (draw_mask, ()),
-    "quality": (draw_quality, ("response", "coherence")),
+    "quality": (draw_quality, ("local quality",)),
     "minutiae": (draw_minutiae, ()),
 }
 

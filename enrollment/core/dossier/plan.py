@@ -32,7 +32,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PlannedFingerprint:
-    """position: ISO number. accept_score: 0..100. max_attempts: tries before the best one is kept."""
+    """position: ISO number. accept_score: 0..100. max_attempts: tries before the best one is kept.
+
+    An accept_score of 45 turns back 3 % of synthetic impressions of the normal mixture, 5 % of the mixed and 26 % of
+    the hard one; 50 turns back 5, 11 and 31 %. What a score means: `enrollment.core.fingerprint.quality`.
+    """
 
     fallback_hint: ClassVar[str] = "CLEAN_PLATEN"
 

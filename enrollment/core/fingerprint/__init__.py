@@ -5,9 +5,10 @@ from enrollment.core.fingerprint.described import DescribedTemplates, describe
 from enrollment.core.fingerprint.extract import Examination, assess, examine, extract
 from enrollment.core.fingerprint.gallery import Gallery, Ranking
 from enrollment.core.fingerprint.hand import SlapKind
+from enrollment.core.fingerprint.hints import Place, QualityHint
 from enrollment.core.fingerprint.image import CANON_PPI, FingerprintImage
 from enrollment.core.fingerprint.pads import Edge
-from enrollment.core.fingerprint.quality import FingerprintQuality, QualityHint
+from enrollment.core.fingerprint.quality import FingerprintQuality
 from enrollment.core.fingerprint.sequence import PositionCheck, PositionVerdict, SequenceReport, check_sequence
 from enrollment.core.fingerprint.slap import (
     SlapFinding,
@@ -31,6 +32,7 @@ __all__ = [
     "FingerprintTemplate",
     "Gallery",
     "MinutiaKind",
+    "Place",
     "PositionCheck",
     "PositionVerdict",
     "QualityHint",

@@ -76,7 +76,7 @@ def best_candidates(alike: NDArray[np.float32], kept: int, row_length: int) -> C
     best = alike.max(axis=0)
     if kept < ours:
         chosen = np.argpartition(-best, kept - 1, axis=1)[:, :kept]
-        best = np.take(best, chosen + ours * np.arange(count)[:, None])
+        best = best.take(chosen + ours * np.arange(count)[:, None])
     else:
         chosen = np.broadcast_to(np.arange(ours), best.shape)
     names = _NAMES - 1 - (best.astype(np.int32) & (_NAMES - 1))
@@ -85,13 +85,13 @@ def best_candidates(alike: NDArray[np.float32], kept: int, row_length: int) -> C
 
 def place(candidates: Candidates, probe: DescribedTemplates, gallery: DescribedTemplates) -> Placed:
     """Look up where the candidates of one probe (C = 1) lie in it and in C gallery templates."""
-    ax, ay = np.take(probe.headings[:, 0], candidates.ours, axis=1)
-    bx, by = np.take(gallery.headings.reshape(2, -1), candidates.theirs, axis=1)
+    ax, ay = probe.headings[:, 0].take(candidates.ours, axis=1)
+    bx, by = gallery.headings.reshape(2, -1).take(candidates.theirs, axis=1)
     turns = np.empty((2, *candidates.ours.shape), np.float32)
     np.add(bx * ax, by * ay, out=turns[0])
     np.subtract(by * ax, bx * ay, out=turns[1])
     return Placed(
-        np.take(probe.points[:, 0], candidates.ours, axis=1),
-        np.take(gallery.points.reshape(2, -1), candidates.theirs, axis=1),
+        probe.points[:, 0].take(candidates.ours, axis=1),
+        gallery.points.reshape(2, -1).take(candidates.theirs, axis=1),
         turns,
     )

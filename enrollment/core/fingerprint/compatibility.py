@@ -90,16 +90,14 @@ def relax(
     length = np.zeros(len(weights), np.float32)
     for _ in range(steps):
         support = weights * (agreement @ support[:, :, None])[:, :, 0]
-        length = np.sqrt(np.einsum("ck,ck->c", support, support))
+        length = np.sqrt(np.vecdot(support, support))
         support /= (length + _LEAST_LENGTH)[:, None]
     return support, length
 
 
 def _products(left: list[NDArray[np.float32]], right: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Sum the products of the terms of i (left) and of j (right): (C, K) each, to (C, K, K)."""
-    count, pairs = left[0].shape
-    factors = np.empty((2, len(left), count, pairs), np.float32)
-    for row, terms in enumerate(zip(left, right, strict=True)):
-        factors[:, row] = terms
-    summed: NDArray[np.float32] = factors[0].transpose(1, 2, 0) @ factors[1].transpose(1, 0, 2)
+    shape = (len(left), *left[0].shape)
+    ours, theirs = np.concatenate(left).reshape(shape), np.concatenate(right).reshape(shape)
+    summed: NDArray[np.float32] = ours.transpose(1, 2, 0) @ theirs.transpose(1, 0, 2)
     return summed

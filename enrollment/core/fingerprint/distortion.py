@@ -30,7 +30,7 @@ def bend(
         if step:
             pairing = pair_up(our_terms(bent, placed.headings, MATCHING.pose_tolerance_px), terms, rows)
         pulls = (pairing.mutual & (pairing.misfits < MATCHING.pull_limit)).astype(np.float32)
-        residuals = np.take(theirs, pairing.theirs, axis=1) - placed.points
+        residuals = theirs.take(pairing.theirs, axis=1) - placed.points
         bent = placed.points + (residuals * pulls) @ neighbours / (pulls @ neighbours + MATCHING.distortion_prior)
     return bent, pair_up(our_terms(bent, placed.headings, MATCHING.final_tolerance_px), terms, rows)
 

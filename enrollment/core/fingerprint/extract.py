@@ -23,8 +23,10 @@ from enrollment.core.fingerprint.frequency import RidgeFlow, measure_flow, neare
 from enrollment.core.fingerprint.image import FingerprintImage
 from enrollment.core.fingerprint.normalise import NormalisedImage, WorkImage, normalise, to_work_scale
 from enrollment.core.fingerprint.orientation import StructureTensor, orient, structure_tensor
-from enrollment.core.fingerprint.parameters import EXTRACTION, QUALITY, ExtractionParameters
+from enrollment.core.fingerprint.parameters import EXTRACTION, ExtractionParameters
 from enrollment.core.fingerprint.quality import FingerprintQuality, judge
+from enrollment.core.fingerprint.quality_measures import Evidence
+from enrollment.core.fingerprint.quality_parameters import QUALITY
 from enrollment.core.fingerprint.reliability import Ratings, depth, facing_distance, rate, reliability, select
 from enrollment.core.fingerprint.residues import Residues, find_residues
 from enrollment.core.fingerprint.response import assemble, filter_bank, respond
@@ -49,8 +51,8 @@ def extract(image: FingerprintImage, *, observe: Observe | None = None) -> Finge
     """Find the minutiae of an impression.
 
     observe: called with name and array of each stage as it is done; the arrays are read-only and not copied.
-    An impression without ridges gives an empty template whose mask is False everywhere.
-    Raises ImageTooSmall and ImageTooLarge by the size at 500 ppi.
+    An impression without ridges gives an empty template whose mask is False everywhere: `examine` says NOTHING_THERE.
+    Raises ImageTooSmall by the size at 500 ppi.
     """
     return _template(_find(image, EXTRACTION, observe), EXTRACTION)
 
@@ -64,7 +66,7 @@ def examine(image: FingerprintImage, *, observe: Observe | None = None) -> Exami
     """Find the minutiae of an impression and judge it, in one pass. `observe` and errors as for `extract`."""
     found = _find(image, EXTRACTION, observe)
     template = _template(found, EXTRACTION)
-    return Examination(template, _quality(found, template))
+    return Examination(template, _quality(found, template, observe))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,17 +166,20 @@ def _template(found: _Findings, p: ExtractionParameters) -> FingerprintTemplate:
     )
 
 
-def _quality(found: _Findings, template: FingerprintTemplate) -> FingerprintQuality:
+def _quality(found: _Findings, template: FingerprintTemplate, observe: Observe | None) -> FingerprintQuality:
     strengths = found.ratings.strength
-    return judge(
-        found.normalised.ridges,
-        found.tensor,
-        found.mask,
-        template.mask_cell_px,
-        strengths[found.kept],
-        strengths,
-        QUALITY,
+    evidence = Evidence(
+        grey=found.work.grey,
+        ridges=found.normalised.ridges,
+        tensor=found.tensor,
+        deviation=found.normalised.deviation,
+        orientation=found.flow.orientation,
+        coherence=found.flow.coherence,
+        template=template,
+        kept_strengths=strengths[found.kept],
+        all_strengths=strengths,
     )
+    return judge(evidence, QUALITY, _shown(observe))
 
 
 def _shown(observe: Observe | None) -> Observe:

@@ -22,7 +22,7 @@ from enrollment.core.fingerprint.projection import DIMENSIONS
 from enrollment.core.fingerprint.template import FingerprintTemplate
 
 MOST_ID_BYTES: Final = 255  # of an id in UTF-8
-CHUNK: Final = 32  # templates compared at once: few enough for their arrays to stay in one core's cache
+CHUNK: Final = 64  # templates compared at once: few enough for their arrays to stay in one core's cache
 LOOKED_AT_ONCE: Final = 256  # likewise, in the first look
 _BUILT_AT_ONCE: Final = 64
 _FIRST_CAPACITY: Final = 16

@@ -54,7 +54,7 @@ class MatchingParameters:
     final_tolerance_px: float = 5.0  # 4..6, here: the same, once the probe is bent
     direction_tolerance: float = 0.25  # 0.2..0.3, here: a turn of so much is a misfit of about 1/2
 
-    bent_from_score: float = 0.15  # 0..0.2, here: of the rigid pose; a pair below it is not bent
+    bent_from_score: float = 0.2  # 0..0.25, here: of the rigid pose; a pair below it is not bent
     rigid_discount: float = 0.7  # here: final over rigid score of strangers; what the others get of their rigid score
     distortion_steps: int = 2  # 1..3, here; none costs 0.2..0.4 points of EER
     distortion_reach_px: float = 130.0  # 100..170, here: as far as one pair pulls
@@ -71,7 +71,7 @@ class WaveParameters:
 
     sigmas_cells: tuple[float, ...] = (2.0, 1.25, 1.0)  # here: of the smooth displacement, step by step
     stiffness: float = 2.5e-4  # turns a pixel squared: prior for no displacement
-    from_score: float = 0.15  # 0..0.2, here: of the minutiae; a pair below it is not overlaid
+    from_score: float = 0.2  # 0..0.25, here: of the minutiae; a pair below it is not overlaid
     strangers_agreement: float = 0.2  # here: median of strangers'; what a pair that is not overlaid is taken to have
     even_agreement: float = 0.4  # here: neither for nor against; scores keep the scale that they have without ridges
     slope: float = 4.0  # 3..5, here

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.core.errors import ImageTooLarge, ImageTooSmall
+from enrollment.core.errors import ImageTooSmall
 from enrollment.core.fingerprint.image import CANON_PPI, FingerprintImage
 from enrollment.core.fingerprint.parameters import NormaliseParameters, WorkParameters
 from enrollment.core.fingerprint.tiles import FloatArray, enlarge, interpolate, percentile, tile_means
@@ -61,7 +61,7 @@ class NormalisedImage:
 def to_work_scale(image: FingerprintImage, parameters: WorkParameters) -> WorkImage:
     """Resample an impression to the work resolution.
 
-    Raises ImageTooSmall and ImageTooLarge by what its size is at 500 ppi.
+    Raises ImageTooSmall by what its size is at 500 ppi.
     """
     height, width = image.pixels.shape
     to_canon = CANON_PPI / image.resolution_ppi
@@ -70,13 +70,6 @@ def to_work_scale(image: FingerprintImage, parameters: WorkParameters) -> WorkIm
         raise ImageTooSmall(
             f"a fingerprint of {canon_width:.0f} x {canon_height:.0f} pixels at {CANON_PPI:.0f} ppi is less than "
             f"{parameters.least_side_px:.0f} a side",
-            width=width,
-            height=height,
-            resolution_ppi=float(image.resolution_ppi),
-        )
-    if canon_width * canon_height > parameters.most_pixels:
-        raise ImageTooLarge(
-            f"an image of {canon_width:.0f} x {canon_height:.0f} pixels at {CANON_PPI:.0f} ppi is larger than a hand",
             width=width,
             height=height,
             resolution_ppi=float(image.resolution_ppi),

@@ -1,4 +1,4 @@
-"""Every tuned number of extraction and quality, with its unit, its range and where it comes from.
+"""Every tuned number of extraction, with its unit, its range and where it comes from.
 
 Lengths are pixels at 500 ppi unless a name says work px (the resolution that extraction works at), tiles or periods.
 "Study" marks a number of the measured recipe that this extractor follows; "here" one that was measured again with this
@@ -18,7 +18,6 @@ class WorkParameters:
     resolution_ppi: float = 375.0  # 250..500; here: 250 costs half a point of EER; study: 500 gains nothing
     tile_work_px: int = 5  # 4..6, side of a tile: 6.7 px at 500 ppi
     least_side_px: float = 64.0  # a smaller image holds no fingerprint
-    most_pixels: float = 64e6  # at 500 ppi, 40 cm square: bounds time and memory
 
     @property
     def scale(self) -> float:
@@ -141,29 +140,4 @@ class ExtractionParameters:
     wave_map: WaveMapParameters = field(default_factory=WaveMapParameters)
 
 
-@dataclass(frozen=True, slots=True)
-class QualityParameters:
-    """The score, and when which hint is given.
-
-    The study's scale was moved with the strengths, which four rings make smaller: its 15 and 6.3 are 13.2 and 5.5 here.
-    """
-
-    strongest: int = 12  # study: minutiae that the mean strength is taken over
-    least_purity: float = 0.001  # study
-    full_q: float = 13.2  # Q of a score of 100; 5, 50 and 95 % of four public sets: 4.4, 8.5, 12.3
-    low_q: float = 5.5  # study; here: 11 % of four public sets lie below, and two thirds of the misses
-    nothing_area_mm2: float = 12.0  # here: large letters reach 8; of four public sets 99 % lie above 120
-    least_area_mm2: float = 125.0  # study
-    off_centre_share: float = (
-        0.2  # here: of the image's side, from its middle to that of the ridges; 99 % stay below .19
-    )
-    wet_share: float = 0.45  # study: of pixels above the local mean; a thermal sensor sits at .42 when good
-    dry_share: float = 0.615  # study
-    dry_share_broken: float = 0.5  # study: enough where the ridges are broken as well
-    broken_coherence: float = 0.52  # here: of gradients within tiles; whole ridges .48..0.8, broken ones .46..0.6
-    blurred_sharpness: float = 0.85  # here: 90 % of prints lie above .91, and below .76 when blurred by 1.5 px
-    gradient_floor: float = 0.3  # study: added to the rms gradient, deviations a work px
-
-
 EXTRACTION = ExtractionParameters()
-QUALITY = QualityParameters()

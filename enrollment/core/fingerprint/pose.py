@@ -98,8 +98,8 @@ def fit_motions(
     """
     ax, ay = ours
     bx, by = theirs
-    terms = np.stack([np.ones_like(ax), ax, ay, bx, by, ax * bx + ay * by, ax * by - ay * bx])
-    sums = (weights @ terms.transpose(1, 2, 0)).transpose(2, 0, 1)
+    terms = np.concatenate([np.ones_like(ax), ax, ay, bx, by, ax * bx + ay * by, ax * by - ay * bx])
+    sums = (weights @ terms.reshape(-1, *ax.shape).transpose(1, 2, 0)).transpose(2, 0, 1)
     mean_ax, mean_ay, mean_bx, mean_by, dot, cross = sums[1:] / np.maximum(sums[0], _LEAST_WEIGHT)
     along = dot - mean_ax * mean_bx - mean_ay * mean_by
     across = cross - mean_ax * mean_by + mean_ay * mean_bx

@@ -41,9 +41,9 @@ def project(values: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np
     """
     mean, weights = stored_projection()
     centred = values.reshape(-1, CYLINDER_SIZE) - mean
-    centred.reshape(-1, CELL_COUNT, CYLINDER.slots)[~known.reshape(-1, CELL_COUNT)] = 0.0
+    centred *= np.repeat(known.reshape(-1, CELL_COUNT), CYLINDER.slots, axis=1)
     vectors = centred @ weights
-    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
+    lengths = np.sqrt(np.vecdot(vectors, vectors))
     vectors *= (MATCHING.descriptor_scale / np.maximum(lengths, _SHORTEST))[:, None]
     steps = np.clip(np.rint(vectors, out=vectors), -127, 127, out=vectors).astype(np.int8)
     short: NDArray[np.int8] = steps.reshape(*values.shape[:-1], DIMENSIONS)

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from enrollment.core.errors import InvalidInput
 from enrollment.core.fingerprint.hand import FINGERS_OF, Reading, SlapKind, read_hand
 from enrollment.core.fingerprint.image import FingerprintImage
-from enrollment.core.fingerprint.pads import Edge, Pad, find_pads, hand_direction
+from enrollment.core.fingerprint.pads import Edge, Pad, find_pads
 from enrollment.core.fingerprint.ridge_map import RidgeMap, map_ridges
+from enrollment.core.fingerprint.skin_pieces import hand_direction
 from enrollment.core.fingerprint.slap_parameters import SLAP, SlapParameters
 
 _MM_IN_AN_INCH: Final = 25.4

@@ -28,9 +28,9 @@ class MinutiaKind(IntEnum):
     BIFURCATION = 2
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class FingerprintTemplate:
-    """Minutiae, most reliable first.
+    """Minutiae, most reliable first. The arrays are not changed afterwards.
 
     positions: (N, 2) float32, x then y, pixels at 500 ppi.
     directions: (N,) float32 radians, [0, 2 pi), y down.

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,7 +104,7 @@ def agreement(
 
 def _mean_agreement(differences: FloatArray, weights: FloatArray) -> FloatArray:
     """Return the agreement of each row, as the module says: (H, N) to (H,)."""
-    agreed = np.einsum("hn,hn->h", weights, np.cos(np.float32(math.tau) * differences))
+    agreed = np.vecdot(weights, np.cos(np.float32(math.tau) * differences))
     means: FloatArray = agreed / (weights.sum(axis=1) + np.float32(WAVES.little_overlap))
     return means
 
@@ -130,7 +131,7 @@ def _differences(
     inside = (column >= 0) & (column < cols) & (line >= 0) & (line < most)
     places = gallery.starts[rows, None] + line.astype(np.intp) * cols + column.astype(np.intp)
     places *= inside
-    theirs_x, theirs_y, phases, weights = decode(np.take(gallery.cells, places, axis=0))
+    theirs_x, theirs_y, phases, weights = decode(gallery.cells.take(places, axis=0))
     phases += theirs_x * ((columns - column) * wide) + theirs_y * ((lines - line) * high)
     side = np.copysign(np.float32(1.0), ours_x * theirs_x + ours_y * theirs_y)
     differences = side * phases - probe.phases
@@ -176,6 +177,7 @@ def _displacement(
     return (yy * dx - xy * dy) / determinant, (xx * dy - xy * dx) / determinant
 
 
+@lru_cache(maxsize=512)  # rows and columns of maps: of single fingers and slaps, about a hundred lengths
 def _gauss(count: int, sigma: float) -> FloatArray:
     apart = np.arange(count)[:, None] - np.arange(count)
     weights: FloatArray = np.exp(-0.5 * np.square(apart / sigma)).astype(np.float32)

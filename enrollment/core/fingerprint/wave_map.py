@@ -82,4 +82,4 @@ def decode(
     kinds = cells[..., 1].astype(np.intp) * 256 + cells[..., 2]
     phases = cells[..., 0] * np.float32(1.0 / PHASE_STEPS)
     weights = cells[..., 3] * np.float32(1.0 / WEIGHT_STEPS)
-    return np.take(_WAVES[0], kinds), np.take(_WAVES[1], kinds), phases, weights
+    return _WAVES[0].take(kinds), _WAVES[1].take(kinds), phases, weights

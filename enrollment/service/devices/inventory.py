@@ -78,6 +78,7 @@ class Inventory:
     """All devices that were seen since the daemon started.
 
     at_gone: called with the device's id when its generation ends.
+    at_failed: called with the driver's name and the reason of each error that a device raised.
     """
 
     def __init__(
@@ -88,12 +89,14 @@ class Inventory:
         discover: Discover,
         build: Build,
         at_gone: Callable[[str], None],
+        at_failed: Callable[[str, str], None] = lambda driver, reason: None,
     ) -> None:
         self._addresses = tuple(addresses)
         self._poll_s = poll_s
         self._discover = discover
         self._build = build
         self._at_gone = at_gone
+        self._at_failed = at_failed
         self._devices: dict[str, StationDevice] = {}
         self._watchers: set[_Watcher] = set()
         self._scan_now = asyncio.Event()
@@ -222,6 +225,7 @@ class Inventory:
 
     def _failed(self, device_id: str, error: DeviceError) -> None:
         device = self._devices[device_id]
+        self._at_failed(device.found.driver, error.reason)
         if isinstance(error, DeviceGone) and device.attached:
             self._detach(device)
         else:

@@ -174,7 +174,7 @@ def _require_valid(certificate: bytes, path: Path) -> None:
     """Say plainly what would otherwise be seen as a connection that never comes about. Raises TrustUnusable."""
     try:
         read = x509.load_pem_x509_certificate(certificate)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise TrustUnusable(f"{path} is no certificate", file=str(path)) from error
     now = datetime.now(UTC)  # the TLS library asks the system's clock, too
     if not read.not_valid_before_utc <= now <= read.not_valid_after_utc:

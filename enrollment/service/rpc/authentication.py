@@ -21,6 +21,7 @@ ROLES: Final = {  # methods that not every role may call
     "/enrollment.v1.DeviceService/TakeOverLease": frozenset({Role.SUPERVISOR}),
     "/enrollment.v1.DossierService/PurgeDossier": frozenset({Role.SUPERVISOR}),
     "/enrollment.v1.CardService/UndoHandOver": frozenset({Role.SUPERVISOR}),
+    "/enrollment.v1.DiagnosticsService/TraceDevice": frozenset({Role.TECHNICIAN, Role.SUPERVISOR}),
 }
 
 _session: ContextVar[OperatorSession] = ContextVar("operator session")

@@ -12,6 +12,7 @@ from enrollment.service.capture.events import stream
 from enrollment.service.capture.face_session import FaceSession, PortraitOrder
 from enrollment.service.capture.fingerprint_session import FingerprintOrder, FingerprintSession
 from enrollment.service.capture.studio import LeaseReference, Studio
+from enrollment.service.diagnostics.metrics import Metrics
 from enrollment.service.rpc import messages, requests
 from enrollment.service.rpc.authentication import operator_id
 from enrollment.v1 import capture_pb2, capture_pb2_grpc
@@ -24,8 +25,9 @@ DEFAULT_PREVIEW_RATE, FASTEST_PREVIEW_RATE = 15, 30
 class CaptureServicer(capture_pb2_grpc.CaptureServiceServicer):
     """Sessions over gRPC."""
 
-    def __init__(self, studio: Studio) -> None:
+    def __init__(self, studio: Studio, metrics: Metrics) -> None:
         self._studio = studio
+        self._metrics = metrics
 
     async def CaptureFingerprint(
         self, request: capture_pb2.CaptureFingerprintRequest, context: Any
@@ -46,6 +48,7 @@ class CaptureServicer(capture_pb2_grpc.CaptureServiceServicer):
         )
         async with aclosing(stream(lambda emit: FingerprintSession(self._studio, order, emit).run())) as events:
             async for event in events:
+                self._metrics.captured("fingerprint", event)
                 yield messages.fingerprint_event(event)
 
     async def CapturePortrait(
@@ -60,6 +63,7 @@ class CaptureServicer(capture_pb2_grpc.CaptureServiceServicer):
         )
         async with aclosing(stream(lambda emit: FaceSession(self._studio, order, emit).run())) as events:
             async for event in events:
+                self._metrics.captured("portrait", event)
                 yield messages.portrait_event(event)
 
     async def WatchPreview(

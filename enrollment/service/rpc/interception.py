@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
 from typing import Any, Final, NoReturn, Protocol, TypeAlias, cast
 
 import grpc
@@ -42,11 +44,16 @@ class Gate(Protocol):
     async def admit(self, method: str, metadata: Metadata) -> None: ...
 
 
+# Hears of every call that has ended: method, status code, reason ("" for none), seconds (None for a stream).
+AtEnd = Callable[[str, str, str, float | None], None]
+
+
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler of our services."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, at_end: AtEnd | None = None) -> None:
         self._gate = gate
+        self._at_end = at_end
 
     async def intercept_service(
         self,
@@ -73,22 +80,24 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 raise MalformedRequest("the request is not the protobuf message of this method") from error
 
         async def call(request: bytes, context: Context) -> Message:
-            try:
-                answer: Awaitable[Message] = handler.unary_unary(await admitted(request), context)
-                return await answer
-            except Exception as error:  # noqa: BLE001  whatever it is, the caller hears of it and the log does
-                await _end_with(error, method, context)
+            with self._counted(method, time.monotonic()) as end:
+                try:
+                    answer: Awaitable[Message] = handler.unary_unary(await admitted(request), context)
+                    return await answer
+                except Exception as error:  # noqa: BLE001  whatever it is, the caller hears of it and the log does
+                    await _end_with(error, method, context, end)
 
         async def stream(request: bytes, context: Context) -> None:
-            try:
-                answers: AsyncGenerator[Message, None] = handler.unary_stream(await admitted(request), context)
-                async with aclosing(answers):
-                    async for answer in answers:
-                        await context.write(answer)
-            except grpc.aio.InternalError as error:
-                raise asyncio.CancelledError from error  # the client is gone, in the middle of a message
-            except Exception as error:  # noqa: BLE001  whatever it is, the caller hears of it and the log does
-                await _end_with(error, method, context)
+            with self._counted(method, None) as end:
+                try:
+                    answers: AsyncGenerator[Message, None] = handler.unary_stream(await admitted(request), context)
+                    async with aclosing(answers):
+                        async for answer in answers:
+                            await context.write(answer)
+                except grpc.aio.InternalError as error:
+                    raise asyncio.CancelledError from error  # the client is gone, in the middle of a message
+                except Exception as error:  # noqa: BLE001  whatever it is, the caller hears of it and the log does
+                    await _end_with(error, method, context, end)
 
         make, wrapped = (
             (grpc.unary_stream_rpc_method_handler, stream)
@@ -97,22 +106,46 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         )
         return make(wrapped, response_serializer=handler.response_serializer)
 
+    @contextmanager
+    def _counted(self, method: str, began_s: float | None) -> Iterator[_End]:
+        """Tell of a call's end when it ends, whichever way. began_s: None where the duration means nothing."""
+        end = _End()
+        try:
+            yield end
+        except asyncio.CancelledError:
+            end.code, end.reason = grpc.StatusCode.CANCELLED.name, ""
+            raise
+        finally:
+            if self._at_end is not None:
+                self._at_end(method, end.code, end.reason, None if began_s is None else time.monotonic() - began_s)
+
+
+@dataclass(slots=True)
+class _End:
+    """How a call ended."""
+
+    code: str = grpc.StatusCode.OK.name
+    reason: str = ""
+
 
 async def _refuse_unknown(_request: bytes, context: Context) -> NoReturn:
-    await _end_with(NotImplementedError(), "a method that this daemon has not", context)
+    await _end_with(NotImplementedError(), "a method that this daemon has not", context, _End())
 
 
-async def _end_with(error: Exception, method: str, context: Context) -> NoReturn:
+async def _end_with(error: Exception, method: str, context: Context, end: _End) -> NoReturn:
     """End the call with the error's status; unexpected errors get an incident number and leave no words behind."""
     if isinstance(error, NotImplementedError):
         error = MethodNotImplemented("this version of the daemon does not have this method yet")
     if isinstance(error, (EnrollmentError, DriverError)):
         status = error_status.status_of(error)
+        end.reason = error.reason
         _log.info("%s refused: %s", method, error.reason)
     else:
         incident = uuid.uuid4().hex[:12]
         _log.error("%s failed, incident %s: %s", method, incident, places(error))
         status = error_status.internal(incident)
+        end.reason = "INTERNAL"
+    end.code = error_status.grpc_code(status).name
     details = ((DETAILS_KEY, status.SerializeToString()),)
     await context.abort(error_status.grpc_code(status), status.message, details)
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import cv2
+import numpy as np
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from drivers.catalogue import Proof
 from drivers.spi import DeviceKind
 from enrollment.core.dossier.model import QualityRecord
 from enrollment.service.capture import events
 from enrollment.service.devices.inventory import DeviceState, StationDevice, shown
 from enrollment.service.devices.leases import Ended, Granted, Lease, LeaseEvent, Queued
-from enrollment.v1 import capture_pb2, device_pb2, types_pb2
+from enrollment.service.diagnostics import self_test
+from enrollment.service.diagnostics.findings import Finding, Severity
+from enrollment.v1 import capture_pb2, device_pb2, diagnostics_pb2, types_pb2
 
 KINDS: Final = {
     DeviceKind.FINGERPRINT_SCANNER: device_pb2.DEVICE_KIND_FINGERPRINT_SCANNER,
@@ -25,6 +30,11 @@ _DEVICE_STATES: Final = {
     DeviceState.BUSY: device_pb2.DEVICE_STATE_BUSY,
     DeviceState.FAULTY: device_pb2.DEVICE_STATE_FAULTY,
     DeviceState.DETACHED: device_pb2.DEVICE_STATE_DETACHED,
+}
+
+_DRIVER_PROOFS: Final = {
+    Proof.RECORDING: device_pb2.DRIVER_PROOF_RECORDING,
+    Proof.MODEL_ONLY: device_pb2.DRIVER_PROOF_MODEL_ONLY,
 }
 
 
@@ -64,6 +74,7 @@ def device(known: StationDevice, lease: Lease | None) -> device_pb2.Device:
         resolution_ppi=known.resolution_ppi,
         lease_holder=None if lease is None else _holder(lease),
         problem=known.problem,
+        driver_proof=_DRIVER_PROOFS[known.found.proven],
     )
 
 
@@ -201,3 +212,48 @@ def _times(times: events.StageTimes) -> capture_pb2.StageTimes:
 def position(number: int | None) -> Any:
     """An ISO position as the enum's value, which is the same number; 0 for none."""
     return number or 0
+
+
+# -------------------------------------------------------------------------------------------------------- diagnostics
+
+_SEVERITIES: Final = {
+    Severity.OK: diagnostics_pb2.SEVERITY_OK,
+    Severity.WARNING: diagnostics_pb2.SEVERITY_WARNING,
+    Severity.ERROR: diagnostics_pb2.SEVERITY_ERROR,
+}
+
+
+def finding(found: Finding) -> diagnostics_pb2.Finding:
+    """What a check found."""
+    return diagnostics_pb2.Finding(
+        check=found.check,
+        severity=_SEVERITIES[found.severity],
+        text_vi=found.text_vi,
+        text_en=found.text_en,
+        remedy_vi=found.remedy_vi,
+        remedy_en=found.remedy_en,
+    )
+
+
+def self_test_event(event: self_test.Event) -> diagnostics_pb2.RunDeviceSelfTestResponse:
+    """One event of a self-test."""
+    Response = diagnostics_pb2.RunDeviceSelfTestResponse
+    match event:
+        case self_test.Step(name):
+            return Response(step=name)
+        case self_test.Measured(name, value):
+            return Response(measure=types_pb2.Measure(name=name, value=value))
+        case Finding():
+            return Response(finding=finding(event))
+        case self_test.SensorMap():
+            return Response(map=_sensor_map(event))
+
+
+def _sensor_map(given: self_test.SensorMap) -> diagnostics_pb2.SensorMap:
+    if given.values.dtype == bool:
+        low, high = 0.0, 1.0
+    else:
+        low, high = float(given.values.min()), float(given.values.max())
+    scaled = (given.values.astype(np.float32) - low) * (255.0 / max(high - low, 1e-6))
+    _, png = cv2.imencode(".png", np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
+    return diagnostics_pb2.SensorMap(name=given.name, png=png.tobytes(), low=low, high=high, cell_px=given.cell_px)

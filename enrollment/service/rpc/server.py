@@ -15,7 +15,7 @@ from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
 from enrollment.service.rpc.errors import AlreadyRunning, SocketUnavailable
-from enrollment.service.rpc.interception import MAX_REQUEST_BYTES, CallInterceptor, Gate
+from enrollment.service.rpc.interception import MAX_REQUEST_BYTES, AtEnd, CallInterceptor, Gate
 
 MAX_SOCKET_PATH_BYTES: Final = 107  # sun_path of Linux, without its closing zero
 MAX_CALLS: Final = 1024  # at once, streams included; a station has a few clients with a few streams each
@@ -34,14 +34,22 @@ class RpcServer:
     """Serves until stopped.
 
     services: full name of each service -> what adds it to the server.
+    at_end: hears of every call that has ended, None where nobody counts.
     """
 
-    def __init__(self, socket_path: Path, socket_mode: int, gate: Gate, services: Mapping[str, Register]) -> None:
+    def __init__(
+        self,
+        socket_path: Path,
+        socket_mode: int,
+        gate: Gate,
+        services: Mapping[str, Register],
+        at_end: AtEnd | None = None,
+    ) -> None:
         self._path = socket_path
         self._mode = socket_mode
         self._names = (*services, "")
         self._server = grpc.aio.server(
-            interceptors=[CallInterceptor(gate)], options=OPTIONS, maximum_concurrent_rpcs=MAX_CALLS
+            interceptors=[CallInterceptor(gate, at_end)], options=OPTIONS, maximum_concurrent_rpcs=MAX_CALLS
         )
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

@@ -87,6 +87,12 @@ def test_devices_lists_scanner_and_camera(ctl: Any) -> None:
     assert shown.returncode == 0
     for device in answer["devices"]:
         assert device["device_id"] in shown.stdout
+    proofs = {device["kind"]: device["driver_proof"] for device in answer["devices"]}
+    assert proofs == {
+        "DEVICE_KIND_FINGERPRINT_SCANNER": "DRIVER_PROOF_RECORDING",
+        "DEVICE_KIND_CAMERA": "DRIVER_PROOF_MODEL_ONLY",
+    }
+    assert "Driver proven" in shown.stdout
     assert "Thiết bị" in ctl("devices", lang="vi").stdout
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,6 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from sqlalchemy import create_engine, text
 
-from enrollment.core.sealing.manifest import ManifestFields
 from enrollment.core.sealing.public_keys import RegistryTrust, decode_registry_trust, encode_verifying_key
 from enrollment.core.sealing.seal import SealedPackage, seal_package
 from enrollment.registry.data_folder import DataFolder
@@ -30,6 +29,7 @@ from enrollment.registry.keys import SoftwareSigningKey
 from enrollment.registry.server import main
 from enrollment.registry.serving import TlsFiles, serving
 from enrollment.v1 import registry_pb2, registry_pb2_grpc
+from tests.golden.sealing.sample_fields import SAMPLE_FIELDS
 
 CHUNK_BYTES = 64 * 1024
 
@@ -48,24 +48,17 @@ class Station:
         self, sequence: int = 1, previous: bytes | None = None, size: int = 300_000, **other: Any
     ) -> SealedPackage:
         """A package with one part of `size` bytes; `other` are fields, signing key or recipient to be different."""
+        recipient = other.pop("recipient", self.trust.recipient)
+        signing_key = other.pop("signing_key", self.signing_key)
         values: dict[str, Any] = {
             "package_id": new_uuid7(),
             "dossier_id": new_uuid7(),
             "station_id": self.station_id,
             "sequence": sequence,
             "previous_digest": previous,
-            "procedure_id": "card-issue",
-            "procedure_version": "1",
-            "operators": ("op-1",),
-            "opened_at_ms": 1,
-            "completed_at_ms": 2,
-            "created_at_ms": 3,
-            "clock_offset_ms": None,
         }
-        recipient = other.pop("recipient", self.trust.recipient)
-        signing_key = other.pop("signing_key", self.signing_key)
         parts = {"portrait": ("image/jpeg", os.urandom(size))}
-        return seal_package(ManifestFields(**(values | other)), parts, signing_key, recipient)
+        return seal_package(replace(SAMPLE_FIELDS, **(values | other)), parts, signing_key, recipient)
 
 
 class Client:

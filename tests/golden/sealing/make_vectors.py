@@ -10,7 +10,6 @@ import hashlib
 import json
 from pathlib import Path
 from typing import Final
-from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
@@ -18,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from enrollment.core.sealing import cose
-from enrollment.core.sealing.manifest import ManifestFields
 from enrollment.core.sealing.public_keys import (
     RegistryTrust,
     encode_registry_trust,
@@ -28,6 +26,7 @@ from enrollment.core.sealing.receipt import Receipt, sign_receipt
 from enrollment.core.sealing.seal import MANIFEST_CONTENT_TYPE, seal_package
 from enrollment.core.sealing.signing_key import ES256, ML_DSA_65
 from enrollment.registry.keys import SoftwareRecipientKey, SoftwareSigningKey
+from tests.golden.sealing.sample_fields import SAMPLE_FIELDS
 
 VECTORS: Final = Path(__file__).with_name("vectors.json")
 
@@ -53,31 +52,17 @@ def main() -> None:
         MLKEM768PrivateKey.from_seed_bytes(REGISTRY_ML_KEM_768_SEED),
         X25519PrivateKey.from_private_bytes(REGISTRY_X25519_SCALAR),
     )
-    fields = ManifestFields(
-        package_id=UUID("0199c0de-0000-7000-8000-00000000000a"),
-        dossier_id=UUID("0199c0de-0000-7000-8000-00000000000b"),
-        station_id="HN-07",
-        sequence=2,
-        previous_digest=hashlib.sha256(b"the package before").digest(),
-        procedure_id="card-issue",
-        procedure_version="2024-07",
-        operators=("op-17", "op-3"),
-        opened_at_ms=1_760_000_000_000,
-        completed_at_ms=1_760_000_300_000,
-        created_at_ms=1_760_000_301_000,
-        clock_offset_ms=-1500,
-    )
     parts = {
         "demographics": ("application/cbor", b"\xa1\x01\x02"),
         "fingerprint/2/image": ("application/vnd.iso.19794-4", b"FIR\x00 not really ridges"),
     }
-    package = seal_package(fields, parts, station, recipient.public_key)
+    package = seal_package(SAMPLE_FIELDS, parts, station, recipient.public_key)
     payload = package.manifest.encode()
     receipt = Receipt(
         package_sha256=package.sha256,
-        package_id=fields.package_id,
-        station_id=fields.station_id,
-        sequence=fields.sequence,
+        package_id=SAMPLE_FIELDS.package_id,
+        station_id=SAMPLE_FIELDS.station_id,
+        sequence=SAMPLE_FIELDS.sequence,
         received_at_ms=1_760_000_400_000,
         registry_id="registry-test",
     )

@@ -10,7 +10,6 @@ import hmac
 import json
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import cbor2
 import pytest
@@ -33,6 +32,7 @@ from enrollment.core.sealing.receipt import Receipt, verify_receipt
 from enrollment.core.sealing.seal import MANIFEST_CONTENT_TYPE
 from enrollment.core.sealing.verify import open_package
 from enrollment.registry.keys import SoftwareRecipientKey, SoftwareSigningKey
+from tests.golden.sealing.sample_fields import sample_manifest
 
 
 @pytest.fixture(scope="module")
@@ -72,21 +72,9 @@ def registry(vectors: dict[str, Any]) -> SoftwareSigningKey:
 
 @pytest.fixture(scope="module")
 def manifest(vectors: dict[str, Any]) -> Manifest:
-    return Manifest(
-        package_id=UUID("0199c0de-0000-7000-8000-00000000000a"),
-        dossier_id=UUID("0199c0de-0000-7000-8000-00000000000b"),
-        station_id="HN-07",
-        sequence=2,
-        previous_digest=hashlib.sha256(b"the package before").digest(),
-        procedure_id="card-issue",
-        procedure_version="2024-07",
-        operators=("op-17", "op-3"),
-        opened_at_ms=1_760_000_000_000,
-        completed_at_ms=1_760_000_300_000,
-        created_at_ms=1_760_000_301_000,
-        clock_offset_ms=-1500,
-        recipient_key_id=bytes.fromhex(vectors["registry"]["recipient_key_id"]),
-        parts=tuple(
+    return sample_manifest(
+        bytes.fromhex(vectors["registry"]["recipient_key_id"]),
+        [
             Part(
                 name=name,
                 media_type=media_type,
@@ -94,7 +82,7 @@ def manifest(vectors: dict[str, Any]) -> Manifest:
                 sha256=hashlib.sha256(bytes.fromhex(content)).digest(),
             )
             for name, media_type, content in vectors["parts"]
-        ),
+        ],
     )
 
 

@@ -104,6 +104,12 @@ def test_every_finger_and_hint_of_the_api_has_words() -> None:
         assert not words.hint(code, "en").startswith("hint "), name
 
 
+def test_every_proof_of_a_driver_has_words() -> None:
+    for name, code in device_pb2.DriverProof.items():
+        assert code == 0 or words.proof(code, "vi") != words.proof(code, "en"), name
+        assert not words.proof(code, "en").startswith("proof "), name
+
+
 def test_every_state_and_kind_of_the_api_has_words() -> None:
     enums = (device_pb2.DeviceState, device_pb2.DeviceKind, dossier_pb2.DossierState, outbox_pb2.PackageState)
     for enum in enums:

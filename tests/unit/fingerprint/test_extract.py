@@ -83,6 +83,7 @@ def test_stages_are_shown_in_order(synthetic_print: Print) -> None:
         "mask",
         "residues",
         "strengths",
+        "local quality",
     ]
 
 

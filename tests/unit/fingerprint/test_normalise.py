@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from enrollment.core.errors import ImageTooLarge, ImageTooSmall
+from enrollment.core.errors import ImageTooSmall
 from enrollment.core.fingerprint.image import FingerprintImage
 from enrollment.core.fingerprint.normalise import normalise, to_work_scale
 from enrollment.core.fingerprint.parameters import EXTRACTION
@@ -47,13 +47,6 @@ def test_less_than_a_fingerprint_is_refused_with_its_size(height: int, width: in
         to_work_scale(FingerprintImage(np.zeros((height, width), np.uint8), ppi), WORK)
     assert refused.value.reason == "IMAGE_TOO_SMALL"
     assert refused.value.facts == {"width": width, "height": height, "resolution_ppi": ppi}
-
-
-def test_more_than_a_hand_is_refused_before_any_work() -> None:
-    enormous = np.broadcast_to(np.uint8(0), (4000, 4000))
-    with pytest.raises(ImageTooLarge) as refused:
-        to_work_scale(FingerprintImage(enormous, 100.0), WORK)
-    assert refused.value.reason == "IMAGE_TOO_LARGE"
 
 
 @pytest.mark.parametrize("level", [0, 3, 128, 252, 255])

@@ -1,124 +1,176 @@
-"""The quality score and its hints."""
+"""The quality score, what it is made of, and its map of local quality."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from enrollment.core.fingerprint import FingerprintImage, FingerprintTemplate, QualityHint, assess
-from enrollment.core.fingerprint.orientation import StructureTensor, structure_tensor
-from enrollment.core.fingerprint.parameters import QUALITY
+from enrollment.core.fingerprint import FingerprintImage, FingerprintTemplate, QualityHint, assess, examine
+from enrollment.core.fingerprint.orientation import structure_tensor
 from enrollment.core.fingerprint.quality import ALGORITHM, VERSION, FingerprintQuality, judge
+from enrollment.core.fingerprint.quality_measures import Evidence, match_log_odds
+from enrollment.core.fingerprint.quality_parameters import QUALITY
+from firmware_stubs.fingers import Condition, make_impression, make_master
 
 Print = Callable[..., tuple[FingerprintImage, FingerprintTemplate]]
 Wave = Callable[..., NDArray[np.float32]]
+CELL_PX = 10.0
+TILE = 5
 
 
-def judged(
+def made_up(
     strengths: list[float],
-    dropped: list[float],
-    mask: NDArray[np.bool_],
+    dropped: list[float] | None = None,
+    mask: NDArray[np.bool_] | None = None,
     ridges: NDArray[np.float32] | None = None,
-) -> FingerprintQuality:
-    """Judge made-up results; cells are 10 px, a quarter of a square millimetre and a bit."""
+    positions: tuple[float, float] = (150.0, 150.0),
+) -> Evidence:
+    """Evidence of a loop whose core is in the middle of 300 x 300 px; all minutiae lie at one place."""
+    mask = np.ones((30, 30), np.bool_) if mask is None else mask
+    y, x = np.mgrid[: mask.shape[0], : mask.shape[1]] - 14.5
+    orientation = np.mod(np.arctan2(y, x) / 2.0, np.pi).astype(np.float32)
     if ridges is None:
-        ridges = np.zeros((mask.shape[0] * 5, mask.shape[1] * 5), np.float32)
-    tensor: StructureTensor = structure_tensor(ridges, 5)
-    kept = np.array(strengths, np.float32)
-    return judge(ridges, tensor, mask, 10.0, kept, np.array(strengths + dropped, np.float32), QUALITY)
+        ridges = np.zeros((mask.shape[0] * TILE, mask.shape[1] * TILE), np.float32)
+    count = len(strengths)
+    template = FingerprintTemplate(
+        positions=np.tile(np.array(positions, np.float32), (count, 1)),
+        directions=np.zeros(count, np.float32),
+        kinds=np.ones(count, np.uint8),
+        reliabilities=np.minimum(np.array(strengths, np.float32), np.float32(1.0)),
+        size=(300, 300),
+        mask=mask,
+        mask_cell_px=CELL_PX,
+    )
+    return Evidence(
+        grey=ridges * np.float32(40.0),
+        ridges=ridges,
+        tensor=structure_tensor(ridges, TILE),
+        deviation=np.full(mask.shape, 40.0, np.float32),
+        orientation=orientation,
+        coherence=np.ones(mask.shape, np.float32),
+        template=template,
+        kept_strengths=np.array(strengths, np.float32),
+        all_strengths=np.array(strengths + (dropped or []), np.float32),
+    )
 
 
-def test_the_score_is_the_formula() -> None:
-    mask = np.ones((30, 30), np.bool_)
-    quality = judged([0.9] * 20, [0.5] * 8, mask)
-    area = 900 * (10.0 * 25.4 / 500.0) ** 2
-    purity = 18.0 / 22.0
-    expected = 0.9**2 * np.sqrt(area * purity)
+def judged(*given: Any, **named: Any) -> FingerprintQuality:
+    return judge(made_up(*given, **named), QUALITY)
+
+
+def test_the_measures_are_what_they_say(wave: Wave) -> None:
+    ridges = wave(0.3, 6.75, height=150, width=150)
+    quality = judged([0.9] * 20, [0.5] * 8, None, ridges)
     assert quality.measures["strength"] == pytest.approx(0.9)
-    assert quality.measures["area_mm2"] == pytest.approx(area)
-    assert quality.measures["purity"] == pytest.approx(purity)
-    assert quality.measures["q"] == pytest.approx(expected)
+    assert quality.measures["purity"] == pytest.approx(18.0 / 22.0)
+    assert quality.measures["area_mm2"] == pytest.approx(900 * (CELL_PX * 25.4 / 500.0) ** 2)
+    assert quality.measures["core_minutiae"] == pytest.approx(20 * 0.9, rel=0.05)
+    assert quality.measures["core_depth_px"] == QUALITY.core.deep_px
+    assert quality.measures["ridge_energy"] == pytest.approx(0.5 * math.sin(2 * math.pi / 6.75) ** 2, rel=0.05)
+    assert quality.measures["contrast"] == pytest.approx(40.0)
     assert quality.measures["minutiae"] == 20
-    assert quality.score == round(100.0 * expected / QUALITY.full_q)
     assert (quality.algorithm, quality.version) == (ALGORITHM, VERSION)
 
 
+def test_the_core_is_where_the_ridges_turn() -> None:
+    quality = judged([0.9] * 20)
+    assert quality.measures["core_x_px"] == pytest.approx(150.0, abs=2 * CELL_PX)
+    assert quality.measures["core_y_px"] == pytest.approx(150.0, abs=2 * CELL_PX)
+
+
+@pytest.mark.parametrize(("odds", "score"), [(4.0, 0), (8.0, 10), (64.0, 40), (4096.0, 100), (1 / 16, 0), (1e9, 100)])
+def test_ten_points_more_double_the_odds_of_a_match(odds: float, score: int, wave: Wave) -> None:
+    evidence = made_up([0.9] * 20, None, None, wave(0.3, 6.75, height=150, width=150))
+    plain = judge(evidence, QUALITY).measures["match_log_odds"]
+    shifted = replace(QUALITY.score, bias=QUALITY.score.bias + math.log(odds) - plain)
+    assert judge(evidence, replace(QUALITY, score=shifted)).score == score
+
+
+@pytest.mark.parametrize("measure", ["strength", "purity", "core_minutiae", "core_depth_px", "ridge_energy"])
+def test_more_of_each_measure_is_better(measure: str) -> None:
+    middling = {"strength": 0.5, "purity": 0.5, "core_minutiae": 2.0, "core_depth_px": 30.0, "ridge_energy": 0.3}
+    better = middling | {measure: middling[measure] * 1.5}
+    nothing = dict.fromkeys(middling, 0.0)
+    assert match_log_odds(better, QUALITY.score) > match_log_odds(middling, QUALITY.score)
+    assert math.isfinite(match_log_odds(nothing, QUALITY.score))
+
+
 def test_missing_minutiae_count_as_0_and_more_than_twelve_do_not_help() -> None:
-    mask = np.ones((30, 30), np.bool_)
-    assert judged([0.9] * 6, [], mask).measures["strength"] == pytest.approx(0.45)
-    assert judged([0.9] * 12 + [0.3] * 20, [], mask).measures["strength"] == pytest.approx(0.9)
+    assert judged([0.9] * 6).measures["strength"] == pytest.approx(0.45)
+    assert judged([0.9] * 12 + [0.3] * 20).measures["strength"] == pytest.approx(0.9)
 
 
-def test_the_score_is_at_most_100() -> None:
-    assert judged([3.0] * 20, [], np.ones((40, 40), np.bool_)).score == 100
+def test_minutiae_far_from_the_core_count_less() -> None:
+    near, far = judged([0.9] * 12), judged([0.9] * 12, positions=(20.0, 20.0))
+    assert far.measures["core_minutiae"] < 0.2 * near.measures["core_minutiae"]
 
 
-def test_a_finger_without_minutiae_scores_0_and_is_not_called_nothing() -> None:
-    quality = judged([], [0.1], np.ones((30, 30), np.bool_))
+def test_a_core_at_the_edge_of_the_print_is_shallow() -> None:
+    cut = np.ones((30, 30), np.bool_)
+    cut[18:] = False
+    assert judged([0.9] * 12, None, cut).measures["core_depth_px"] < judged([0.9] * 12).measures["core_depth_px"]
+
+
+def test_a_finger_without_minutiae_scores_0_and_is_not_called_nothing(wave: Wave) -> None:
+    quality = judged([], [0.1], None, wave(0.3, 6.75, height=150, width=150))
     assert quality.score == 0
     assert QualityHint.NOTHING_THERE not in quality.hints
     assert quality.hints
 
 
-def test_no_ridges_is_nothing_there_with_every_measure_0() -> None:
+def test_no_ridges_is_nothing_there_with_every_measure_finite() -> None:
     quality = judged([], [], np.zeros((30, 30), np.bool_))
     assert quality.score == 0
     assert quality.hints == (QualityHint.NOTHING_THERE,)
-    assert set(quality.measures.values()) == {0.0}
-    assert quality.measures.keys() == judged([1.0], [], np.ones((30, 30), np.bool_)).measures.keys()
+    assert all(math.isfinite(value) for value in quality.measures.values())
+    assert quality.measures.keys() == judged([1.0]).measures.keys()
 
 
-def test_little_of_the_finger_asks_for_more_and_at_one_side_for_the_centre(wave: Wave) -> None:
-    ridges = wave(0.3, 6.75, height=150, width=150)
-    middle, side = np.zeros((30, 30), np.bool_), np.zeros((30, 30), np.bool_)
-    middle[9:21, 9:21] = True
-    side[9:21, :12] = True
-    assert judged([0.5] * 8, [], middle, ridges).hints[0] is QualityHint.MORE_FINGER
-    assert judged([0.5] * 8, [], side, ridges).hints[0] is QualityHint.OFF_CENTRE
+def test_a_pattern_too_faint_for_a_finger_on_the_platen_scores_0() -> None:
+    evidence = made_up([0.9] * 20)
+    faint = replace(evidence, deviation=np.full((30, 30), 6.0, np.float32))
+    quality = judge(faint, QUALITY)
+    assert quality.score == 0
+    assert quality.hints == (QualityHint.LATENT_PRINT,)
 
 
-@pytest.mark.parametrize(
-    ("level", "hint"), [(-0.4, QualityHint.TOO_WET), (0.0, QualityHint.CLEAN_SENSOR), (0.6, QualityHint.TOO_DRY)]
-)
-def test_dark_ridges_are_wet_and_bright_ones_dry(wave: Wave, level: float, hint: QualityHint) -> None:
-    ridges = 1.3 * wave(0.3, 5.0, height=150, width=150) + np.float32(level)
-    quality = judged([0.4] * 12, [], np.ones((30, 30), np.bool_), ridges)
-    assert hint in quality.hints
-
-
-def test_blur_lowers_sharpness_and_score_and_is_named(synthetic_print: Print) -> None:
-    image, _ = synthetic_print(noise=12.0)
-    sharp = assess(image)
-    soft = assess(FingerprintImage(np.asarray(cv2.GaussianBlur(image.pixels, (0, 0), 3.0), np.uint8)))
-    assert soft.measures["sharpness"] < QUALITY.blurred_sharpness
-    assert soft.measures["sharpness"] < 0.9 * sharp.measures["sharpness"]
-    assert soft.score < sharp.score
-
-
-def test_dirt_and_a_smaller_area_lower_what_the_score_is_made_of(synthetic_print: Print) -> None:
+def test_dirt_lowers_strength_and_purity_and_the_score(synthetic_print: Print) -> None:
     image, _ = synthetic_print()
     whole = assess(image)
     rng = np.random.default_rng(2)
     specks = np.asarray(cv2.GaussianBlur(rng.standard_normal(image.pixels.shape), (0, 0), 2.0)) > 0.12
     dirty = assess(FingerprintImage(np.where(specks, 230, image.pixels).astype(np.uint8)))
-    part = image.pixels.copy()
-    part[:, :220] = 250
-    half = assess(FingerprintImage(part))
-    assert dirty.measures["q"] < 0.9 * whole.measures["q"]
     assert dirty.measures["purity"] < whole.measures["purity"]
-    assert half.measures["q"] < 0.8 * whole.measures["q"]
-    assert half.measures["area_mm2"] < 0.6 * whole.measures["area_mm2"]
+    assert dirty.measures["strength"] < whole.measures["strength"]
+    assert dirty.score < whole.score
 
 
-def test_a_good_print_needs_no_hint(synthetic_print: Print) -> None:
-    quality = assess(synthetic_print()[0])
-    assert quality.score > 60
-    assert quality.hints == ()
+def test_a_print_cut_through_its_core_scores_less_than_one_cut_beside_it() -> None:
+    pixels = make_impression(make_master(3), 0, condition=Condition()).pixels
+    middle = round(assess(FingerprintImage(pixels)).measures["core_y_px"])
+    through, beside = pixels.copy(), pixels.copy()
+    through[: middle + 20] = 250
+    beside[middle + 110 :] = 250
+    assert assess(FingerprintImage(through)).score < assess(FingerprintImage(beside)).score
 
 
-def test_hint_values_are_their_names() -> None:
-    assert all(hint.value == hint.name for hint in QualityHint)
+def test_local_quality_is_shown_in_0_to_1_and_is_low_where_the_print_is_spoilt() -> None:
+    pixels = make_impression(make_master(3), 0, condition=Condition()).pixels.copy()
+    rng = np.random.default_rng(3)
+    pixels[150:230, 150:230] = rng.integers(0, 256, (80, 80))
+    seen: dict[str, NDArray[Any]] = {}
+    examine(FingerprintImage(pixels), observe=seen.__setitem__)
+    shown = seen["local quality"]
+    assert shown.shape == seen["mask"].shape
+    assert shown.dtype == np.float32
+    assert 0.0 <= shown.min() <= shown.max() <= 1.0
+    rows = slice(round(160 * 0.15), round(220 * 0.15))  # 0.15 tiles a pixel at 500 ppi
+    assert shown[rows, rows].mean() < 0.5 * shown[seen["mask"]].mean()
+    assert not shown[~seen["mask"]].any()

@@ -19,7 +19,9 @@ Laid = Callable[..., FingerprintTemplate]
 def mixed(impressions: Impressions, laid: Laid) -> list[FingerprintTemplate]:
     """More templates than a chunk and than the first capacity, of all lengths, empty ones among them."""
     rng = np.random.default_rng(3)
-    short = [laid(rng.uniform(0, 300, (count, 2)), rng.uniform(0, 6, count)) for count in range(0, 60, 3)]
+    short = [
+        laid(rng.uniform(0, 300, (count, 2)), rng.uniform(0, 6, count)) for count in (*range(0, 60, 3), *range(30, 60))
+    ]
     full = [impression for finger in impressions for impression in finger]
     templates = short + full + [laid(rng.uniform(0, 400, (255, 2)))]
     assert len(templates) > CHUNK

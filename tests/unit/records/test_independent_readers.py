@@ -1,8 +1,8 @@
-"""Records written here are opened by readers that others wrote; skipped where these are not installed.
+"""Records written here are opened by readers that others wrote.
 
-    pip install iso19794==0.1.0     finger image records of 2011: header, raw and JPEG 2000
-    pip install afis==1.2.7         finger minutiae records of 2005
-    openssl                         the data objects of CBEFF, not what they mean
+    iso19794                        finger image records of 2011: header, raw and JPEG 2000
+    pip install afis==1.2.7         finger minutiae records of 2005; skipped where it is not installed
+    openssl                         the data objects of CBEFF, not what they mean; likewise
 
 No package reads the other formats (docs/records.md says what was looked at).
 """
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from iso19794 import FIR  # type: ignore[import-untyped]
 
 from enrollment.core.fingerprint.image import FingerprintImage
 from enrollment.core.records import iso19785_3_tlv as cbeff
@@ -37,7 +38,6 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (300, 250), dtype=np.uint8)
     ],
 )
 def test_iso19794_reads_image_records_of_2011(compression: int, name: str) -> None:
-    package = pytest.importorskip("iso19794.FIR")
     capture = CaptureBlock(
         CaptureTime.at(datetime(2026, 11, 25, 8, 30, 5, tzinfo=UTC)),
         technology=4,
@@ -59,7 +59,7 @@ def test_iso19794_reads_image_records_of_2011(compression: int, name: str) -> No
     )
     record = iso19794_4_2011.FingerImageRecord((*slap.representations, *rolled.representations))
 
-    class Reader(package.FIRImageFile):  # type: ignore[name-defined, misc]
+    class Reader(FIR.FIRImageFile):  # type: ignore[misc]
         """Pillow has made `mode` read-only since 10.1; the package, of 2020, sets it."""
 
         mode = property(lambda self: self._mode, lambda self, mode: setattr(self, "_mode", mode))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -250,5 +251,8 @@ def test_codes_out_of_range_are_refused_when_written(change: dict[str, int]) -> 
 
 
 def test_image_with_a_side_beyond_16_bits_is_refused() -> None:
+    view = record_from_image(FingerprintImage(gradient(32, 64)), position=1, impression=0, quality=1).views[0]
     with pytest.raises(MalformedRecord):
-        record_from_image(FingerprintImage(gradient(32, 65_536)), position=1, impression=0, quality=1)
+        replace(view, width=65_536)
+    with pytest.raises(MalformedRecord):
+        replace(view, height=65_536)

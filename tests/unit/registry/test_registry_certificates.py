@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 
@@ -38,6 +39,10 @@ def request(key: PrivateKey, name: str = "whatever it asks for") -> bytes:
     algorithm = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
     return builder.sign(key, algorithm).public_bytes(Encoding.PEM)
+
+
+def armoured(label: str, der: bytes) -> bytes:
+    return f"-----BEGIN {label}-----\n{base64.encodebytes(der).decode()}-----END {label}-----\n".encode()
 
 
 def test_a_station_certificate_names_the_station_and_not_what_was_asked_for(authority: CertificateAuthority) -> None:
@@ -100,6 +105,13 @@ def test_a_request_that_its_key_did_not_sign_is_refused(authority: CertificateAu
         authority.issue_station_certificate(changed, "HN-07", NOW)
 
 
+def test_a_request_of_a_version_that_there_is_not_is_refused(authority: CertificateAuthority) -> None:
+    der = x509.load_pem_x509_csr(request(ec.generate_private_key(ec.SECP256R1()))).public_bytes(Encoding.DER)
+    changed = der.replace(b"\x02\x01\x00", b"\x02\x01\x3f", 1)
+    with pytest.raises(InvalidRequest):
+        authority.issue_station_certificate(armoured("CERTIFICATE REQUEST", changed), "HN-07", NOW)
+
+
 @pytest.mark.parametrize(
     "names",
     [[], [b"localhost"], [b"HN-07"], [b"urn:enrollment:station:A", b"urn:enrollment:station:B"], [b"\xff\xfe"]],
@@ -114,7 +126,11 @@ def test_a_certificate_that_names_no_station_or_two_is_no_station(names: list[by
 def test_an_authority_comes_back_from_its_files(authority: CertificateAuthority) -> None:
     pem = certificate_pem(authority.certificate)
     assert CertificateAuthority.load(pem, authority.key_pem()).certificate == authority.certificate
-    with pytest.raises(SetupInvalid):
-        CertificateAuthority.load(b"", authority.key_pem())
+    other_version = authority.certificate.public_bytes(Encoding.DER).replace(
+        b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x3f", 1
+    )
+    for unreadable in (b"", armoured("CERTIFICATE", other_version)):
+        with pytest.raises(SetupInvalid):
+            CertificateAuthority.load(unreadable, authority.key_pem())
     with pytest.raises(SetupInvalid):
         CertificateAuthority.load(pem, b"")

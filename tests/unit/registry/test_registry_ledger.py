@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, text
@@ -17,6 +16,7 @@ from enrollment.registry import ledger
 from enrollment.registry.errors import InvalidRequest, StationUnknown
 from enrollment.registry.keys import SoftwareSigningKey
 from enrollment.registry.tables import LedgerEntry, open_database
+from tests.golden.sealing.sample_fields import sample_manifest
 
 STATION = "HN-07"
 
@@ -26,22 +26,8 @@ def digest(sequence: int) -> bytes:
 
 
 def manifest(sequence: int, previous: bytes | None) -> Manifest:
-    return Manifest(
-        package_id=UUID("01980000-0000-7000-8000-000000000001"),
-        dossier_id=UUID("01980000-0000-7000-8000-000000000002"),
-        station_id=STATION,
-        sequence=sequence,
-        previous_digest=previous,
-        procedure_id="card-issue",
-        procedure_version="1",
-        operators=("op-1",),
-        opened_at_ms=1,
-        completed_at_ms=2,
-        created_at_ms=3,
-        clock_offset_ms=None,
-        recipient_key_id=bytes(32),
-        parts=(Part(name="portrait", media_type="image/jpeg", length=1, sha256=bytes(32)),),
-    )
+    part = Part(name="portrait", media_type="image/jpeg", length=1, sha256=bytes(32))
+    return sample_manifest(bytes(32), [part], station_id=STATION, sequence=sequence, previous_digest=previous)
 
 
 @pytest.fixture

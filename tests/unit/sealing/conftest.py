@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 import pytest
 
@@ -12,6 +12,7 @@ from enrollment.core.sealing.manifest import ManifestFields
 from enrollment.core.sealing.seal import SealedPackage, seal_package
 from enrollment.core.sealing.signing_key import VerifyingKey
 from enrollment.registry.keys import SoftwareRecipientKey, SoftwareSigningKey
+from tests.golden.sealing.sample_fields import SAMPLE_FIELDS
 
 MakeFields = Callable[..., ManifestFields]
 MakePackage = Callable[..., SealedPackage]
@@ -45,21 +46,7 @@ def trusted(signing_key: SoftwareSigningKey) -> dict[bytes, VerifyingKey]:
 @pytest.fixture(scope="session")
 def make_fields() -> MakeFields:
     def make(**changes: Any) -> ManifestFields:
-        fields: dict[str, Any] = {
-            "package_id": UUID("01980000-0000-7000-8000-000000000001"),
-            "dossier_id": UUID("01980000-0000-7000-8000-000000000002"),
-            "station_id": "HN-07",
-            "sequence": 2,
-            "previous_digest": bytes(range(32)),
-            "procedure_id": "card-issue",
-            "procedure_version": "2024-07",
-            "operators": ("op-17", "op-3"),
-            "opened_at_ms": 1_760_000_000_000,
-            "completed_at_ms": 1_760_000_300_000,
-            "created_at_ms": 1_760_000_301_000,
-            "clock_offset_ms": -1500,
-        }
-        return ManifestFields(**(fields | changes))
+        return replace(SAMPLE_FIELDS, **changes)
 
     return make
 

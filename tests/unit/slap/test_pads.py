@@ -7,8 +7,9 @@ import math
 import pytest
 
 from enrollment.core.fingerprint.image import FingerprintImage
-from enrollment.core.fingerprint.pads import Edge, Pad, find_pads, hand_direction
+from enrollment.core.fingerprint.pads import Edge, Pad, find_pads
 from enrollment.core.fingerprint.ridge_map import map_ridges
+from enrollment.core.fingerprint.skin_pieces import hand_direction
 from enrollment.core.fingerprint.slap_parameters import SLAP
 from tests.unit.slap.conftest import Drawn
 

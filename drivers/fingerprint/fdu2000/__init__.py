@@ -1,0 +1,1 @@
+"""SecuGen FDU2000, sold as Hamster III."""

@@ -1,0 +1,1 @@
+"""Futronic FS81."""

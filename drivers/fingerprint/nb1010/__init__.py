@@ -1,0 +1,1 @@
+"""NEXT Biometrics NB-1010-U."""

@@ -1,0 +1,115 @@
+"""enrollctl device: one device under the technician's eyes."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from datetime import UTC
+from pathlib import Path
+from typing import Final
+
+import click
+from PIL import Image
+
+from enrollment.cli.connection import Station
+from enrollment.cli.doctor.report import Finding, Severity
+from enrollment.cli.lease import held_lease
+from enrollment.cli.output import Output
+from enrollment.cli.selftest.page import draw_page
+from enrollment.cli.selftest.report import SelfTestReport
+from enrollment.cli.session import with_station
+from enrollment.v1 import device_pb2, diagnostics_pb2
+
+CLIENT_NAME: Final = "enrollctl selftest"
+# What a step asks for: English, Vietnamese.
+STEPS: Final = {
+    "open": ("opening the device, several times", "mở thiết bị nhiều lần"),
+    "empty-platen": (
+        "lift every finger and wipe the platen: it must be empty",
+        "nhấc mọi ngón tay và lau mặt kính: mặt kính phải trống",
+    ),
+    "even-surface": (
+        "hold a white sheet close before the lens: nobody may be seen",
+        "đặt tờ giấy trắng sát trước ống kính: không được thấy ai",
+    ),
+    "frames": ("taking frames", "chụp hình"),
+}
+MARKS: Final = {Severity.OK: ("ok", "green"), Severity.WARNING: ("! ", "yellow"), Severity.ERROR: ("!!", "red")}
+
+
+@click.group()
+def device() -> None:
+    """One device: its wire log, its self-test."""
+
+
+@device.command()
+@click.argument("device_id")
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="Where the report goes; here if not given.",
+)
+@with_station
+def selftest(station: Station, out: Output, device_id: str, folder: Path) -> None:
+    """Test a device and leave a report as JSON and on one page.
+
+    The platen must be empty (before a camera: a white sheet): this is checked, and no map is kept where it is not.
+    Exit status: 0 all is well, 1 there are warnings, 2 there are errors.
+    """
+    status = station.diagnostics.GetStatus(diagnostics_pb2.GetStatusRequest())
+    with held_lease(station, device_id, client_name=CLIENT_NAME) as lease:
+        found = station.devices.GetDevice(device_pb2.GetDeviceRequest(device_id=device_id)).device
+        report = SelfTestReport(found, status.station_time.ToDatetime(UTC), status.version)
+        for event in station.diagnostics.RunDeviceSelfTest(diagnostics_pb2.RunDeviceSelfTestRequest(lease=lease)):
+            report.take(event)
+            _tell(out, event)
+        # Once it was opened, a device says more of itself.
+        report.device = station.devices.GetDevice(device_pb2.GetDeviceRequest(device_id=device_id)).device
+    page, figures = (folder / f"{report.name}.{kind}" for kind in ("png", "json"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        figures.write_text(json.dumps(report.as_json(), ensure_ascii=False, indent=1) + "\n", "utf-8")
+        Image.fromarray(draw_page(report, out.language)).save(page, format="PNG")
+    except OSError as error:
+        raise click.FileError(str(folder), hint=error.strerror or str(error)) from error
+    out.value({"page": str(page), "report": str(figures), **report.as_json()})
+    out.say(f"report: {figures}  {page}", f"báo cáo: {figures}  {page}")
+    raise click.exceptions.Exit(int(report.worst))
+
+
+def _tell(out: Output, event: diagnostics_pb2.RunDeviceSelfTestResponse) -> None:
+    match event.WhichOneof("event"):
+        case "step":
+            name = event.step.removeprefix("indicator:")
+            en, vi = STEPS.get(event.step, (f"look and listen: {name}", f"hãy nhìn và nghe: {name}"))
+            out.say(f".. {en}", f".. {vi}")
+        case "measure":
+            out.say(
+                f"   {event.measure.name} {event.measure.value:.2f}",
+                f"   {event.measure.name} {event.measure.value:.2f}",
+            )
+        case "finding":
+            finding = Finding.of_message(event.finding)
+            mark, style = MARKS[finding.severity]
+            out.say(f"{mark} {finding.text_en}", f"{mark} {finding.text_vi}", style=style)
+            if finding.remedy_en:
+                out.say(f"   -> {finding.remedy_en}", f"   -> {finding.remedy_vi}")
+
+
+@device.command()
+@click.argument("device_id")
+@click.option("--lines", "most", type=click.IntRange(1), help="End after so many lines.")
+@with_station
+def trace(station: Station, out: Output, device_id: str, most: int | None) -> None:
+    """Show the transfers of a device as they happen, until Ctrl-C: direction, register, length, time; no content."""
+    call = station.diagnostics.TraceDevice(diagnostics_pb2.TraceDeviceRequest(device_id=device_id))
+    with suppress(KeyboardInterrupt):
+        for count, answer in enumerate(call, 1):
+            out.value(answer)
+            if not out.as_json:
+                click.echo(f"{answer.time.ToNanoseconds() / 1e9:10.4f}  {answer.line}")
+            if count == most:
+                break
+    call.cancel()

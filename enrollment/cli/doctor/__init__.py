@@ -1,0 +1,1 @@
+"""enrollctl doctor: what is seen of a station from outside, and what its daemon says of itself."""

@@ -1,0 +1,100 @@
+"""Every tuned number of the quality score and its hints, with its unit, its range and where it comes from.
+
+"Learned" marks what `bench.learn_quality` fits on synthetic fingers of our own; "defects" what was set between
+synthetic impressions that have a defect and those that do not (`bench.hint_rates`), and then checked on four public
+sets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class CoreParameters:
+    """Where the core of the pattern is looked for."""
+
+    coarsening: int = 2  # tiles a side that are averaged first: the core is sought to 13 px
+    sigma_tiles: float = 4.0  # 4..9, here: how far around a point its flow must turn
+    neighbourhood_px: float = 60.0  # 40..90, here: sigma about the core within which a minutia counts
+    deep_px: float = 60.0  # 30..80, here: a core deeper within the print than this is no better
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreParameters:
+    """What the score is made of.
+
+    The logarithms of the five measures, each with its floor added, are weighed and added up to the logit of a match.
+    """
+
+    strongest: int = 12  # study: minutiae that the mean strength is taken over
+    strength_floor: float = 0.02  # here: of each floor a fiftieth or so of the measure's middle
+    purity_floor: float = 0.02
+    core_minutiae_floor: float = 0.06
+    core_depth_floor_px: float = 1.0
+    ridge_energy_floor: float = 0.008
+    strength_weight: float = 2.756  # learned, all five weights and the bias
+    purity_weight: float = 1.885
+    core_minutiae_weight: float = 0.851
+    core_depth_weight: float = 0.467
+    ridge_energy_weight: float = 1.873
+    bias: float = 5.354
+    points_a_doubling: float = 10.0  # of the odds of a match
+    points_at_even_odds: float = -20.0  # here: of hard synthetic impressions a quarter score below 45..50
+    nothing_area_mm2: float = 12.0  # here: large letters reach 8; of four public sets 99 % lie above 120
+    least_contrast: float = (
+        10.0  # grey levels, mean local deviation, defects: nine latents of ten below, prints above 11
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HintParameters:
+    """When which hint is given, and where it points."""
+
+    below_score: int = 75  # 60..90: a better print needs no hint; a third of four public sets lie above 70
+    unexplained_below_score: int = 50  # a print that is better, and shows no defect, gets no hint either
+    smoothing_tiles: float = 1.5  # 1..2: of the textures
+    gradient_floor: float = 0.3  # study: added to the rms gradient, deviations a work px
+    full_energy: float = 0.35  # of the gradients, squared deviations a work px squared: of clear ridges
+    small_area_mm2: float = 110.0  # defects: of the ridges, whole fingers 125 and more
+    off_centre_px: float = 70.0  # 40..80, defects: from the core to the image's border; off centre 10...80, good 120
+    shallow_core_px: float = 40.0  # defects: from the core to the print's outline; the core is as good as cut
+    wet_share: float = 0.43  # defects: of pixels above the local mean; wet and heavy .31...43, good .47...58
+    wet_background: float = 0.5  # deviations, defects: a good thermal print is as dark, its ground is no lighter
+    whole_coherence: float = 0.72  # defects: of gradients; pressed hard .75...85, wet .61...76
+    dry_share: float = 0.59  # defects: of pixels above the local mean; dry and light .59...65, good .47...58
+    broken_coherence: float = 0.62  # defects: of gradients; dry .44...58, light .66...81
+    blurred_sharpness: float = 0.80  # defects: rms curvature over rms gradient; blurred .51...67, good .82...1.03
+    smudged_sharpness: float = 0.70  # defects: of a part; all good prints .7 and more but for a twentieth of them
+    smudged_share: float = 0.15  # defects: of the print's tiles that are so soft; moved .1...55, good 0...05
+    smeared_deviations: tuple[float, float] = (-0.7, 0.3)  # defects: grey of a smear less the print's mean
+    smeared_share: float = (
+        0.02  # defects: such tiles between ridges, to the print's; smudged 0...10, good 0, wet 0...02
+    )
+    faint_contrast: float = 0.35  # 0.2..0.45, defects: of the print's strong contrast; a latent lies below
+    least_faint_contrast: float = 3.0  # 3..5, grey levels: below it flow is noise
+    strong_percentile: float = 90.0
+    latent_coherence: float = 0.95  # 0.8..0.97, defects: of the flow; stains and noise lie below
+    latent_distance_tiles: int = 6  # 3..6, defects: nearer is the rim of the print itself
+    rim_tiles: int = 3  # of the image: frames and edges of platens lie there
+    latent_share: float = 0.20  # defects: of such tiles that pass for the print, to all of its; others below .2
+    latent_area_mm2: float = 10.0  # 10..15, defects: of such tiles; good and dry prints 0
+    inverted_background: float = -0.65  # deviations, defects: inverted -1.3...-.8, others above -.2
+    inverted_share: float = 0.5  # defects: of pixels above the local mean; broad valleys of a negative .32....43
+    background_tiles: int = 2  # a rim around the print that is left out of the background
+    least_background_tiles: int = 30
+    unclear: float = 0.25  # local quality of what CLEAN_SENSOR points at
+    outlier_share: float = 0.05  # of the tiles a hint is about, left out at each side of its place
+    core_reach_px: float = 40.0  # half a side of the place that OFF_CENTRE points at
+
+
+@dataclass(frozen=True, slots=True)
+class QualityParameters:
+    """All together."""
+
+    core: CoreParameters = field(default_factory=CoreParameters)
+    score: ScoreParameters = field(default_factory=ScoreParameters)
+    hints: HintParameters = field(default_factory=HintParameters)
+
+
+QUALITY = QualityParameters()

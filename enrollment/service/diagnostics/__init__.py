@@ -1,0 +1,1 @@
+"""For technicians: checks of the station with their remedies, self-tests, wire logs and counters. Nothing personal."""

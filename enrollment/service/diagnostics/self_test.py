@@ -1,0 +1,263 @@
+"""The self-test of one leased device, told step by step.
+
+    open, several times -> wire round trips -> is nothing there? -> frames -> noise, dead pixels, evenness -> indicators
+
+No person may be in what is kept. So the platen must be empty (or an even light surface before the lens): somebody is
+asked for it, the frames are checked for it, first before anything is measured and then group by group, and without it
+no map and no figure of the imaging leaves this module. Frames themselves never do.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeVar, cast, runtime_checkable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.errors import CaptureCancelled, CaptureTimedOut, DeviceError
+from drivers.frame import Frame
+from drivers.spi import Camera, CancelToken, DeviceKind
+from enrollment.core.diagnostics.imaging import CANON_PPI, ImagingTest, examine_nothing, is_nothing
+from enrollment.core.diagnostics.parameters import LEAST_FRAMES, STUCK_FRAMES
+from enrollment.core.errors import InvalidImage
+from enrollment.service.capture.studio import Studio, raise_why_ended
+from enrollment.service.devices.inventory import StationDevice
+from enrollment.service.devices.leases import Lease
+from enrollment.service.devices.worker import Driver
+from enrollment.service.diagnostics import verdicts
+from enrollment.service.diagnostics.findings import Finding
+from enrollment.service.diagnostics.wire_log import tapped
+
+T = TypeVar("T")
+
+OPENINGS: Final = 3
+IMAGING_FRAMES: Final = STUCK_FRAMES
+CAMERA_FRAMES: Final = 60  # two seconds of most: a rate of 3 dropped in 100 shows
+EMPTY_WAIT_S: Final = 20.0  # for somebody to clear the platen
+FRAME_TIMEOUT_S: Final = 3.0
+INDICATOR_S: Final = 1.0
+
+
+@runtime_checkable
+class PlatenImager(Protocol):
+    """What a scanner's driver offers beyond FingerprintScanner when it can take a picture without a finger."""
+
+    def image_platen(self, *, cancel: CancelToken) -> Frame:
+        """One image at once, whatever lies on the platen. Raises CaptureCancelled, DeviceError."""
+
+
+@runtime_checkable
+class Indicating(Protocol):
+    """What a driver offers whose device has lamps or a beeper."""
+
+    @property
+    def indicators(self) -> Sequence[str]:
+        """Stable names: led-green, led-red, beeper."""
+
+    def indicate(self, name: str, *, seconds: float, cancel: CancelToken) -> None:
+        """Switch one on for so long, and off. Raises CaptureCancelled, DeviceError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step begins."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A measure is known; its name ends in its unit."""
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SensorMap:
+    """values: (h, w) float32, grey levels, or bool for defective pixels."""
+
+    name: str
+    values: NDArray[Any]
+    cell_px: int
+
+
+Event = Step | Measured | Finding | SensorMap
+
+
+async def self_test(
+    studio: Studio, lease: Lease, device: StationDevice, *, empty_wait_s: float = EMPTY_WAIT_S
+) -> AsyncGenerator[Event, None]:
+    """Test a device under a lease.
+
+    A device that fails is a finding, and ends the test. Raises DeviceInUse, LeaseExpired, LeaseNotYours,
+    CaptureCancelled when the lease ends meanwhile.
+    """
+    cancel = CancelToken()
+    async with studio.inventory.in_use(device):
+        forget = lease.at_end(cancel.cancel)
+        try:
+            async for event in _SelfTest(studio, lease, device, cancel, empty_wait_s).run():
+                yield event
+        except (DeviceError, CaptureTimedOut) as error:
+            yield verdicts.failed(error.reason)
+        except CaptureCancelled:
+            raise_why_ended(lease, device)
+            raise
+        finally:
+            forget()
+
+
+class _SelfTest:
+    def __init__(
+        self, studio: Studio, lease: Lease, device: StationDevice, cancel: CancelToken, empty_wait_s: float
+    ) -> None:
+        self._studio = studio
+        self._lease = lease
+        self._device = device
+        self._cancel = cancel
+        self._empty_wait_s = empty_wait_s
+        self._is_camera = device.kind is DeviceKind.CAMERA
+        self._seen = 0  # sequence of the newest camera frame
+
+    async def run(self) -> AsyncGenerator[Event, None]:
+        async for event in self._openings():
+            yield event
+        can_image = self._is_camera or await self._on_device(lambda driver: isinstance(driver, PlatenImager))
+        if can_image:
+            async for event in self._imaging():
+                yield event
+        else:
+            yield verdicts.cannot_image()
+        async for event in self._indicators():
+            yield event
+
+    async def _openings(self) -> AsyncGenerator[Event, None]:
+        """Open the device anew some times; on a wire of ours, each transfer is timed."""
+        yield Step("open")
+        openings_ms = []
+        with tapped(self._device.device_id) as tap:
+            for _ in range(OPENINGS):
+                await self._device.worker.close()
+                began_s = self._studio.clock.monotonic()
+                await self._on_device(lambda driver: None)
+                openings_ms.append(1000 * (self._studio.clock.monotonic() - began_s))
+            trips_ms = [1000 * transfer.elapsed_s for transfer in tap.transfers() if transfer.kind == "control"]
+        median_ms = statistics.median(openings_ms)
+        yield Measured("open_ms", median_ms)
+        yield verdicts.opened(OPENINGS, median_ms)
+        if trips_ms:
+            median, high = (float(value) for value in np.percentile(trips_ms, (50, 95)))
+            yield Measured("round_trip_median_ms", median)
+            yield Measured("round_trip_p95_ms", high)
+            yield Measured("round_trips", len(trips_ms))
+            yield verdicts.round_trips(median, high)
+
+    async def _imaging(self) -> AsyncGenerator[Event, None]:
+        yield Step("even-surface" if self._is_camera else "empty-platen")
+        deadline_s = self._studio.clock.monotonic() + self._empty_wait_s
+        while not await self._shows_nothing(await self._frames(LEAST_FRAMES)):
+            if self._studio.clock.monotonic() >= deadline_s:
+                yield verdicts.not_empty(is_camera=self._is_camera)
+                return
+        yield Step("frames")
+        frames = await self._frames(CAMERA_FRAMES if self._is_camera else IMAGING_FRAMES)
+        for event in self._pace(frames):
+            yield event
+        frames = frames[-IMAGING_FRAMES:]
+        tested = await self._studio.numeric(_examine, frames, scene=self._is_camera)
+        if tested is None:
+            yield verdicts.not_empty(is_camera=self._is_camera)
+            return
+        for event in _imaging_events(tested):
+            yield event
+
+    async def _shows_nothing(self, frames: list[Frame]) -> bool:
+        return await self._studio.numeric(_shows_nothing, frames, scene=self._is_camera)
+
+    async def _frames(self, count: int) -> list[Frame]:
+        """Take frames one after the other, each a job of its own, so that a lease that ends ends it."""
+        return [await self._on_device(self._next_frame) for _ in range(count)]
+
+    def _next_frame(self, driver: Driver) -> Frame:
+        if self._is_camera:
+            camera = cast(Camera, driver)
+            frame = camera.latest(newer_than=self._seen, timeout_s=FRAME_TIMEOUT_S, cancel=self._cancel)
+            self._seen = frame.sequence
+            return frame
+        return cast(PlatenImager, driver).image_platen(cancel=self._cancel)
+
+    def _pace(self, frames: list[Frame]) -> list[Event]:
+        """Rate, and what is missing: by the gaps in time, since a frame that never came has no number."""
+        steps = np.diff([frame.captured_monotonic_s for frame in frames]) / np.diff(
+            [frame.sequence for frame in frames]
+        )
+        usual_s = float(np.median(steps))
+        rate = 1.0 / usual_s if usual_s > 0 else 0.0
+        missing = int(np.maximum(np.rint(steps / usual_s) - 1, 0).sum()) if usual_s > 0 else 0
+        events: list[Event] = [Measured("frames_per_second", rate), Measured("frames_missing", missing)]
+        if self._is_camera:
+            events += [verdicts.rate(rate), verdicts.missing(missing, len(frames))]
+        return events
+
+    async def _indicators(self) -> AsyncGenerator[Event, None]:
+        names = await self._on_device(lambda driver: list(driver.indicators) if isinstance(driver, Indicating) else [])
+        for name in names:
+            yield Step(f"indicator:{name}")
+
+            def indicate(driver: Driver, name: str = name) -> None:
+                cast(Indicating, driver).indicate(name, seconds=INDICATOR_S, cancel=self._cancel)
+
+            await self._on_device(indicate)
+            yield verdicts.indicated(name)
+
+    async def _on_device(self, job: Callable[[Driver], T]) -> T:
+        return await self._device.worker.run(job, cancel=self._cancel, check=self._lease.require_live)
+
+
+def _shows_nothing(frames: list[Frame], *, scene: bool) -> bool:
+    """Whether nothing was there, in any few of the frames."""
+    grey, ppi = _grey(frames), _ppi(frames)
+    begins = range(0, len(grey) - LEAST_FRAMES + 1, LEAST_FRAMES)
+    return all(is_nothing(grey[begin : begin + LEAST_FRAMES], ppi, scene=scene) for begin in begins)
+
+
+def _examine(frames: list[Frame], *, scene: bool) -> ImagingTest | None:
+    """The figures; None where anything was there, in any few of the frames or in all of them together."""
+    if not _shows_nothing(frames, scene=scene):
+        return None
+    tested = examine_nothing(_grey(frames), _ppi(frames))
+    return tested if tested.is_empty(scene=scene) else None
+
+
+def _ppi(frames: list[Frame]) -> float:
+    return frames[0].resolution_ppi or CANON_PPI
+
+
+def _grey(frames: list[Frame]) -> NDArray[np.uint8]:
+    """(N, H, W) uint8. Raises InvalidImage where a camera changed its size between two frames."""
+    pictures = [frame.pixels for frame in frames]
+    if len({picture.shape for picture in pictures}) > 1:
+        raise InvalidImage("the frames are not of one size")
+    return np.stack([np.asarray(p if p.ndim == 2 else cv2.cvtColor(p, cv2.COLOR_BGR2GRAY), np.uint8) for p in pictures])
+
+
+def _imaging_events(tested: ImagingTest) -> list[Event]:
+    return [
+        Measured("level_grey", tested.level_grey),
+        Measured("level_spread_percent", 100 * tested.level_spread),
+        Measured("noise_grey", tested.noise_grey),
+        Measured("dead_pixels", tested.dead_pixels),
+        Measured("dead_lines", len(tested.dead_rows) + len(tested.dead_columns)),
+        verdicts.noise(tested),
+        verdicts.dead_pixels(tested),
+        verdicts.dead_lines(tested),
+        verdicts.evenness(tested),
+        SensorMap("noise", tested.noise, tested.cell_px),
+        SensorMap("dead", tested.dead, 1),
+        SensorMap("levels", tested.levels, tested.cell_px),
+    ]

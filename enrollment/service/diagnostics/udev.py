@@ -1,0 +1,74 @@
+"""The udev rules of every USB device that a driver drives, and whether they are installed.
+
+70-enrollment-devices.rules, sorted before 73-seat-late.rules; for each device
+its group and mode 0660: only the daemon's group opens it, no desktop user
+power/control = on:      a scanner that the kernel put to sleep loses its interrupts and is not found after resume
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from enrollment.service.diagnostics.findings import Finding, Severity
+from enrollment.service.diagnostics.place import Machine, UsbIds
+
+RULES_FILE: Final = "70-enrollment-devices.rules"
+RULES_FOLDERS: Final = ("etc/udev/rules.d", "run/udev/rules.d", "usr/lib/udev/rules.d", "lib/udev/rules.d")
+DEFAULT_GROUP: Final = "enrollment"
+GROUP: Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+
+_INSTALL_VI: Final = "Chạy với quyền root: sudo enrollctl setup-udev, rồi rút và cắm lại thiết bị."
+_INSTALL_EN: Final = "Run as root: sudo enrollctl setup-udev, then unplug the devices and plug them in again."
+
+
+def rules(usb_ids: UsbIds, group: str) -> str:
+    """The file's content. group: a system group's name."""
+    lines = [
+        "# USB devices of the enrollment station. Written by `enrollctl setup-udev`: do not edit.",
+        'ACTION=="remove", GOTO="enrollment_devices_end"',
+        'SUBSYSTEM!="usb", GOTO="enrollment_devices_end"',
+        'ENV{DEVTYPE}!="usb_device", GOTO="enrollment_devices_end"',
+        *(
+            f'ATTR{{idVendor}}=="{vendor:04x}", ATTR{{idProduct}}=="{product:04x}",'
+            f' GROUP="{group}", MODE="0660", ATTR{{power/control}}="on"'
+            for vendor, product in sorted(usb_ids)
+        ),
+        'LABEL="enrollment_devices_end"',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def check_udev_rules(machine: Machine) -> Iterator[Finding]:
+    """udev-rules: installed, and for every device that this version drives."""
+    for folder in RULES_FOLDERS:
+        text = machine.read(f"{folder}/{RULES_FILE}")
+        if not text:
+            continue
+        group = re.search(r'GROUP="([^"]+)"', text)
+        if group is not None and text == rules(machine.usb_ids, group[1]).strip():
+            yield Finding(
+                "udev-rules",
+                Severity.OK,
+                f"Quy tắc udev đã cài, nhóm {group[1]}.",
+                f"The udev rules are installed, group {group[1]}.",
+            )
+        else:
+            yield Finding(
+                "udev-rules",
+                Severity.WARNING,
+                f"Quy tắc udev /{folder}/{RULES_FILE} không đúng với phiên bản này: có thể thiếu thiết bị mới.",
+                f"The udev rules /{folder}/{RULES_FILE} are not this version's: newer devices may be missing.",
+                _INSTALL_VI,
+                _INSTALL_EN,
+            )
+        return
+    yield Finding(
+        "udev-rules",
+        Severity.WARNING,
+        "Chưa cài quy tắc udev: dịch vụ có thể không mở được thiết bị, và thiết bị có thể bị ngắt điện khi nghỉ.",
+        "No udev rules are installed: the daemon may not open devices, and idle devices may be put to sleep.",
+        _INSTALL_VI,
+        _INSTALL_EN,
+    )

@@ -1,0 +1,1 @@
+"""A software model of the SecuGen FDU2000; written from the public description alone."""

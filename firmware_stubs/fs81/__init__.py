@@ -1,0 +1,1 @@
+"""A software model of the Futronic FS81; written from the public description alone."""
