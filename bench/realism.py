@@ -2,8 +2,9 @@
 
 DIR holds one folder a set, each with images FINGER_IMPRESSION.tif. Every severity of synthetic impressions is measured
 beside the real sets that it stands for, by the same programs in the same run: NFIQ 2, NBIS mindtct and bozorth3, and
-our own core; then both extractors against the truth that only synthetic prints have. Prints tables with ratios, writes
-JSON and a sheet of real and synthetic prints side by side.
+our own core; then both extractors against the truth that only synthetic prints have. Prints the distributions of
+scores and counts side by side with their Kolmogorov-Smirnov distance, ratios of the rest, writes JSON and a sheet of
+real and synthetic prints.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import bench.one_thread  # noqa: F401 - it must come before numpy
 import json
 import statistics
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
@@ -25,6 +26,7 @@ import cv2
 import nbis
 import numpy as np
 from numpy.typing import NDArray
+from rich import box
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -62,27 +64,28 @@ class Print:
 
 @dataclass(frozen=True, slots=True)
 class Separation:
-    """Scores of one matcher: medians, highest ones of impostors, EER as a share."""
+    """Scores of one matcher, genuine and impostor pairs."""
 
-    genuine: float
-    impostor: float
-    impostor_999: float
-    impostor_top: float
-    eer: float
-    pairs: tuple[int, int]
+    genuine: NDArray[np.float64]
+    impostor: NDArray[np.float64]
+
+    @property
+    def eer(self) -> float:
+        """Share where both error rates are equal."""
+        return error_curve(self.genuine, self.impostor).eer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Figures:
     """What is measured of a set of prints.
 
-    nfiq2: scores at QUANTILES. Density: mindtct's minutiae per mm2 of the area where our core sees a finger, mm2.
-    failed: images that NFIQ 2, mindtct, our core refused.
+    failed: images that NFIQ 2, mindtct, our core refused. samples: every value of what is compared as a distribution.
+    area: mm2 where our core sees a finger, median. Densities: minutiae per mm2 of it.
     """
 
     images: int
     failed: tuple[int, int]
-    nfiq2: tuple[float, ...]
+    samples: dict[str, NDArray[np.float64]]
     area: float
     density: float
     own_density: float
@@ -90,7 +93,7 @@ class Figures:
     own: Separation
     nbis_truth: TruthErrors | None
     own_truth: TruthErrors | None
-    nfiq2_ms: float = field(compare=False)
+    nfiq2_ms: float
 
 
 def real_prints(prints: PrintSet, fingers: int, impressions: int) -> list[Print]:
@@ -131,16 +134,26 @@ def measure(prints: list[Print], title: str, quiet: bool) -> Figures:
     minutiae = [found for found, _, _ in rated]
     areas = [_area(template) for template in templates]
     fingers = np.array([one.finger for one in prints])
-    nbis_scores = _all_scores(minutiae, lambda a, b: a.compare(b))
+    nbis_found = _separation(_all_scores(minutiae, lambda a, b: a.compare(b)), fingers)
+    own_found = _separation(_own_scores(templates), fingers)
+    samples = {
+        "NFIQ 2": scores,
+        "mindtct minutiae": [len(found.get()) for found in minutiae if found],
+        "own minutiae": [len(template) for template in templates if template],
+        "bozorth3 genuine": nbis_found.genuine,
+        "bozorth3 impostor": nbis_found.impostor,
+        "own genuine": own_found.genuine,
+        "own impostor": own_found.impostor,
+    }
     return Figures(
         images=len(prints),
         failed=(len(prints) - len(scores), templates.count(None)),
-        nfiq2=tuple(map(float, np.quantile(scores, QUANTILES))),
+        samples={name: np.asarray(values, np.float64) for name, values in samples.items()},
         area=statistics.median(areas),
         density=sum(len(found.get()) for found in minutiae if found) / sum(areas),
         own_density=sum(map(len, filter(None, templates))) / sum(areas),
-        nbis=_separation(nbis_scores, fingers),
-        own=_separation(_own_scores(templates), fingers),
+        nbis=nbis_found,
+        own=own_found,
         nbis_truth=truth_errors(_with_truth(prints, [None if one is None else _read_nbis(one) for one in minutiae])),
         own_truth=truth_errors(_with_truth(prints, [None if one is None else _read_own(one) for one in templates])),
         nfiq2_ms=statistics.median(ms for _, _, ms in rated),
@@ -200,15 +213,14 @@ def _own_scores(templates: list[FingerprintTemplate | None]) -> NDArray[np.float
 def _separation(scores: NDArray[np.float64], fingers: NDArray[np.str_]) -> Separation:
     once = np.triu(np.ones(scores.shape, bool), 1)
     same = fingers[:, None] == fingers
-    genuine, impostor = scores[once & same], scores[once & ~same]
-    return Separation(
-        genuine=float(np.median(genuine)),
-        impostor=float(np.median(impostor)),
-        impostor_999=float(np.quantile(impostor, 0.999)),
-        impostor_top=float(impostor.max()),
-        eer=error_curve(genuine, impostor).eer,
-        pairs=(len(genuine), len(impostor)),
-    )
+    return Separation(scores[once & same], scores[once & ~same])
+
+
+def ks_distance(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """Greatest gap between the shares of two samples that lie at or below a value: 0 alike, 1 apart."""
+    values = np.concatenate([first, second])
+    shares = (np.searchsorted(np.sort(one), values, side="right") / len(one) for one in (first, second))
+    return float(np.abs(np.subtract(*shares)).max())
 
 
 def _read_nbis(minutiae: Any) -> Found:
@@ -232,19 +244,44 @@ def _with_truth(prints: list[Print], found: list[Found | None]) -> list[tuple[Fo
 
 def rows(figures: Figures) -> dict[str, float]:
     """Name and value of each figure that both real and synthetic prints have."""
-    named = {f"NFIQ 2 at {share:.0%}": score for share, score in zip(QUANTILES, figures.nfiq2, strict=True)}
-    named |= {"finger, mm2": figures.area, "mindtct minutiae/mm2": figures.density}
+    named = {"finger, mm2": figures.area, "mindtct minutiae/mm2": figures.density}
     named["own minutiae/mm2"] = figures.own_density
     for name, matcher in (("bozorth3", figures.nbis), ("own", figures.own)):
-        named |= {f"{name} genuine median": matcher.genuine, f"{name} impostor median": matcher.impostor}
-        named |= {f"{name} impostor 99.9 %": matcher.impostor_999, f"{name} impostor top": matcher.impostor_top}
+        named[f"{name} impostor mean"] = float(matcher.impostor.mean())
+        named[f"{name} impostor 99.9 %"] = float(np.quantile(matcher.impostor, 0.999))
+        named[f"{name} impostor top"] = float(matcher.impostor.max())
         named[f"{name} EER %"] = 100.0 * matcher.eer
     return named
 
 
+def report_of(synthetic: Figures, real: Figures) -> dict[str, Any]:
+    """Give the figures of both as plain values."""
+    report: dict[str, Any] = {}
+    for name, figures in (("synthetic", synthetic), ("real", real)):
+        report[name] = {
+            "images": figures.images,
+            "failed": figures.failed,
+            **rows(figures),
+            "quantiles": {name: np.quantile(values, QUANTILES).tolist() for name, values in figures.samples.items()},
+            "nbis_truth": asdict(figures.nbis_truth) if figures.nbis_truth else None,
+            "own_truth": asdict(figures.own_truth) if figures.own_truth else None,
+        }
+    report["ks"] = {name: ks_distance(values, real.samples[name]) for name, values in synthetic.samples.items()}
+    return report
+
+
 def show(console: Console, title: str, synthetic: Figures, real: Figures) -> None:
     """Print one severity beside its real sets."""
-    table = Table(title=title)
+    spread = Table(title=title, caption="KS: Kolmogorov-Smirnov distance, 0 alike, 1 apart", box=box.SIMPLE_HEAD)
+    for heading in ("distribution", "prints", *(f"{share:.0%}" for share in QUANTILES), "KS"):
+        spread.add_column(heading, justify="left" if heading in ("distribution", "prints") else "right", no_wrap=True)
+    for name, values in synthetic.samples.items():
+        distance = f"{ks_distance(values, real.samples[name]):.2f}"
+        for prints, sample, gap in (("synthetic", values, ""), ("real", real.samples[name], distance)):
+            quantiles = (f"{round(value, 3):.3g}" for value in np.quantile(sample, QUANTILES))
+            spread.add_row("" if gap else name, prints, *quantiles, gap)
+    console.print(spread)
+    table = Table()
     table.add_column("figure", no_wrap=True)
     for heading in ("synthetic", "real", "ratio"):
         table.add_column(heading, justify="right")
@@ -310,8 +347,8 @@ def main(
             f"(ratios {master_ms / nfiq2_ms:.2f}, {impression_ms / nfiq2_ms:.2f})\n"
         )
         report[severity.value] = {
-            "synthetic": asdict(figures[0]),
-            "real": {"sets": REFERENCES[severity], **asdict(figures[1])},
+            "sets": REFERENCES[severity],
+            **report_of(*figures),
             "master_ms": master_ms,
             "impression_ms": impression_ms,
         }

@@ -69,10 +69,11 @@ def draw_finger(rng: np.random.Generator) -> ToyFinger:
     wanted = TOY.density_per_mm2 / PIXELS_PER_MM**2 * math.pi * axes[0] * axes[1]
     strewn = rng.uniform(-1.0, 1.0, (round(5 * wanted), 2))
     strewn = strewn[(strewn**2).sum(axis=1) < 1.0] * axes
-    points = strewn[:, 0] + 1j * strewn[:, 1]
-    apart = np.abs(points[:, None] - points)
-    crowded = np.tril(apart < TOY.spacing_px, -1).any(axis=1)
-    points = points[~crowded][: rng.poisson(wanted)]
+    kept = int(rng.poisson(wanted))
+    strewn = strewn[: 2 * kept]  # about one in eight is crowded: the rest would be drawn in vain
+    apart = np.subtract.outer(strewn[:, 0], strewn[:, 0]) ** 2 + np.subtract.outer(strewn[:, 1], strewn[:, 1]) ** 2
+    crowded = np.tril(apart < TOY.spacing_px**2, -1).any(axis=1)
+    points = (strewn[:, 0] + 1j * strewn[:, 1])[~crowded][:kept]
     flow = _ridge_angles(points, axes, rng)
     directions = flow + math.pi * rng.integers(0, 2, len(points))
     kinds = rng.choice([MinutiaKind.ENDING, MinutiaKind.BIFURCATION], len(points)).astype(np.uint8)

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-CELL_PX: Final = 16
+CELL_PX: Final = 8  # one ridge: a loop's core is only a few across
 SMOOTHNESS: Final = 0.15  # weight of the change in any direction, beside 1 for that along the flow
-SCREEN: Final = 0.004  # weight of the change itself: leaves the period as it was asked for beyond about 16 cells
+SCREEN: Final = 0.006  # weight of the change itself: leaves the period as it was asked for beyond about 13 cells
 MOST: Final = 0.30  # of the period either way; a guess
 _STEPS: Final = 60
 

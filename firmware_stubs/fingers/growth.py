@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 
 from firmware_stubs.fingers.noise import smooth_noise, smoothstep
 
-TILED_ITERATIONS: Final = 21  # more let opposed minutiae meet and vanish: those that the flow forces would be left
+TILED_ITERATIONS: Final = 12  # more let opposed minutiae meet and vanish: those that the flow forces would be left
 STEERED_ITERATIONS: Final = 2  # before and again after short ridges and lakes are put in
 GAIN: Final = 6.0
-PERIOD_CORRECTION: Final = 1.08  # ridges settle 8 % coarser than the filter
 ALONG_TAPS: Final = np.arange(-3, 4) / 3.0  # in periods
 ALONG_SIGMA: Final = 0.8
 ACROSS_TAPS: Final = np.arange(-5, 6) / 6.0
@@ -165,7 +164,7 @@ def grow(
     singularities: (S, 2) float32, cores and deltas: no short ridge is put in next to one.
     """
     half_orientation = np.ascontiguousarray(orientation[::2, ::2])
-    half_period = np.ascontiguousarray(period[::2, ::2]) * np.float32(0.5 / PERIOD_CORRECTION)
+    half_period = np.ascontiguousarray(period[::2, ::2]) * np.float32(0.5)
     tiled = TiledFilter(half_orientation, half_period)
     pattern = _start(random, half_orientation.shape)
     for _ in range(TILED_ITERATIONS):

@@ -25,10 +25,14 @@ CENTRE_Y_PX: Final = 0.44 * MASTER_HEIGHT_PX
 PLAIN_SIZE: Final = (MASTER_WIDTH_PX, MASTER_HEIGHT_PX)
 ROLLED_SIZE: Final = (640, 656)  # from nail to nail: 32 x 33 mm
 ARCH_WAVE_PX: Final = 191.0  # an arch rises over half of it and falls over the other
-PERIOD_NOISE: Final = 0.45
+PERIOD_NOISE_PX: Final = 0.4  # a guess
 PROPORTIONS: Final = 0.10
 LEAN: Final = 0.12
 FLOW_NOISE: Final = 0.09
+HAIRPIN: Final = (0.55, 0.72)  # radians; 2 / pi = 0.64 keeps all ridges round a core equally far apart
+TENT: Final = 0.75  # of a hairpin: ridges rise to a tented arch's core in a sheaf, not side by side
+PERIOD_PX: Final = (9.0, 0.6)  # of fingers, mean and deviation: 0.457 and 0.03 mm; published means are 0.4 to 0.5
+COARSER_BELOW_PX: Final = 1.3  # ridges are fewer in the proximal part (Gutierrez-Redomero et al. 2008); a guess
 MIN_PERIOD_PX: Final = 6.5
 MAX_PERIOD_PX: Final = 12.5
 
@@ -98,9 +102,9 @@ def draw_flow(random: np.random.Generator, pattern: Pattern, size: tuple[int, in
         theta -= random.uniform(0.12, 0.32) * np.tanh(X / 120) * smoothstep(Y, 60, 220)
     up = np.float32(long) * np.sin(theta)
     theta = np.arctan2(up, np.float32(broad) * (np.cos(theta) - np.float32(lean / long) * up))
-    period = accommodate(np.asarray(-theta, np.float32), _period(random, X, Y, cores))
+    period = accommodate(np.asarray(-theta, np.float32), _period(random, Y))
     # What follows is this finger's alone: minutiae that it forces are in no other.
-    period += smooth_noise(random, shape, 60.0, 0.45) + smooth_noise(random, shape, 25.0, PERIOD_NOISE)
+    period += smooth_noise(random, shape, 60.0, PERIOD_NOISE_PX) + smooth_noise(random, shape, 25.0, PERIOD_NOISE_PX)
     bends = smooth_noise(random, shape, 60.0, 0.075)
     bends += smooth_noise(random, shape, 26.0, 0.05)
     for singularity in (*cores, *deltas):
@@ -178,14 +182,23 @@ def _zero_pole(
             turn = float(np.clip(math.remainder(turned - axis, math.tau) / 2, -0.6, 0.6))
             theta += np.float32(turn) * np.exp(-r2 / np.float32(2 * 70.0**2))
             axis += 2 * turn
-        bend = random.uniform(0.34, 0.50) * (0.5 if pattern is Pattern.TENTED_ARCH else 1.0)
+        bend = random.uniform(*HAIRPIN) * (TENT if pattern is Pattern.TENTED_ARCH else 1.0)
         radius = random.uniform(45, 85)
         phi = np.arctan2(offset.imag, offset.real) - np.float32(axis + math.pi)
-        theta += np.float32(bend) * np.sin(phi) * np.exp(-r2 / np.float32(2 * radius**2))
+        theta += np.float32(bend) * _hairpin(phi) * np.exp(-r2 / np.float32(2 * radius**2))
     if spiral:
         middle = sum(cores) / len(cores)
         theta += np.float32(spiral) * np.exp(-(np.abs(z - np.complex64(middle)) ** 2) / np.float32(2 * 90.0**2))
     return theta
+
+
+def _hairpin(phi: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn the fan of a core, whose angle is phi / 2 all round, into half circles over straight legs.
+
+    Half circles turn by phi where |phi| < pi / 2, legs not at all. The difference is a triangle wave of which two terms
+    are taken. The ridges of a fan spread: each finger would have a crowd of the same minutiae round its core.
+    """
+    return np.asarray(np.sin(phi) - np.sin(3 * phi) / np.float32(9), np.float32)
 
 
 def _spiral(random: np.random.Generator, pattern: Pattern, cores: list[complex]) -> float:
@@ -212,12 +225,8 @@ def _arch(random: np.random.Generator, X: NDArray[np.float32], Y: NDArray[np.flo
     return theta
 
 
-def _period(
-    random: np.random.Generator, X: NDArray[np.float32], Y: NDArray[np.float32], cores: list[complex]
-) -> NDArray[np.float32]:
-    """Finer at the core and the tip, coarser towards the crease of the joint."""
-    middle = sum(cores) / len(cores) if cores else 0j
-    r2 = (X - middle.real) ** 2 + (Y - middle.imag) ** 2
-    period = np.float32(random.normal(8.9, 0.6)) - 0.5 * np.exp(-r2 / np.float32(70.0**2))
-    period += 1.3 * smoothstep(-Y, 30, 190) - 0.3 * smoothstep(Y, 60, 200)
-    return period.astype(np.float32, copy=False)
+def _period(random: np.random.Generator, Y: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Finer at the tip, coarser towards the crease of the joint."""
+    period = np.float32(random.normal(*PERIOD_PX))
+    below, above = smoothstep(-Y, 30, 190), smoothstep(Y, 60, 200)
+    return np.asarray(period + np.float32(COARSER_BELOW_PX) * below - np.float32(0.3) * above, np.float32)

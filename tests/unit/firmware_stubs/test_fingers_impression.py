@@ -84,9 +84,9 @@ def test_truth_is_where_the_master_says(masters: dict[Pattern, Master]) -> None:
     assert len(set(gaps.argmin(axis=1))) == len(impression.minutiae) > 20
     matched = gaps.argmin(axis=1)
     assert np.array_equal(impression.minutiae.bifurcations, master.minutiae.bifurcations[matched])
-    # Two pixels ahead in the image is two pixels ahead on the master, distortion included.
+    # Four pixels ahead in the image is four ahead on the master, distortion included; remap rounds to 1/32 pixel.
     directions = impression.minutiae.directions
-    ahead = impression.minutiae.positions + 2 * np.stack([np.cos(directions), np.sin(directions)], axis=1)
+    ahead = impression.minutiae.positions + 4 * np.stack([np.cos(directions), np.sin(directions)], axis=1)
     moved = sampled(impression.to_master, ahead.astype(np.float32)) - carried
     turned = np.arctan2(moved[:, 1], moved[:, 0]) - master.minutiae.directions[matched]
     assert np.abs(np.angle(np.exp(1j * turned))).max() < math.radians(2)
