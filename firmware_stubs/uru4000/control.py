@@ -2,12 +2,13 @@
 
     PUT    /platen                        an image file as body; X-Resolution-Ppi (500 unless told)
     PUT    /platen?finger=S&impression=K  a synthetic finger
-    GET    /platen                        PNG of what the sensor sees: 384 x 290, upright, dark ridges
+    GET    /platen                        PNG of what the sensor sees: upright, dark ridges; 384 x 290 on a U.are.U
     DELETE /platen                        lift the finger
     GET    /state                         what the device is doing
     GET    /state?until=U&timeout_s=T     the same, once U holds: a mode, "imported", "released" or "images:N"
     POST   /unplug, /plug                 the cable
-    PUT    /fault                         {"kind": ..., "times": n}, n = 1 unless told
+    PUT    /fault                         {"kind": ..., "times": n, "after": m}: strikes n times (1 unless told),
+                                          once it has let m chances pass (0 unless told)
     DELETE /fault                         disarm all
 
 A refusal is {"reason", "message"} with a 4xx status; 408 when U did not come to hold in time.
@@ -20,7 +21,9 @@ import json
 import logging
 import math
 import threading
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
+from dataclasses import dataclass
+from enum import Enum
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar, Final, Protocol, TypeVar
@@ -29,7 +32,6 @@ from urllib.parse import parse_qsl, urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_stubs.uru4000.faults import Fault
 from firmware_stubs.uru4000.platen import UnusableImage, decode_grey, fit, synthetic_finger
 
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
@@ -43,9 +45,25 @@ State = dict[str, Any]
 _T = TypeVar("_T")
 
 
-class Controlled(Protocol):
-    """What the hand can do. Every coroutine runs on the device's event loop."""
+@dataclass(frozen=True, slots=True)
+class FaultOrder:
+    """A fault to arm: it strikes `times` times, once it has let `after` chances pass."""
 
+    kind: Enum
+    times: int = 1
+    after: int = 0
+
+
+class Controlled(Protocol):
+    """What the hand can do. Every coroutine runs on the device's event loop.
+
+    fault_kinds: the faults that this device can have. picture_size: of its platen, (width, height) at 500 ppi.
+    """
+
+    @property
+    def fault_kinds(self) -> Collection[Enum]: ...
+    @property
+    def picture_size(self) -> tuple[int, int]: ...
     async def lay(self, picture: NDArray[np.uint8]) -> State: ...
     async def lift(self) -> State: ...
     async def platen_png(self) -> bytes: ...
@@ -53,7 +71,7 @@ class Controlled(Protocol):
     async def state_when(self, condition: str, timeout_s: float) -> State: ...
     async def unplug(self) -> State: ...
     async def plug(self) -> State: ...
-    async def arm(self, fault: Fault, times: int) -> State: ...
+    async def arm(self, order: FaultOrder) -> State: ...
     async def disarm(self) -> State: ...
 
 
@@ -73,7 +91,7 @@ class ControlServer:
         handler = type("Handler", (_Handler,), {"device": device, "loop": loop})
         self._server = _HttpServer((host, port), handler)
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="uru4000-control", daemon=True
+            target=self._server.serve_forever, args=(0.05,), name="scanner-control", daemon=True
         )
         self._thread.start()
 
@@ -150,9 +168,9 @@ class _Handler(BaseHTTPRequestHandler):
         match (self.command, parts.path):
             case ("PUT", "/platen") if query:
                 seed, impression = _whole(query, "finger"), _whole(query, "impression", default=0)
-                return self._await(device.lay(synthetic_finger(seed, impression)))
+                return self._await(device.lay(synthetic_finger(seed, impression, device.picture_size)))
             case ("PUT", "/platen"):
-                return self._await(device.lay(fit(decode_grey(body), self._ppi())))
+                return self._await(device.lay(fit(decode_grey(body), self._ppi(), device.picture_size)))
             case ("GET", "/platen"):
                 return self._await(device.platen_png())
             case ("DELETE", "/platen"):
@@ -166,7 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
             case ("POST", "/plug"):
                 return self._await(device.plug())
             case ("PUT", "/fault"):
-                return self._await(device.arm(*_fault(body)))
+                return self._await(device.arm(parse_fault(body, device.fault_kinds)))
             case ("DELETE", "/fault"):
                 return self._await(device.disarm())
             case (_, "/platen" | "/state" | "/unplug" | "/plug" | "/fault"):
@@ -210,19 +228,23 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _fault(body: bytes) -> tuple[Fault, int]:
+def parse_fault(body: bytes, kinds: Collection[Enum]) -> FaultOrder:
+    """A fault in JSON, one of `kinds`. Raises Refused."""
     try:
         asked = json.loads(body)
     except (ValueError, RecursionError):
         asked = None
-    if not isinstance(asked, dict) or not asked.keys() <= {"kind", "times"}:
-        raise Refused(HTTPStatus.BAD_REQUEST, "BAD_FAULT", 'the body must be {"kind": ..., "times": ...}')
-    try:
-        fault = Fault(asked.get("kind"))
-    except ValueError:
-        known = ", ".join(kind.value for kind in Fault)
-        raise Refused(HTTPStatus.BAD_REQUEST, "UNKNOWN_FAULT", f"kinds: {known}") from None
-    times = asked.get("times", 1)
-    if not isinstance(times, int) or isinstance(times, bool) or not 1 <= times <= MAX_TIMES:
-        raise Refused(HTTPStatus.BAD_REQUEST, "BAD_FAULT", f"times must be 1 to {MAX_TIMES}")
-    return fault, times
+    if not isinstance(asked, dict) or not asked.keys() <= {"kind", "times", "after"}:
+        raise Refused(HTTPStatus.BAD_REQUEST, "BAD_FAULT", 'the body must be {"kind": ..., "times": ..., "after": ...}')
+    fault = next((kind for kind in kinds if kind.value == asked.get("kind")), None)
+    if fault is None:
+        known = ", ".join(str(kind.value) for kind in kinds)
+        raise Refused(HTTPStatus.BAD_REQUEST, "UNKNOWN_FAULT", f"kinds: {known}")
+    return FaultOrder(fault, _count(asked, "times", 1, least=1), _count(asked, "after", 0, least=0))
+
+
+def _count(asked: dict[str, Any], name: str, default: int, *, least: int) -> int:
+    count = asked.get(name, default)
+    if not isinstance(count, int) or isinstance(count, bool) or not least <= count <= MAX_TIMES:
+        raise Refused(HTTPStatus.BAD_REQUEST, "BAD_FAULT", f"{name} must be {least} to {MAX_TIMES}")
+    return count

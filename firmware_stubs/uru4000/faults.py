@@ -24,21 +24,26 @@ class Fault(Enum):
 
 
 class Faults:
-    """The faults that are armed."""
+    """The faults that are armed; of any device's enumeration."""
 
     def __init__(self) -> None:
-        self._left: dict[Fault, int] = {}
+        self._left: dict[Enum, int] = {}
+        self._passing: dict[Enum, int] = {}
 
-    def arm(self, fault: Fault, times: int) -> None:
-        """Let `fault` strike the next `times` times; replaces what was armed of it."""
+    def arm(self, fault: Enum, times: int, after: int = 0) -> None:
+        """Let `fault` pass `after` chances, then strike `times` times; replaces what was armed of it."""
         self._left[fault] = times
+        self._passing[fault] = after
 
     def clear(self) -> None:
         self._left.clear()
 
-    def take(self, fault: Fault) -> bool:
+    def take(self, fault: Enum) -> bool:
         """Whether it strikes now; uses one up."""
         left = self._left.get(fault, 0)
+        if left and self._passing[fault]:
+            self._passing[fault] -= 1
+            return False
         if left <= 1:
             self._left.pop(fault, None)
         else:
@@ -47,4 +52,4 @@ class Faults:
 
     def armed(self) -> dict[str, int]:
         """How often each is still to strike."""
-        return {fault.value: left for fault, left in self._left.items()}
+        return {str(fault.value): left for fault, left in self._left.items()}

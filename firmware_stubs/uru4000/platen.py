@@ -75,8 +75,8 @@ def decode_grey(body: bytes) -> NDArray[np.uint8]:
         raise UnusableImage("IMAGE_DAMAGED", "the image file cannot be read") from error
 
 
-def fit(image: NDArray[np.uint8], ppi: float) -> NDArray[np.uint8]:
-    """Resample to 500 ppi, put the ink's centroid in the middle, crop or pad with light to (290, 384).
+def fit(image: NDArray[np.uint8], ppi: float, size: tuple[int, int] = (WIDTH, HEIGHT)) -> NDArray[np.uint8]:
+    """Resample to 500 ppi, put the ink's centroid in the middle, crop or pad with light to size, (width, height).
 
     Raises UnusableImage for a resolution outside PPI_RANGE, or an image too large after resampling.
     """
@@ -90,20 +90,21 @@ def fit(image: NDArray[np.uint8], ppi: float) -> NDArray[np.uint8]:
         kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         image = np.asarray(cv2.resize(image, (width, height), interpolation=kind), np.uint8)
     x, y = _ink_centroid(image)
-    left, top = round(x - WIDTH / 2), round(y - HEIGHT / 2)
+    across, down = size
+    left, top = round(x - across / 2), round(y - down / 2)
     frame = np.concatenate((image[0], image[-1], image[:, 0], image[:, -1]))
-    out = np.full((HEIGHT, WIDTH), np.percentile(frame, 90), np.uint8)
-    rows = slice(max(0, top), min(image.shape[0], top + HEIGHT))
-    columns = slice(max(0, left), min(image.shape[1], left + WIDTH))
+    out = np.full((down, across), np.percentile(frame, 90), np.uint8)
+    rows = slice(max(0, top), min(image.shape[0], top + down))
+    columns = slice(max(0, left), min(image.shape[1], left + across))
     out[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = image[rows, columns]
     return out
 
 
-def synthetic_finger(seed: int, impression: int) -> NDArray[np.uint8]:
+def synthetic_finger(seed: int, impression: int, size: tuple[int, int] = (WIDTH, HEIGHT)) -> NDArray[np.uint8]:
     """One impression of a synthetic finger, fitted to the platen; the same seeds give the same picture."""
     from firmware_stubs.fingers import finger_image  # slow to import, and most hands lay files
 
-    return fit(finger_image(seed, impression), PPI)
+    return fit(finger_image(seed, impression), PPI, size)
 
 
 def _ink_centroid(image: NDArray[np.uint8]) -> tuple[float, float]:

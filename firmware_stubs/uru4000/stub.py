@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, Self
@@ -11,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_stubs.uru4000.control import ControlServer, Refused, State
+from firmware_stubs.uru4000.control import ControlServer, FaultOrder, Refused, State
 from firmware_stubs.uru4000.faults import Fault, Faults
 from firmware_stubs.uru4000.firmware import Mode, Uru4000
-from firmware_stubs.uru4000.models import U_ARE_U_4500, Model
+from firmware_stubs.uru4000.models import HEIGHT, U_ARE_U_4500, WIDTH, Model
 from firmware_stubs.uru4000.platen import Platen
 from firmware_stubs.usbip.server import Export, UsbIpServer
 
@@ -23,7 +24,10 @@ _MODES: Final = frozenset(mode.name.lower() for mode in Mode) | {"low_power"}
 
 @dataclass(frozen=True, slots=True)
 class ScannerOptions:
-    """port, control_port: 0 takes any free one. serial: None takes the model's own. image_ms: MODE=20 to the image."""
+    """port, control_port: 0 takes any free one. serial: None takes the model's own. image_ms: MODE=20 to the image.
+
+    faults: armed from the start.
+    """
 
     model: Model = U_ARE_U_4500
     serial: str | None = None
@@ -32,6 +36,7 @@ class ScannerOptions:
     control_port: int = 0
     image_ms: float = 128.0
     bus_id: str = "1-1"
+    faults: tuple[FaultOrder, ...] = ()
 
 
 class ScannerStub:
@@ -42,6 +47,8 @@ class ScannerStub:
         self._serial = options.serial if options.serial is not None else options.model.default_serial
         self._platen = Platen(self._serial)
         self._faults = Faults()
+        for order in options.faults:
+            self._faults.arm(order.kind, order.times, order.after)
         self._changed = asyncio.Condition()
         self._notifying: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -76,6 +83,14 @@ class ScannerStub:
         await self._server.close()
 
     # control.Controlled
+
+    @property
+    def fault_kinds(self) -> Collection[Fault]:
+        return tuple(Fault)
+
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        return WIDTH, HEIGHT
 
     async def lay(self, picture: NDArray[np.uint8]) -> State:
         self._platen.lay(picture)
@@ -116,8 +131,8 @@ class ScannerStub:
         self._on_change()
         return self._state()
 
-    async def arm(self, fault: Fault, times: int) -> State:
-        self._faults.arm(fault, times)
+    async def arm(self, order: FaultOrder) -> State:
+        self._faults.arm(order.kind, order.times, order.after)
         return self._state()
 
     async def disarm(self) -> State:
