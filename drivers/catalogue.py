@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 
 from drivers.errors import UnsupportedDevice
+from drivers.fingerprint.tenprint.wire import USB_IDS as TENPRINT_IDS
 from drivers.fingerprint.uru4000.wire import MODELS as URU4000_MODELS
 from drivers.spi import Camera, DeviceKind, FingerprintScanner
 
@@ -68,6 +69,12 @@ BUILT_IN = (
         DeviceKind.FINGERPRINT_SCANNER,
         "drivers.fingerprint.uru4000.driver:Uru4000",
         usb_ids=frozenset(URU4000_MODELS),
+    ),
+    CatalogueEntry(
+        "tenprint",
+        DeviceKind.FINGERPRINT_SCANNER,
+        "drivers.fingerprint.tenprint.driver:TenPrint",
+        usb_ids=TENPRINT_IDS,
     ),
     CatalogueEntry(
         "camera",

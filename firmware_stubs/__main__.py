@@ -1,6 +1,7 @@
 """Devices without hardware, each as a process of its own.
 
     python -m firmware_stubs scanner [--model 4500|msv2] [--serial S] [--port N] [--control-port N] [--image-ms 128]
+    python -m firmware_stubs tenprint [--serial S] [--port N] [--control-port N] [--rate 15] [--wire-mb-s 40]
     python -m firmware_stubs camera  [--port N] [--control-port N] [--fps 30] [--scene FILE | --portrait SEED]
     python -m firmware_stubs finger  --seed N --impression K --out FILE
 
@@ -20,9 +21,13 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from firmware_stubs.uru4000.models import MODELS
+
+if TYPE_CHECKING:
+    from firmware_stubs.tenprint.stub import TenPrintStub
+    from firmware_stubs.uru4000.stub import ScannerStub
 
 _IMAGE_SUFFIXES: Final = (".png", ".tif", ".tiff", ".bmp")
 
@@ -52,6 +57,14 @@ def _parser() -> argparse.ArgumentParser:
     scanner.add_argument("--image-ms", type=_positive, default=128.0, help="duration of one image transfer")
     scanner.add_argument("--bus-id", type=_bus_id, default="1-1")
     scanner.set_defaults(command=_scanner)
+
+    tenprint = kinds.add_parser("tenprint", help="a ten-print slap scanner behind a USB/IP server")
+    _add_server_options(tenprint)
+    tenprint.add_argument("--serial", type=_serial, default="TPS1-0001", help="serial number, which seeds the sensor")
+    tenprint.add_argument("--rate", type=_frame_rate, default=15.0, help="frames a second, up to 1000")
+    tenprint.add_argument("--wire-mb-s", type=_wire, default=40.0, help="speed of the bus; 0: it takes no time")
+    tenprint.add_argument("--bus-id", type=_bus_id, default="1-1")
+    tenprint.set_defaults(command=_tenprint)
 
     camera = kinds.add_parser("camera", help="a 1080p MJPEG camera over HTTP")
     _add_server_options(camera)
@@ -89,15 +102,31 @@ def _scanner(arguments: argparse.Namespace) -> None:
         bus_id=arguments.bus_id,
     )
 
-    async def serve() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        _when_asked_to_stop(arguments, lambda: loop.call_soon_threadsafe(stop.set))
-        async with ScannerStub(options) as stub:
-            _announce("scanner", stub.url, stub.control_url)
-            await stop.wait()
+    asyncio.run(_serve(arguments, "scanner", ScannerStub(options)))
 
-    asyncio.run(serve())
+
+def _tenprint(arguments: argparse.Namespace) -> None:
+    from firmware_stubs.tenprint.stub import TenPrintOptions, TenPrintStub
+
+    options = TenPrintOptions(
+        serial=arguments.serial,
+        host=arguments.host,
+        port=arguments.port,
+        control_port=arguments.control_port,
+        rate=arguments.rate,
+        wire_bytes_s=arguments.wire_mb_s * 1e6,
+        bus_id=arguments.bus_id,
+    )
+    asyncio.run(_serve(arguments, "tenprint", TenPrintStub(options)))
+
+
+async def _serve(arguments: argparse.Namespace, kind: str, stub: ScannerStub | TenPrintStub) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    _when_asked_to_stop(arguments, lambda: loop.call_soon_threadsafe(stop.set))
+    async with stub:
+        _announce(kind, stub.url, stub.control_url)
+        await stop.wait()
 
 
 def _camera(arguments: argparse.Namespace) -> None:
@@ -166,6 +195,10 @@ def _positive(text: str) -> float:
     if not 0.0 < number < 1e6:
         raise argparse.ArgumentTypeError("a number above 0 is needed")
     return number
+
+
+def _wire(text: str) -> float:
+    return 0.0 if text == "0" else _positive(text)
 
 
 def _frame_rate(text: str) -> float:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytest_plugins = ("tests.contract.device_stubs",)
 pytestmark = pytest.mark.usefixtures("no_thread_left")
 
-STANDS = {"uru4000": "scanner_stub"}
+STANDS = {"uru4000": "scanner_stub", "tenprint": "tenprint_stub"}
 SCANNERS = sorted(e.name for e in catalogue.entries().values() if e.kind is DeviceKind.FINGERPRINT_SCANNER)
 
 
