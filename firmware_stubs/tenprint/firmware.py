@@ -40,6 +40,7 @@ _LONGEST_ANSWER: Final = 504
 _KEPT_ANSWERS: Final = 8
 _UNREAD_LIMIT_S: Final = 5.0  # a stream that nobody reads for so long ends by itself
 _STALE_PACKETS: Final = 40
+_BROKEN_OFF: Final = 3 * _PACKET + 40
 _DARK: Final = (0,) * 10
 _CALIBRATED_AT: Final = 1_767_225_600  # 2026-01-01
 
@@ -252,8 +253,10 @@ class TenPrintFirmware(UsbDevice):
         return Outcome.DONE
 
     def _stop(self) -> None:
-        self._stream = None
+        stream, self._stream = self._stream, None
         self._cancel_timer()
+        if stream is not None and stream.sending is not None:
+            stream.sending.complete(bytes(_BROKEN_OFF))  # a frame that is broken off ends with a short packet
 
     def _advance(self) -> None:
         """Give the next queued read the mark, the newest frame, or a place to wait for it."""

@@ -120,7 +120,7 @@ def test_late_reader_gets_the_newest_frame_and_learns_what_was_lost(scanner: Ten
 
     def dawdle(live: LiveFrame) -> bool:
         seen.append((live, time.monotonic()))
-        time.sleep(0.2)  # twelve frames of this model
+        time.sleep(0.2)  # many frames of this model
         return len(seen) == 3
 
     scanner.stream(impression=Impression.FLAT, timeout_s=20, cancel=CancelToken(), on_frame=dawdle)

@@ -11,7 +11,7 @@ import logging
 import secrets
 import time
 
-from drivers.errors import DeviceError, DeviceNotReady, ProtocolViolation, UnsupportedDevice
+from drivers.errors import DeviceError, DeviceNotReady, DeviceStalled, ProtocolViolation, UnsupportedDevice
 from drivers.fingerprint.tenprint import parameters, wire
 from drivers.fingerprint.tenprint.wire import Code, Status
 from drivers.spi import CancelToken
@@ -109,8 +109,19 @@ class Session:
             written = self._transport.queue_write(wire.COMMAND_ENDPOINT, command).result(self._timeout_s, cancel)
             if written.transferred != len(command):
                 raise ProtocolViolation("the scanner took only a part of a command", written=written.transferred)
+            damaged: ProtocolViolation | None = None
             for _ in range(parameters.STALE_ANSWERS):
-                answer = self._judge(reading.result(max(0.0, deadline - time.monotonic()), cancel).data, code)
+                try:
+                    data = reading.result(max(0.0, deadline - time.monotonic()), cancel).data
+                except DeviceStalled as error:
+                    raise damaged or error from None
+                try:
+                    answer = self._judge(data, code)
+                except ProtocolViolation as error:
+                    if code is not Code.HELLO:
+                        raise
+                    damaged = error  # or what was on its way when an earlier host stopped: the answer may still come
+                    answer = None
                 if answer is not None:
                     break
                 reading = self._transport.queue_read(wire.ANSWER_ENDPOINT, wire.ANSWER_READ_BYTES)
@@ -123,13 +134,8 @@ class Session:
         raise status_error(answer.status, code.name)
 
     def _judge(self, data: memoryview, code: Code) -> wire.Answer | None:
-        """The answer that is waited for; None for a stale one, and before HELLO is answered for anything else."""
-        try:
-            answer = wire.decode_answer(data)
-        except ProtocolViolation:
-            if code is Code.HELLO:  # the rest of what was on its way when an earlier host stopped
-                return None
-            raise
+        """The answer that is waited for; None for a stale one."""
+        answer = wire.decode_answer(data)
         if answer.session != self.number or answer.sequence != self._sequence:
             return None
         if answer.code != code:

@@ -66,6 +66,7 @@ class FrameStream:
         CaptureCancelled.
         """
         heard_s = time.monotonic()
+        stale: ProtocolViolation | None = None
         while True:
             now_s = time.monotonic()
             if now_s >= deadline_s:
@@ -76,13 +77,16 @@ class FrameStream:
             arrival = self._ring.newest(max(0.0, limit_s - now_s), cancel)
             if arrival is None:
                 if limit_s < deadline_s:
-                    raise DeviceStalled("the scanner sends no frames", seconds=self._frame_timeout_s)
+                    raise stale or DeviceStalled("the scanner sends no frames", seconds=self._frame_timeout_s)
                 continue
             try:
                 message = wire.decode_frame(arrival.transfer)
             except ProtocolViolation as error:
                 if wire.ends_with_mark(arrival.transfer):
                     self._aligned = True
+                    continue
+                if not self._aligned and len(arrival.transfer) < wire.FRAME_BYTES:
+                    stale = error  # the rest of a stream before this one
                     continue
                 self._note_flaw(error)
                 if self._aligned:
