@@ -96,6 +96,11 @@ class TenPrintFirmware(UsbDevice):
             return "off"
         return "idle" if self._stream is None else "streaming"
 
+    @property
+    def sending(self) -> bool:
+        """Whether a frame is on the wire."""
+        return self._stream is not None and self._stream.sending is not None
+
     # UsbDevice
 
     def vendor_request(self, setup: Setup, outgoing: bytes) -> bytes:
@@ -303,6 +308,7 @@ class TenPrintFirmware(UsbDevice):
         self._timer = asyncio.get_running_loop().call_later(
             seconds / 2 if unplug else seconds, self._end_frame, stream, transfer, frame, unplug
         )
+        self._around.on_change()
 
     def _end_frame(self, stream: _Stream, transfer: Transfer, frame: bytes, unplug: bool) -> None:
         self._timer = None

@@ -4,8 +4,8 @@ The hand's paths are those of uru4000.control, and
 
     PUT    /platen?person=S&position=P&impression=K            a person's slap: P is 13, 14 or 15
     PUT    /platen?person=S&position=P&impression=K&roll_ms=T  a person's finger, 1 to 10, rolled within T milliseconds
-    GET    /state?until=U                                      "off", "idle", "streaming", "imported", "released",
-                                                               "images:N", "commands:N"
+    GET    /state?until=U                                      "off", "idle", "streaming", "sending" (a frame),
+                                                               "imported", "released", "images:N", "commands:N"
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from firmware_stubs.uru4000.faults import Faults
 from firmware_stubs.usbip.server import Export, UsbIpServer
 
 MAX_ROLL_MS: Final = 60_000
-_MODES: Final = frozenset({"off", "idle", "streaming", "imported", "released"})
+_MODES: Final = frozenset({"off", "idle", "streaming", "sending", "imported", "released"})
 _COUNTS: Final = ("images", "commands")
 
 
@@ -173,6 +173,8 @@ class TenPrintStub:
                 return self._export.imported
             case "released":
                 return not self._export.imported
+            case "sending":
+                return self._device.sending
             case "images":
                 return self._device.images_sent >= int(count)
             case "commands":

@@ -32,7 +32,7 @@ class DeviceStub:
         ready = json.loads(self._process.stdout.readline())
         assert ready["ready"] is True
         self.url: str = ready["url"]
-        self._control: str = ready["control"]
+        self.control_url: str = ready["control"]
 
     def stop(self) -> None:
         assert self._process.stdin is not None
@@ -42,7 +42,7 @@ class DeviceStub:
         self._process.stdout.close()
 
     def control(self, method: str, path: str, body: bytes | None = None) -> Any:
-        request = urllib.request.Request(self._control + path, data=body, method=method)  # noqa: S310
+        request = urllib.request.Request(self.control_url + path, data=body, method=method)  # noqa: S310
         response: http.client.HTTPResponse
         with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
             return json.loads(response.read() or b"null")

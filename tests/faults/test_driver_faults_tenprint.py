@@ -30,7 +30,7 @@ from drivers.errors import (
     ProtocolViolation,
 )
 from drivers.fingerprint.tenprint.driver import TenPrint
-from drivers.spi import CancelToken, Impression, LiveFrame, ScanEvent
+from drivers.spi import CancelToken, Impression, Light, LiveFrame, ScanEvent
 
 if TYPE_CHECKING:
     from tests.contract.device_stubs import TenPrintStub
@@ -268,6 +268,24 @@ def test_cancel_in_a_fault_ends_the_stream_and_the_next_capture_works(
     tenprint_stub.heal()
     capture(patient)
     patient.close()
+
+
+def test_stream_goes_on_after_a_damaged_answer_to_a_lamp_within_it(
+    tenprint_stub: TenPrintStub, scanner: TenPrint
+) -> None:
+    scanner.open()
+    seen: list[LiveFrame] = []
+
+    def light(live: LiveFrame) -> bool:
+        seen.append(live)
+        if len(seen) == 2:
+            tenprint_stub.fail("bad_answer", times=1)
+        scanner.light({2: Light.GREEN})
+        return len(seen) == 5
+
+    scanner.stream(impression=Impression.SLAP, timeout_s=10, cancel=CancelToken(), on_frame=light)
+    assert_struck(tenprint_stub, "bad_answer", 1)
+    assert tenprint_stub.control("GET", "/state")["lights"][1] == 1
 
 
 def test_table_has_a_row_for_each_fault_of_the_model(tenprint_stub: TenPrintStub) -> None:
