@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from enum import Enum
 
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_stubs.tenprint import layout
+from firmware_stubs.tenprint.description import PACKET_BYTES
+from firmware_stubs.tenprint.layout import FrameFacts
+from firmware_stubs.uru4000.faults import Faults
+
 
 class Fault(Enum):
     """One misbehaviour; each is used up where it strikes."""
@@ -32,3 +40,23 @@ class Fault(Enum):
     STALE_ANSWER = "stale_answer"  # an answer to nobody comes first
     UNPLUG_IN_COMMAND = "unplug_in_command"  # the device vanishes with the command
     NOT_READY = "not_ready"  # HELLO is answered by NOT_READY
+
+
+def spoilt(frame: bytes, facts: FrameFacts, pixels: NDArray[np.uint8], faults: Faults) -> bytes:
+    """The frame after those faults that change its bytes."""
+    middle = len(frame) // 2 // PACKET_BYTES * PACKET_BYTES
+    if faults.take(Fault.BAD_HEADER):
+        frame = _with_a_wrong_bit(frame, 9)
+    if faults.take(Fault.BAD_CRC):
+        frame = _with_a_wrong_bit(frame, middle)
+    if faults.take(Fault.TORN_FRAME):
+        frame = frame[: -layout.FRAME_TAIL] + layout.frame_tail(facts.next(), pixels)
+    if faults.take(Fault.SHORT_PACKET):
+        frame = frame[: middle + 100]
+    if faults.take(Fault.LOST_PACKET):
+        frame = frame[:middle] + frame[middle + PACKET_BYTES :] + frame[:PACKET_BYTES]
+    return frame
+
+
+def _with_a_wrong_bit(message: bytes, at: int) -> bytes:
+    return message[:at] + bytes([message[at] ^ 0x10]) + message[at + 1 :]

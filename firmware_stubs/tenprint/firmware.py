@@ -17,30 +17,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_stubs.tenprint import layout
-from firmware_stubs.tenprint.faults import Fault
+from firmware_stubs.tenprint.description import (
+    ANSWERS,
+    FIRMWARE,
+    ORDERS,
+    PACKET_BYTES,
+    PRODUCT,
+    VENDOR,
+    describe,
+)
+from firmware_stubs.tenprint.faults import Fault, spoilt
 from firmware_stubs.tenprint.layout import Command, FrameFacts, Order, Outcome
 from firmware_stubs.tenprint.sensor import Sensor
 from firmware_stubs.uru4000.faults import Faults
-from firmware_stubs.usbip.descriptors import Descriptors, Endpoint, EndpointKind, Interface, Speed
 from firmware_stubs.usbip.device import Setup, Stalled, Transfer, UsbDevice
 from firmware_stubs.usbip.protocol import UrbStatus
 
-VENDOR: Final = "Enrollment Workstation"
-PRODUCT: Final = "Ten-print scanner model"
-FIRMWARE: Final = "1.0.0"
-DEFAULT_SERIAL: Final = "TPS1-0001"
 RATE: Final = 15.0  # frames a second
 WIRE_BYTES_S: Final = 40e6  # what bulk transfers of USB 2.0 at high speed reach
 
-_ORDERS: Final = 0x01
-_ANSWERS: Final = 0x81
-_FRAMES: Final = 0x82
-_PACKET: Final = 512
 _LONGEST_ANSWER: Final = 504
 _KEPT_ANSWERS: Final = 8
 _UNREAD_LIMIT_S: Final = 5.0  # a stream that nobody reads for so long ends by itself
 _STALE_PACKETS: Final = 40
-_BROKEN_OFF: Final = 3 * _PACKET + 40
+_BROKEN_OFF: Final = 3 * PACKET_BYTES + 40
 _DARK: Final = (0,) * 10
 _CALIBRATED_AT: Final = 1_767_225_600  # 2026-01-01
 
@@ -58,13 +58,6 @@ class Surroundings:
     unplug: Callable[[], None]
     rate: float
     wire_bytes_s: float
-
-
-def describe(serial: str) -> Descriptors:
-    """What the device says of itself on the bus."""
-    endpoints = tuple(Endpoint(address, EndpointKind.BULK, _PACKET, 0) for address in (_ORDERS, _ANSWERS, _FRAMES))
-    interface = Interface(0, (0xFF, 0x54, 0x01), endpoints)
-    return Descriptors(0x1209, 0x0001, 0x0100, Speed.HIGH, 500, (interface,), (VENDOR, PRODUCT, serial))
 
 
 class TenPrintFirmware(UsbDevice):
@@ -122,9 +115,9 @@ class TenPrintFirmware(UsbDevice):
 
     def queue_transfer(self, transfer: Transfer) -> None:
         match transfer.endpoint:
-            case n if n == _ORDERS:
+            case n if n == ORDERS:
                 self._take_order(transfer)
-            case n if n == _ANSWERS:
+            case n if n == ANSWERS:
                 self._answer_reads.append(transfer)
                 self._deliver_answers()
             case _:
@@ -252,7 +245,7 @@ class TenPrintFirmware(UsbDevice):
         number = int.from_bytes(payload[:2], "little")
         self._stream = _Stream(number, payload[2], _now_s(), layout.mark(self._session, number))
         if self._faults.take(Fault.STALE_BYTES):
-            stale = np.random.default_rng(number).integers(0, 256, _STALE_PACKETS * _PACKET, dtype=np.uint8)
+            stale = np.random.default_rng(number).integers(0, 256, _STALE_PACKETS * PACKET_BYTES, dtype=np.uint8)
             self._stream.mark = stale.tobytes() + self._stream.mark
         self._advance()
         return Outcome.DONE
@@ -347,22 +340,7 @@ class TenPrintFirmware(UsbDevice):
             time_us=int(now_s * 1e6),
             lost=stream.lost,
         )
-        frame = layout.frame(facts, presence, pixels)
-        return self._spoilt(frame, facts, pixels)
-
-    def _spoilt(self, frame: bytes, facts: FrameFacts, pixels: NDArray[np.uint8]) -> bytes:
-        middle = len(frame) // 2 // _PACKET * _PACKET
-        if self._faults.take(Fault.BAD_HEADER):
-            frame = _with_a_wrong_bit(frame, 9)
-        if self._faults.take(Fault.BAD_CRC):
-            frame = _with_a_wrong_bit(frame, middle)
-        if self._faults.take(Fault.TORN_FRAME):
-            frame = frame[: -layout.FRAME_TAIL] + layout.frame_tail(facts.next(), pixels)
-        if self._faults.take(Fault.SHORT_PACKET):
-            frame = frame[: middle + 100]
-        if self._faults.take(Fault.LOST_PACKET):
-            frame = frame[:middle] + frame[middle + _PACKET :] + frame[:_PACKET]
-        return frame
+        return spoilt(layout.frame(facts, presence, pixels), facts, pixels, self._faults)
 
     def _stains(self, *, strike: bool = False) -> tuple[bool, bool]:
         """Whether dirt and grease are on the glass; strike: use one up, as a frame does."""
@@ -407,7 +385,3 @@ class _Stream:
 
 def _now_s() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _with_a_wrong_bit(message: bytes, at: int) -> bytes:
-    return message[:at] + bytes([message[at] ^ 0x10]) + message[at + 1 :]

@@ -23,8 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_stubs.tenprint import hands
+from firmware_stubs.tenprint.description import DEFAULT_SERIAL
 from firmware_stubs.tenprint.faults import Fault
-from firmware_stubs.tenprint.firmware import DEFAULT_SERIAL, RATE, WIRE_BYTES_S, Surroundings, TenPrintFirmware
+from firmware_stubs.tenprint.firmware import RATE, WIRE_BYTES_S, Surroundings, TenPrintFirmware
 from firmware_stubs.tenprint.layout import HEIGHT, WIDTH
 from firmware_stubs.tenprint.sensor import Sensor
 from firmware_stubs.uru4000.control import ControlHandler, Controlled, ControlServer, FaultOrder, Refused, State

@@ -168,10 +168,10 @@ def test_new_start_breaks_a_frame_off_by_a_short_packet_and_marks_the_stream() -
 
 def test_status_counts_the_skin_without_a_stream(tenprint_stub: TenPrintStub, greeted: Host) -> None:
     assert struct.unpack_from("<BBH", greeted.ask(STATUS)[1]) == (0, 0, 0)
-    tenprint_stub.lay_slap(7, 14)
+    tenprint_stub.lay_slap(7, 15)
     state, _, cells = struct.unpack_from("<BBH", greeted.ask(STATUS)[1])
     assert state == 0
-    assert 400 < cells < 2500
+    assert 200 < cells < 2000
 
 
 def test_person_lays_the_same_slap_twice(tenprint_stub: TenPrintStub) -> None:
@@ -180,11 +180,11 @@ def test_person_lays_the_same_slap_twice(tenprint_stub: TenPrintStub) -> None:
             picture: bytes = answer.read()
         return picture
 
-    tenprint_stub.lay_slap(7, 14)
+    tenprint_stub.lay_slap(7, 15)
     first = platen()
     tenprint_stub.lift()
     assert platen() != first
-    tenprint_stub.lay_slap(7, 14)
+    tenprint_stub.lay_slap(7, 15)
     assert platen() == first
 
 
