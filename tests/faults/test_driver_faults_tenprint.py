@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 pytest_plugins = ("tests.contract.device_stubs",)
 
 MANY = 10_000
-COMMAND_S = 0.3
-FRAME_S = 0.4
+COMMAND_S = 0.4
+FRAME_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
