@@ -21,6 +21,7 @@ from drivers.errors import UnsupportedDevice
 from drivers.fingerprint.fdu2000.wire import USB_ID as FDU2000_USB_ID
 from drivers.fingerprint.fs81.wire import USB_ID as FS81_USB_ID
 from drivers.fingerprint.nb1010.wire import MODELS as NB1010_MODELS
+from drivers.fingerprint.tenprint.wire import USB_IDS as TENPRINT_IDS
 from drivers.fingerprint.uru4000.wire import MODELS as URU4000_MODELS
 from drivers.fingerprint.zk4500.wire import USB_ID as ZK4500_USB_ID
 from drivers.spi import Camera, DeviceKind, FingerprintScanner
@@ -108,6 +109,12 @@ BUILT_IN = (
         "drivers.fingerprint.nb1010.driver:Nb1010",
         usb_ids=frozenset(NB1010_MODELS),
         proven=Proof.RECORDING,
+    ),
+    CatalogueEntry(
+        "tenprint",
+        DeviceKind.FINGERPRINT_SCANNER,
+        "drivers.fingerprint.tenprint.driver:TenPrint",
+        usb_ids=TENPRINT_IDS,
     ),
     CatalogueEntry(
         "camera",

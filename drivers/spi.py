@@ -8,10 +8,13 @@ DeviceGone.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from drivers.errors import CaptureCancelled
 from drivers.frame import Frame
@@ -69,6 +72,39 @@ class CameraCapabilities:
     width: int
     height: int
     frames_per_second: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LiveFrame:
+    """One frame of a live platen.
+
+    presence: (rows, columns) bool over the whole image in cells of equal size, True where skin touches.
+    passed_over: frames between the one before and this that were not shown, because nobody was ready for them.
+    dirty: the platen bears what no finger left now. roll_complete: a rolled finger has been rolled to its end.
+    """
+
+    frame: Frame
+    presence: NDArray[np.bool_]
+    passed_over: int = 0
+    dirty: bool = False
+    roll_complete: bool = False
+
+
+class Light(Enum):
+    """Of one finger's lamp at a scanner."""
+
+    DARK = "dark"
+    GREEN = "green"
+    AMBER = "amber"
+    RED = "red"
+
+
+class Sound(Enum):
+    """What a scanner's beeper can say."""
+
+    READY = "ready"
+    GOOD = "good"
+    BAD = "bad"
 
 
 class CancelToken:
@@ -132,6 +168,37 @@ class FingerprintScanner(Protocol):
 
     def wait_finger_off(self, *, timeout_s: float, cancel: CancelToken) -> None:
         """Return when the platen is empty; at once if it is. Raises as capture does."""
+
+
+@runtime_checkable
+class StreamingScanner(FingerprintScanner, Protocol):
+    """A scanner that shows its platen live."""
+
+    def stream(
+        self,
+        *,
+        impression: Impression,
+        timeout_s: float,
+        cancel: CancelToken,
+        on_frame: Callable[[LiveFrame], bool],
+    ) -> Frame:
+        """Show frames until on_frame returns True, and return the frame that it was shown then.
+
+        on_frame runs on the calling thread and always gets the newest frame: while it takes its time, frames are lost.
+        It may use the scanner's Signals. What it keeps of a frame stays as it is.
+        Raises CaptureTimedOut when on_frame was not content within timeout_s, CaptureCancelled, DeviceError.
+        """
+
+
+@runtime_checkable
+class Signals(Protocol):
+    """Lamps and a beeper at a scanner."""
+
+    def light(self, fingers: Mapping[int, Light]) -> None:
+        """Show each finger's lamp, by ISO/IEC 19794 position 1 to 10; the others go dark. Raises DeviceError."""
+
+    def sound(self, sound: Sound) -> None:
+        """Beep, without waiting for its end. Raises DeviceError."""
 
 
 @runtime_checkable

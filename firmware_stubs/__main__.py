@@ -2,6 +2,7 @@
 
     python -m firmware_stubs scanner [--model 4500|msv2|fs81|zk4500|fdu2000|nb1010] [--serial S] [--port N]
                                      [--control-port N] [--image-ms 128] [--fault KIND[:TIMES[:AFTER]]]...
+    python -m firmware_stubs tenprint [--serial S] [--port N] [--control-port N] [--rate 15] [--wire-mb-s 40]
     python -m firmware_stubs camera  [--port N] [--control-port N] [--fps 30] [--scene FILE | --portrait SEED]
     python -m firmware_stubs finger  --seed N --impression K --out FILE
 
@@ -22,7 +23,7 @@ import threading
 from collections.abc import Callable, Collection
 from enum import Enum
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from firmware_stubs.fdu2000.firmware import Fdu2000Firmware
 from firmware_stubs.frame_scanner.firmware import FrameScannerFirmware
@@ -30,6 +31,12 @@ from firmware_stubs.fs81.firmware import Fs81Firmware
 from firmware_stubs.uru4000.control import FaultOrder, Refused, parse_fault
 from firmware_stubs.uru4000.models import MODELS
 from firmware_stubs.zk4500.firmware import Zk4500Firmware
+
+if TYPE_CHECKING:
+    from firmware_stubs.frame_scanner.stub import FrameScannerStub
+    from firmware_stubs.nb1010.stub import Nb1010Stub
+    from firmware_stubs.tenprint.stub import TenPrintStub
+    from firmware_stubs.uru4000.stub import ScannerStub
 
 NB1010: Final = "nb1010"
 FRAME_SCANNERS: Final[dict[str, type[FrameScannerFirmware]]] = {
@@ -72,6 +79,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     scanner.add_argument("--bus-id", type=_bus_id, default="1-1")
     scanner.set_defaults(command=_scanner, parser=scanner)
+
+    tenprint = kinds.add_parser("tenprint", help="a ten-print slap scanner behind a USB/IP server")
+    _add_server_options(tenprint)
+    tenprint.add_argument("--serial", type=_serial, default="TPS1-0001", help="serial number, which seeds the sensor")
+    tenprint.add_argument("--rate", type=_frame_rate, default=15.0, help="frames a second, up to 1000")
+    tenprint.add_argument("--wire-mb-s", type=_wire, default=40.0, help="speed of the bus; 0: it takes no time")
+    tenprint.add_argument("--bus-id", type=_bus_id, default="1-1")
+    tenprint.set_defaults(command=_tenprint)
 
     camera = kinds.add_parser("camera", help="a 1080p MJPEG camera over HTTP")
     _add_server_options(camera)
@@ -144,15 +159,33 @@ def _scanner(arguments: argparse.Namespace) -> None:
             )
         )
 
-    async def serve() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        _when_asked_to_stop(arguments, lambda: loop.call_soon_threadsafe(stop.set))
-        async with stub:
-            _announce("scanner", stub.url, stub.control_url)
-            await stop.wait()
+    asyncio.run(_serve(arguments, "scanner", stub))
 
-    asyncio.run(serve())
+
+def _tenprint(arguments: argparse.Namespace) -> None:
+    from firmware_stubs.tenprint.stub import TenPrintOptions, TenPrintStub
+
+    options = TenPrintOptions(
+        serial=arguments.serial,
+        host=arguments.host,
+        port=arguments.port,
+        control_port=arguments.control_port,
+        rate=arguments.rate,
+        wire_bytes_s=arguments.wire_mb_s * 1e6,
+        bus_id=arguments.bus_id,
+    )
+    asyncio.run(_serve(arguments, "tenprint", TenPrintStub(options)))
+
+
+async def _serve(
+    arguments: argparse.Namespace, kind: str, stub: FrameScannerStub | Nb1010Stub | ScannerStub | TenPrintStub
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    _when_asked_to_stop(arguments, lambda: loop.call_soon_threadsafe(stop.set))
+    async with stub:
+        _announce(kind, stub.url, stub.control_url)
+        await stop.wait()
 
 
 def _faults(arguments: argparse.Namespace, kinds: Collection[Enum]) -> tuple[FaultOrder, ...]:
@@ -235,6 +268,10 @@ def _positive(text: str) -> float:
     if not 0.0 < number < 1e6:
         raise argparse.ArgumentTypeError("a number above 0 is needed")
     return number
+
+
+def _wire(text: str) -> float:
+    return 0.0 if text == "0" else _positive(text)
 
 
 def _frame_rate(text: str) -> float:

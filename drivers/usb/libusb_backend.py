@@ -86,7 +86,7 @@ class _Flight:
 
     pointer: int
     request: Request
-    buffer: bytearray
+    buffer: bytearray | memoryview
     pinned: Any
     on_done: Callable[[Completion], None]
 
@@ -145,7 +145,8 @@ class LibusbBackend:
 
     def submit(self, dev_handle: Any, request: Request, on_done: Callable[[Completion], None]) -> _LibusbSubmission:
         body = request.setup + request.payload
-        buffer = bytearray(body.ljust(len(request.setup) + request.length, b"\0"))
+        padded_to = len(request.setup) + request.length
+        buffer = bytearray(body.ljust(padded_to, b"\0")) if request.into is None else request.into
         pinned = (ctypes.c_char * len(buffer)).from_buffer(buffer)
         pointer = self._alloc(0)
         if not pointer:

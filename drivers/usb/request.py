@@ -41,6 +41,7 @@ class Request:
     length: bytes wanted (IN) or len(payload) (OUT).
     setup: the 8 bytes of a control request, else empty.
     interval: bInterval of an interrupt endpoint, else 0.
+    into: where the bytes of a bulk read go, writable, `length` bytes; nobody else writes there until it has completed.
     """
 
     kind: TransferKind
@@ -49,6 +50,7 @@ class Request:
     payload: bytes = b""
     setup: bytes = b""
     interval: int = 0
+    into: memoryview | None = None
 
     @property
     def is_in(self) -> bool:
@@ -71,7 +73,7 @@ class Completion:
 
     error: an errno, 0 after success; ECANCELED after `cancel`, ENODEV when the device is gone.
     transferred: bytes moved in either direction.
-    data: what an IN request brought, also beside an error.
+    data: what an IN request brought, also beside an error; a part of the request's `into` where it has one.
     """
 
     error: int

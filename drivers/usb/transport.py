@@ -142,6 +142,19 @@ class UsbTransport:
         """Queue a bulk write; it is on its way when this returns."""
         return self._submit(Request(TransferKind.BULK, endpoint, len(payload), payload), "bulk write")
 
+    def queue_read_into(
+        self, endpoint: int, into: memoryview, on_done: Callable[[Completion], None]
+    ) -> PendingTransfer:
+        """Queue a bulk read that fills the caller's buffer. on_done runs on the backend's thread and may queue more."""
+        pending = PendingTransfer(self, Request(TransferKind.BULK, endpoint, len(into), into=into), "bulk read")
+
+        def note_and_tell(completion: Completion) -> None:
+            pending.complete(completion)
+            on_done(completion)
+
+        self._start(pending, note_and_tell)
+        return pending
+
     def listen(self, endpoint: int, length: int, interval: int) -> None:
         """Keep one interrupt read pending from now on. Idempotent; starts again after an error."""
         with self._changed:

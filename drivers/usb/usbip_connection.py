@@ -185,11 +185,13 @@ class UsbipConnection:
             raise ProtocolViolation("a USB/IP reply to nothing that was asked", seqnum=reply.seqnum)
         if not 0 <= reply.actual_length <= flight.request.length:
             raise ProtocolViolation("a USB/IP reply longer than asked", actual_length=reply.actual_length)
-        arrived = bytearray(reply.actual_length if flight.request.is_in else 0)
-        _receive_into(self._sock, memoryview(arrived))
+        size = reply.actual_length if flight.request.is_in else 0
+        into = flight.request.into
+        arrived = memoryview(bytearray(size)) if into is None else into[:size]
+        _receive_into(self._sock, arrived)
         with self._state_lock:
             self._flights.pop(reply.seqnum, None)
-        flight.on_done(Completion(reply.error, reply.actual_length, memoryview(arrived)))
+        flight.on_done(Completion(reply.error, reply.actual_length, arrived))
 
     def _complete_unlink(self, reply: wire.Reply) -> None:
         with self._state_lock:

@@ -85,10 +85,17 @@ class Refused(Exception):
 
 
 class ControlServer:
-    """Threads that parse HTTP, and one event loop that owns the device."""
+    """Threads that parse HTTP, and one event loop that owns the device. kind: for more paths than the usual ones."""
 
-    def __init__(self, host: str, port: int, device: Controlled, loop: asyncio.AbstractEventLoop) -> None:
-        handler = type("Handler", (_Handler,), {"device": device, "loop": loop})
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        device: Controlled,
+        loop: asyncio.AbstractEventLoop,
+        kind: type[ControlHandler] | None = None,
+    ) -> None:
+        handler = type("Handler", (kind or ControlHandler,), {"device": device, "loop": loop})
         self._server = _HttpServer((host, port), handler)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.05,), name="scanner-control", daemon=True
@@ -114,7 +121,9 @@ class _HttpServer(ThreadingHTTPServer):
         _log.debug("a control connection broke", exc_info=True)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class ControlHandler(BaseHTTPRequestHandler):
+    """One request to the hand."""
+
     device: ClassVar[Controlled]
     loop: ClassVar[asyncio.AbstractEventLoop]
     protocol_version = "HTTP/1.1"

@@ -82,7 +82,7 @@ def test_third_partys_wheel_adds_a_driver_and_replaces_none(tmp_path: Path) -> N
     )
     device_id, address, colour, names = json.loads(run.stdout)
     assert (device_id, address, colour) == ("acme-desk-1", "acme://desk/1", "red")
-    assert names == ["acme", "camera", "fdu2000", "fs81", "nb1010", "uru4000", "zk4500"]
+    assert names == ["acme", "camera", "fdu2000", "fs81", "nb1010", "tenprint", "uru4000", "zk4500"]
 
 
 def test_listing_loads_no_driver() -> None:

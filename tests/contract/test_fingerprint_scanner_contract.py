@@ -30,6 +30,7 @@ STANDS = {
     "fs81": "fs81_stub",
     "zk4500": "zk4500_stub",
     "fdu2000": "fdu2000_stub",
+    "tenprint": "tenprint_stub",
 }
 SCANNERS = sorted(e.name for e in catalogue.entries().values() if e.kind is DeviceKind.FINGERPRINT_SCANNER)
 

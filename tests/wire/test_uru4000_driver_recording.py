@@ -86,3 +86,32 @@ def test_recorded_scanner_is_listed_by_its_serial(folder: Path) -> None:
     assert run.returncode == 0, run.stderr
     assert serial is not None
     assert run.stdout.startswith(f"uru4000-{serial[1].lower()}  fingerprint_scanner  usb:{port} ")
+
+
+INTO_OWN_BUFFER = """
+import sys
+from drivers.__main__ import main
+from drivers.usb.transport import UsbTransport
+
+buffers = []
+
+def queue_read(transport, endpoint, length):
+    buffers.append(memoryview(bytearray(length)))
+    return transport.queue_read_into(endpoint, buffers[-1], lambda completion: None)
+
+UsbTransport.queue_read = queue_read
+main(sys.argv[1:], standalone_mode=False)
+"""
+
+
+@pytest.mark.parametrize("folder", FOLDERS[:1], ids=lambda folder: folder.name)
+def test_image_that_libusb_reads_into_a_buffer_of_the_callers_equals_its_picture(folder: Path, tmp_path: Path) -> None:
+    """The method is replaced because no recorded device streams, and this image is a real bulk read on libusb."""
+    out = tmp_path / "capture.png"
+    capture = ["capture", "--usb", usb_id(folder), "--host-seed", RECORDED_SEED, "--out", str(out)]
+    run = play(folder, "-c", INTO_OWN_BUFFER, *capture)
+    assert run.returncode == 0, run.stderr
+    assert np.array_equal(
+        np.asarray(cv2.imread(str(out), cv2.IMREAD_UNCHANGED)),
+        np.asarray(cv2.imread(str(folder / "capture.png"), cv2.IMREAD_GRAYSCALE)),
+    )

@@ -11,6 +11,7 @@ import pytest
 from drivers.errors import CaptureCancelled, DeviceGone, DeviceStalled, ProtocolViolation
 from drivers.spi import CancelToken
 from drivers.usb import bus
+from drivers.usb.request import Completion
 from drivers.usb.transport import UsbTransport
 from tests.contract.scripted_usbip import IDS, Server, Session, echo_registers
 
@@ -138,3 +139,43 @@ def test_server_that_never_gives_back_does_not_hold_up_closing(server: Server) -
     with transport_to(server) as transport:
         transport.listen(0x81, 64, 8)
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("usbip-")] == []
+
+
+def test_read_into_a_buffer_of_the_callers_fills_it_and_may_queue_the_next(server: Server) -> None:
+    def send_two(session: Session) -> None:
+        for data in (b"first", b"second"):
+            session.complete(session.next_vendor_submit()[0], data)
+        echo_registers(session)
+
+    server.urbs = send_two
+    buffers = [memoryview(bytearray(512)) for _ in range(2)]
+    arrived: list[memoryview] = []
+    both = threading.Event()
+    with transport_to(server) as transport:
+
+        def take(completion: Completion) -> None:
+            arrived.append(completion.data)
+            if len(arrived) == 1:
+                transport.queue_read_into(0x82, buffers[1], take)
+            else:
+                both.set()
+
+        transport.queue_read_into(0x82, buffers[0], take)
+        assert both.wait(5)
+    assert [bytes(data) for data in arrived] == [b"first", b"second"]
+    assert [bytes(buffer[:6]) for buffer in buffers] == [b"first\0", b"second"]
+
+
+def test_bulk_write_reaches_its_endpoint(server: Server) -> None:
+    written: list[tuple[int, int, bytes]] = []
+
+    def take_it(session: Session) -> None:
+        seqnum, direction, endpoint, length, _, payload = session.next_vendor_submit()
+        written.append((direction, endpoint, payload))
+        session.complete(seqnum, length=length)
+        echo_registers(session)
+
+    server.urbs = take_it
+    with transport_to(server) as transport:
+        assert transport.queue_write(0x01, b"command").result(5).transferred == 7
+    assert written == [(0, 1, b"command")]
