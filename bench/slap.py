@@ -60,6 +60,7 @@ from firmware_stubs.fingers.rolled import unroll
 PREVIEW_LIMIT_MS: Final = 66.0  # 15 frames a second; 100 is what must be reached
 WIDTH: Final = 170  # of the tables in a file
 BARE_PLATENS: Final = 40
+MOST_FOR_TWO_DECIMALS: Final = 10_000  # trials; of more, a bound in two would be 0
 SESSIONS_A_PERSON: Final = 2
 SEGMENTATION_ROWS: Final = (
     ("fingers", "fingers segmented"),
@@ -109,9 +110,10 @@ def share(tally: Mapping[str, int], name: str) -> str:
     if not of:
         return "-"
     text = f"{100 * count / of:.2f} % ({count}/{of})"
+    decimals = 2 if of <= MOST_FOR_TWO_DECIMALS else 4
     if count == 0:
-        return f"{text}, < {100 * 3 / of:.2f} %"
-    return f"{text}, > {100 - 100 * 3 / of:.2f} %" if count == of else text
+        return f"{text}, < {100 * 3 / of:.{decimals}f} %"
+    return f"{text}, > {100 - 100 * 3 / of:.{decimals}f} %" if count == of else text
 
 
 def measure_segmentation(

@@ -57,8 +57,9 @@ def test_segmentation_of_a_slap_with_a_finger_missing_is_tallied(taken: Taken) -
 
 
 def test_share_bounds_what_never_and_what_always_happened() -> None:
-    tally = Counter({"a": 0, "a of": 300, "b": 300, "b of": 300, "c": 3, "c of": 300})
+    tally = Counter({"a": 0, "a of": 300, "b": 300, "b of": 300, "c": 3, "c of": 300, "none of": 0})
     assert share(tally, "a") == "0.00 % (0/300), < 1.00 %"
     assert share(tally, "b") == "100.00 % (300/300), > 99.00 %"
     assert share(tally, "c") == "1.00 % (3/300)"
     assert share(tally, "none") == "-"
+    assert share({"d": 0, "d of": 60_000}, "d") == "0.00 % (0/60000), < 0.0050 %"
