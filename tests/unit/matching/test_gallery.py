@@ -152,3 +152,26 @@ def test_an_empty_probe_scores_zero_everywhere(mixed: list[FingerprintTemplate],
 
 def test_empty_templates_alone_score_zero(impressions: Impressions, laid: Laid) -> None:
     assert Gallery([laid([]), laid([[1, 1]])]).scores(impressions[0][0]).tolist() == [0.0, 0.0]
+
+
+def test_large_prints_whose_best_minutiae_are_not_shared_are_compared_all_the_same(
+    impressions: Impressions, laid: Laid
+) -> None:
+    """As a slap and a rolled print: what they share is not what the first look takes of either."""
+    rng = np.random.default_rng(5)
+
+    def enlarged(shared: FingerprintTemplate) -> FingerprintTemplate:
+        own = laid(rng.uniform((500, 0), (900, 500), (35, 2)), rng.uniform(0, 6, 35))
+        return FingerprintTemplate(
+            positions=np.concatenate([own.positions, shared.positions[:25]]),
+            directions=np.concatenate([own.directions, shared.directions[:25]]),
+            kinds=np.concatenate([own.kinds, shared.kinds[:25]]),
+            reliabilities=np.concatenate([np.full(35, 0.9), np.full(25, 0.5)]).astype(np.float32),
+            size=(1000, 600),
+        )
+
+    slap, rolled = (enlarged(shared) for shared in impressions[0][:2])
+    gallery = Gallery([rolled])
+    assert gallery.promises(slap)[0] < FILTER.least_promise
+    assert gallery.scores(slap)[0] == pytest.approx(compare(slap, rolled), rel=1e-3)
+    assert gallery.scores(slap)[0] > 0.2
