@@ -5,8 +5,8 @@
     DELETE :control/fault
     GET  :control/state            sessions, transfers, on_card, fault, settings
 
-It takes stills of 3072 x 2048 onto its card, and gives live view of 768 x 512 as Nikon bodies do, unless it is told to be
-a body without one. Both show the drawn portrait of a seed. A fault strikes at the transfer (a live view frame or a
+It takes stills of 1728 x 1152 onto its card, and gives live view of 768 x 512 as Nikon bodies do, unless it is told to
+be a body without one. Both show the drawn portrait of a seed. A fault strikes at the transfer (a live view frame or a
 stored object) after the next `after`, and lasts until it is deleted.
 """
 

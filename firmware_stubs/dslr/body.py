@@ -16,7 +16,7 @@ from firmware_stubs.dslr.codes import LIVE_VIEW_OPERATIONS, STORAGE_ID, Operatio
 from firmware_stubs.dslr.faults import Fault, FaultKind
 from firmware_stubs.portrait import schematic_portrait
 
-STILL_SIZE: Final = (3072, 2048)
+STILL_SIZE: Final = (1728, 1152)
 LIVE_VIEW_SIZE: Final = (768, 512)
 LIVE_VIEW_FRAMES: Final = 4
 LIVE_VIEW_HEADER_BYTES: Final = 384  # what such bodies put before the JPEG
