@@ -1,7 +1,7 @@
 """A reflex camera that speaks PTP over TCP (PTP/IP, CIPA DC-005; ISO 15740), and a second port for its faults.
 
     ptpip://HOST:PORT              one host at a time: a command channel and an event channel
-    PUT  :control/fault            {"kind": "stall" | "disconnect" | "truncate" | "refuse", "after": 3}
+    PUT  :control/fault            {"kind": "stall", "after": 3}; the other kinds are in faults.py
     DELETE :control/fault
     GET  :control/state            sessions, transfers, on_card, fault, settings
 

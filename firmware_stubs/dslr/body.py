@@ -165,7 +165,8 @@ class Body:
         if operation is Operation.DELETE_OBJECT:
             del self._card[handle]
             return Answer()
-        return Answer(data=datasets.object_info(f"STUB{handle:04d}.JPG", len(content), *STILL_SIZE))
+        suffix = "NEF" if self._has(FaultKind.RAW) else "JPG"
+        return Answer(data=datasets.object_info(f"STUB{handle:04d}.{suffix}", len(content), *STILL_SIZE))
 
     def _with_property(self, operation: Operation, code: int, received: bytes) -> Answer:
         setting = self._settings.get(Property(code)) if code in list(Property) else None
@@ -184,11 +185,14 @@ class Body:
         return Answer()
 
     def _capture(self) -> Answer:
-        if self._fault and self._fault.kind is FaultKind.REFUSE:
+        if self._has(FaultKind.REFUSE):
             return Answer(Response.GENERAL_ERROR)
         self._taken += 1
         self._card[self._taken] = self._still
-        return Answer(added=self._taken)
+        return Answer(added=None if self._has(FaultKind.SILENT) else self._taken)
+
+    def _has(self, kind: FaultKind) -> bool:
+        return self._fault is not None and self._fault.kind is kind
 
     def _transferred(self, content: bytes) -> bytes:
         """Count one image on its way; half of it where the fault says so."""

@@ -24,6 +24,10 @@ class FaultKind(Enum):
     """An image ends half way, as a whole data phase of fewer octets than the object has."""
     REFUSE = "refuse"
     """The shutter is not released: General Error, as where nothing can be focused."""
+    RAW = "raw"
+    """Pictures are stored as raw files alone."""
+    SILENT = "silent"
+    """A picture is stored, and no event tells of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,12 +224,18 @@ def dslr_stub(_dslr_process: DslrStub) -> DslrStub:
     return _dslr_process
 
 
-@pytest.fixture
-def dslr_without_live_view() -> Iterator[DslrStub]:
-    """A reflex camera that takes stills alone."""
+@pytest.fixture(scope="session")
+def _dslr_without_live_view_process() -> Iterator[DslrStub]:
     stub = DslrStub("--no-live-view")
     yield stub
     stub.stop()
+
+
+@pytest.fixture
+def dslr_without_live_view(_dslr_without_live_view_process: DslrStub) -> DslrStub:
+    """A reflex camera that takes stills alone, without a fault."""
+    _dslr_without_live_view_process.heal()
+    return _dslr_without_live_view_process
 
 
 @pytest.fixture

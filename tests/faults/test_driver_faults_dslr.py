@@ -94,11 +94,12 @@ def test_live_view_of_broken_pictures_alone_is_stalled_and_recovers_by_itself(
 
 
 def test_picture_that_is_cut_short_is_refused_and_not_left_on_the_card(dslr_stub: DslrStub, camera: Dslr) -> None:
+    left = dslr_stub.state()["on_card"]
     dslr_stub.fail("truncate")
     with pytest.raises(ProtocolViolation):
         camera.take_still(timeout_s=10, cancel=CancelToken())
     dslr_stub.heal()
-    assert dslr_stub.state()["on_card"] == 0
+    assert dslr_stub.state()["on_card"] == left
     assert camera.take_still(timeout_s=10, cancel=CancelToken()).pixels.shape == STILL
 
 
@@ -110,6 +111,32 @@ def test_camera_that_refuses_a_picture_says_so_and_works_on(dslr_stub: DslrStub,
     assert camera.latest(newer_than=newest, timeout_s=5, cancel=CancelToken()).pixels.size
     dslr_stub.heal()
     assert camera.take_still(timeout_s=10, cancel=CancelToken()).pixels.shape == STILL
+
+
+def test_camera_that_saves_raw_files_alone_says_what_to_set(dslr_stub: DslrStub, camera: Dslr) -> None:
+    left = dslr_stub.state()["on_card"]
+    dslr_stub.fail("raw")
+    with pytest.raises(DeviceNotReady, match="JPEG"):
+        camera.take_still(timeout_s=20, cancel=CancelToken())
+    assert dslr_stub.state()["on_card"] == 0
+    dslr_stub.heal()
+    assert camera.take_still(timeout_s=10, cancel=CancelToken()).pixels.shape == STILL
+
+
+def test_picture_that_does_not_come_ends_the_connection_so_that_it_is_never_taken_for_the_next(
+    dslr_stub: DslrStub, camera: Dslr
+) -> None:
+    dslr_stub.fail("silent")
+    with pytest.raises(DeviceStalled):
+        camera.take_still(timeout_s=0.5, cancel=CancelToken())
+    dslr_stub.heal()
+    with pytest.raises(DeviceStalled):
+        camera.take_still(timeout_s=10, cancel=CancelToken())
+    left = dslr_stub.state()["on_card"]
+    camera.close()
+    camera.open()
+    assert camera.take_still(timeout_s=10, cancel=CancelToken()).pixels.shape == STILL
+    assert dslr_stub.state()["on_card"] == left  # the new picture was taken and deleted, not the late one
 
 
 def test_cancelled_picture_returns_at_once_while_the_library_hangs_and_is_not_taken(
