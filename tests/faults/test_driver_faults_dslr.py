@@ -118,7 +118,7 @@ def test_camera_that_saves_raw_files_alone_says_what_to_set(dslr_stub: DslrStub,
     dslr_stub.fail("raw")
     with pytest.raises(DeviceNotReady, match="JPEG"):
         camera.take_still(timeout_s=20, cancel=CancelToken())
-    assert dslr_stub.state()["on_card"] == 0
+    assert dslr_stub.state()["on_card"] == left
     dslr_stub.heal()
     assert camera.take_still(timeout_s=10, cancel=CancelToken()).pixels.shape == STILL
 
