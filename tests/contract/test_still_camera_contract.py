@@ -121,6 +121,15 @@ def test_camera_without_live_view_says_so_and_takes_stills(dslr_without_live_vie
         camera.close()
 
 
+def test_command_line_takes_a_still_where_the_camera_can(dslr_without_live_view: DslrStub, tmp_path: Path) -> None:
+    out = tmp_path / "still.png"
+    command = [sys.executable, "-m", "drivers", "capture", "--address", dslr_without_live_view.url, "--timeout", "10"]
+    subprocess.run([*command, "--out", str(out)], check=True, capture_output=True, timeout=60)
+    still = cv2.imread(str(out))
+    assert still is not None
+    assert still.shape == (1152, 1728, 3)
+
+
 VIRTUAL_BODY = """
 import json, sys
 from drivers.camera.dslr.driver import Dslr
