@@ -25,7 +25,7 @@ from drivers.discovery import Discovery, FoundDevice, build, discover
 from drivers.errors import CaptureCancelled, CaptureTimedOut, DeviceNotFound, DriverError
 from drivers.frame import Frame
 from drivers.messages import Language, language_of, prompt, sentence
-from drivers.spi import Camera, CancelToken, DeviceKind, FingerprintScanner, ScanEvent
+from drivers.spi import Camera, CancelToken, DeviceKind, FingerprintScanner, ScanEvent, StillCamera
 
 
 class ExitCode(IntEnum):
@@ -158,7 +158,8 @@ def _capture_and_save(
         if isinstance(device, FingerprintScanner):
             frame, seconds = _scan(device, timeout_s, cancel, say)
         else:
-            frame = device.latest(timeout_s=timeout_s, cancel=cancel)
+            take = device.take_still if isinstance(device, StillCamera) else device.latest
+            frame = take(timeout_s=timeout_s, cancel=cancel)
             seconds = {"frame": time.monotonic() - opened}
         if out is not None:
             _write_png(frame, out)

@@ -122,6 +122,12 @@ BUILT_IN = (
         "drivers.camera.opencv:OpenCvCamera",
         url_schemes=frozenset({"http", "https", "rtsp", "video"}),
     ),
+    CatalogueEntry(
+        "dslr",
+        DeviceKind.CAMERA,
+        "drivers.camera.dslr.driver:Dslr",
+        url_schemes=frozenset({"ptpip", "gphoto2"}),
+    ),
 )
 
 

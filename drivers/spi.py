@@ -107,6 +107,24 @@ class Sound(Enum):
     BAD = "bad"
 
 
+class CameraSetting(Enum):
+    """What of a camera may be set, where the body offers it."""
+
+    EXPOSURE_TIME = "exposure_time"
+    APERTURE = "aperture"
+    ISO = "iso"
+    EXPOSURE_COMPENSATION = "exposure_compensation"
+    ZOOM = "zoom"
+
+
+@dataclass(frozen=True, slots=True)
+class SettingState:
+    """One setting as it stands, in the body's own words. choices: what it may be set to, () where it is read only."""
+
+    value: str
+    choices: tuple[str, ...]
+
+
 class CancelToken:
     """Asks a blocking call to stop. Thread-safe; callbacks run once, on the cancelling thread."""
 
@@ -225,3 +243,24 @@ class Camera(Protocol):
         A frame is never older than the camera's age limit (2 s): a frozen camera raises DeviceStalled, a lost one
         DeviceGone.
         """
+
+
+@runtime_checkable
+class StillCamera(Camera, Protocol):
+    """A camera that also takes pictures of its full resolution, and whose exposure and zoom can be set.
+
+    One that gives no live view opens with capabilities of 0 x 0, and `latest` raises UnsupportedDevice.
+    """
+
+    def take_still(self, *, timeout_s: float, cancel: CancelToken) -> Frame:
+        """Release the shutter and return the picture; the camera keeps no copy.
+
+        Raises CaptureCancelled, DeviceNotReady where the camera refuses (no focus, no card) and works on, DeviceStalled
+        where no picture came within timeout_s, other DeviceError.
+        """
+
+    def settings(self) -> Mapping[CameraSetting, SettingState]:
+        """What this body offers, as it stands now."""
+
+    def change_setting(self, setting: CameraSetting, value: str) -> None:
+        """Set one to one of its choices. Raises UnsupportedDevice for anything else, DeviceError."""

@@ -4,6 +4,7 @@
                                      [--control-port N] [--image-ms 128] [--fault KIND[:TIMES[:AFTER]]]...
     python -m firmware_stubs tenprint [--serial S] [--port N] [--control-port N] [--rate 15] [--wire-mb-s 40]
     python -m firmware_stubs camera  [--port N] [--control-port N] [--fps 30] [--scene FILE | --portrait SEED]
+    python -m firmware_stubs dslr    [--port N] [--control-port N] [--portrait SEED] [--serial TEXT] [--no-live-view]
     python -m firmware_stubs finger  --seed N --impression K --out FILE
 
 A server prints one line of JSON when it listens: {"ready": true, "kind", "url", "control"}. It ends on SIGTERM or
@@ -95,6 +96,13 @@ def _parser() -> argparse.ArgumentParser:
     scene.add_argument("--scene", type=Path, help="an image file before the lens")
     scene.add_argument("--portrait", type=_seed, default=1, help="seed of a schematic portrait before the lens")
     camera.set_defaults(command=_camera)
+
+    dslr = kinds.add_parser("dslr", help="a reflex camera over PTP/IP")
+    _add_server_options(dslr)
+    dslr.add_argument("--portrait", type=_seed, default=1, help="seed of a schematic portrait before the lens")
+    dslr.add_argument("--serial", type=_serial, default="STUB-0001")
+    dslr.add_argument("--no-live-view", action="store_true", help="a body that takes stills alone")
+    dslr.set_defaults(command=_dslr)
 
     finger = kinds.add_parser("finger", help="write one synthetic print, 500 ppi")
     finger.add_argument("--seed", type=_seed, required=True)
@@ -223,6 +231,23 @@ def _camera(arguments: argparse.Namespace) -> None:
         fps=arguments.fps,
         scene=scene,
         ready=lambda url, control: _announce("camera", url, control),
+        stop=stop,
+    )
+
+
+def _dslr(arguments: argparse.Namespace) -> None:
+    from firmware_stubs.dslr import serve
+
+    stop = threading.Event()
+    _when_asked_to_stop(arguments, stop.set)
+    serve(
+        arguments.host,
+        arguments.port,
+        arguments.control_port,
+        seed=arguments.portrait,
+        serial=arguments.serial,
+        live_view=not arguments.no_live_view,
+        ready=lambda url, control: _announce("dslr", url, control),
         stop=stop,
     )
 

@@ -12,7 +12,6 @@ import os
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urldefrag, urlsplit
 
@@ -20,9 +19,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from drivers.camera.newest_frame import NewestFrame
 from drivers.errors import (
     CaptureTimedOut,
-    DeviceError,
     DeviceGone,
     DeviceNotFound,
     DeviceNotReady,
@@ -33,14 +32,11 @@ from drivers.errors import (
 from drivers.frame import Frame
 from drivers.spi import CameraCapabilities, CancelToken, DeviceIdentity
 
-AGE_LIMIT_S = 2.0
-
 _FFMPEG_QUIET = "-8"  # AV_LOG_QUIET
 _OPEN_TIMEOUT_S = 4.0  # RTSP takes 2.1 s
 _READ_TIMEOUT_S = 1.5
 _WARM_UP_LIMIT_S = 3.0
 _JOIN_TIMEOUT_S = 3.0
-_CANCEL_SLICE_S = 0.05  # one token may serve a whole day's preview, so no callback is left on it
 _DARK_MEAN = 8.0  # of 255: below it even a portrait in an unlit room is not
 _SETTLED_FRAMES = 4
 _SETTLED_CHANGE = 0.02  # of the brightness; automatic exposure changes by more from frame to frame until it is done
@@ -49,14 +45,6 @@ _STRIDE = 16  # pixels between those that brightness is taken from
 _SYSFS_VIDEO = Path("/sys/class/video4linux")
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """Why a stream ended; made into a new exception for each caller."""
-
-    kind: type[DeviceError]
-    message: str
 
 
 class OpenCvCamera:
@@ -164,32 +152,14 @@ class _Stream:
     def __init__(self, capture: cv2.VideoCapture, warm_up_frames: int) -> None:
         self._capture = capture
         self._exposure = _Exposure(warm_up_frames)
-        self._changed = threading.Condition()
-        self._newest: Frame | None = None
-        self._failure: _Failure | None = None
+        self._frames = NewestFrame()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="camera-reader", daemon=True)
         self._thread.start()
 
     def newer_than(self, sequence: int, timeout_s: float, cancel: CancelToken) -> Frame:
         """Wait for a frame with a higher sequence number that is not older than the age limit."""
-        deadline = time.monotonic() + timeout_s
-        with self._changed:
-            while True:
-                cancel.raise_if_cancelled()
-                if self._failure is not None:
-                    raise self._failure.kind(self._failure.message)
-                now = time.monotonic()
-                stale_at = deadline
-                if self._newest is not None:
-                    stale_at = self._newest.captured_monotonic_s + AGE_LIMIT_S
-                    if now >= stale_at:
-                        raise DeviceStalled("the camera is frozen", age_limit_s=AGE_LIMIT_S)
-                    if self._newest.sequence > sequence:
-                        return self._newest
-                if now >= deadline:
-                    raise CaptureTimedOut("no newer frame within the time limit")
-                self._changed.wait(min(deadline - now, stale_at - now, _CANCEL_SLICE_S))
+        return self._frames.newer_than(sequence, timeout_s, cancel)
 
     def stop(self) -> None:
         """End the thread, which may take as long as one read."""
@@ -202,12 +172,12 @@ class _Stream:
         try:
             self._read_frames()
         except cv2.error as error:
-            self._fail(ProtocolViolation, f"the camera's stream cannot be read (OpenCV {error.code})")
+            self._frames.fail(ProtocolViolation, f"the camera's stream cannot be read (OpenCV {error.code})")
         finally:
             self._capture.release()
 
     def _read_frames(self) -> None:
-        sequence = 0
+        settled = False
         warm_up_ends = time.monotonic() + _WARM_UP_LIMIT_S
         while not self._stopping.is_set():
             started = time.monotonic()
@@ -217,28 +187,21 @@ class _Stream:
                 self._fail_after(now - started)
                 return
             frame_pixels = np.asarray(pixels, np.uint8)
-            if sequence == 0 and not self._exposure.settles(frame_pixels):
+            if not settled and not self._exposure.settles(frame_pixels):
                 if now <= warm_up_ends:
                     continue
                 if self._exposure.is_dark:
-                    self._fail(DeviceNotReady, "the camera gives dark frames only")
+                    self._frames.fail(DeviceNotReady, "the camera gives dark frames only")
                     return
-            sequence += 1
-            with self._changed:
-                self._newest = Frame(frame_pixels, sequence, now)
-                self._changed.notify_all()
+            settled = True
+            self._frames.publish(frame_pixels)
 
     def _fail_after(self, waited_s: float) -> None:
         # OpenCV tells a read that timed out from a stream that ended by nothing but the time it took.
         if waited_s >= 0.9 * _READ_TIMEOUT_S:
-            self._fail(DeviceStalled, "the camera sends nothing")
+            self._frames.fail(DeviceStalled, "the camera sends nothing")
         else:
-            self._fail(DeviceGone, "the camera ended its stream")
-
-    def _fail(self, kind: type[DeviceError], message: str) -> None:
-        with self._changed:
-            self._failure = _Failure(kind, message)
-            self._changed.notify_all()
+            self._frames.fail(DeviceGone, "the camera ended its stream")
 
 
 class _Exposure:

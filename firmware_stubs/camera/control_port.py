@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from firmware_stubs.camera.faults import MAX_FAULT_BYTES, parse_fault
-from firmware_stubs.camera.http_server import Handler
+from firmware_stubs.camera.firmware import CameraFirmware
+from firmware_stubs.camera.http_server import Handler, Server
 from firmware_stubs.camera.refusal import Refusal
 from firmware_stubs.camera.scene import MAX_IMAGE_BYTES, decode, wall
 from firmware_stubs.portrait import schematic_portrait
@@ -16,6 +17,8 @@ MAX_SEED_DIGITS: Final = 18
 
 class ControlHandler(Handler):
     """Answers every change with the state that it led to, once the next frame will show it."""
+
+    server: Server[CameraFirmware]
 
     def put_scene(self) -> None:
         """Put an image, or a drawn portrait, before the lens."""

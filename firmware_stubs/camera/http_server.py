@@ -10,9 +10,8 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
-from firmware_stubs.camera.firmware import CameraFirmware
 from firmware_stubs.camera.refusal import Refusal
 
 REQUEST_TIMEOUT_S: Final = 10.0  # for saying the request; a stream may then last for ever
@@ -22,12 +21,15 @@ _CHUNK_BYTES: Final = 65_536
 _log = logging.getLogger(__name__)
 
 
-class Server(http.server.ThreadingHTTPServer):
+Inside = TypeVar("Inside")
+
+
+class Server(http.server.ThreadingHTTPServer, Generic[Inside]):
     """A thread for each connection; all of them end with the server."""
 
     daemon_threads = False  # so that server_close() waits for them
 
-    def __init__(self, address: tuple[str, int], handler: type[Handler], camera: CameraFirmware) -> None:
+    def __init__(self, address: tuple[str, int], handler: type[Handler], camera: Inside) -> None:
         self.camera = camera
         self._open: set[socket.socket] = set()
         self._open_lock = threading.Lock()
@@ -79,7 +81,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server_version = "camera-stub"
     sys_version = ""
     timeout = REQUEST_TIMEOUT_S
-    server: Server
+    server: Server[Any]
 
     def dispatch(self) -> None:
         """Find what to do by path and method, and do it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +42,8 @@ def serve(
         raise ValueError(f"fps is above 0, up to {MAX_FPS:g}, not {fps}")
     camera = CameraFirmware(scene, fps, warm_up_frames, stop)
     with (
-        _running(Server((host, port), StreamHandler, camera)) as stream,
-        _running(Server((host, control_port), ControlHandler, camera)) as control,
+        running(Server((host, port), StreamHandler, camera)) as stream,
+        running(Server((host, control_port), ControlHandler, camera)) as control,
     ):
         try:
             ready(f"{stream.url}/stream", control.url)
@@ -53,7 +53,8 @@ def serve(
 
 
 @contextlib.contextmanager
-def _running(server: Server) -> Iterator[Server]:
+def running(server: Server[Any]) -> Iterator[Server[Any]]:
+    """Serve in a thread of its own; ended with all its connections on leaving."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name=server.url)
     thread.start()
     try:

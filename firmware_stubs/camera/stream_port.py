@@ -7,8 +7,8 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
-from firmware_stubs.camera.firmware import Disconnected
-from firmware_stubs.camera.http_server import Handler
+from firmware_stubs.camera.firmware import CameraFirmware, Disconnected
+from firmware_stubs.camera.http_server import Handler, Server
 from firmware_stubs.camera.scene import BOUNDARY, part
 
 SEND_BUFFER_BYTES: Final = 512_000  # about a tenth of a second: a camera has little memory to be late from
@@ -16,6 +16,8 @@ SEND_BUFFER_BYTES: Final = 512_000  # about a tenth of a second: a camera has li
 
 class StreamHandler(Handler):
     """Sends frames at the pace of this one client: it waits here, in its own thread, and nobody else does."""
+
+    server: Server[CameraFirmware]
 
     def stream(self) -> None:
         """Answer GET /stream, until the client leaves or the camera ends."""

@@ -156,6 +156,16 @@ class CameraStub(DeviceStub):
         self.heal()
 
 
+class DslrStub(DeviceStub):
+    """A reflex camera over PTP/IP."""
+
+    def __init__(self, *arguments: str) -> None:
+        super().__init__("dslr", *arguments)
+
+    def state(self) -> Any:
+        return self.control("GET", "/state")
+
+
 @pytest.fixture(scope="session")
 def _scanner_processes() -> Iterator[dict[str, ScannerStub]]:
     stubs: dict[str, ScannerStub] = {}
@@ -232,6 +242,34 @@ def camera_stub(_camera_process: CameraStub) -> CameraStub:
     """A streaming camera without a fault."""
     _camera_process.reset()
     return _camera_process
+
+
+@pytest.fixture(scope="session")
+def _dslr_process() -> Iterator[DslrStub]:
+    stub = DslrStub()
+    yield stub
+    stub.stop()
+
+
+@pytest.fixture
+def dslr_stub(_dslr_process: DslrStub) -> DslrStub:
+    """A reflex camera with live view, without a fault."""
+    _dslr_process.heal()
+    return _dslr_process
+
+
+@pytest.fixture(scope="session")
+def _dslr_without_live_view_process() -> Iterator[DslrStub]:
+    stub = DslrStub("--no-live-view")
+    yield stub
+    stub.stop()
+
+
+@pytest.fixture
+def dslr_without_live_view(_dslr_without_live_view_process: DslrStub) -> DslrStub:
+    """A reflex camera that takes stills alone, without a fault."""
+    _dslr_without_live_view_process.heal()
+    return _dslr_without_live_view_process
 
 
 @pytest.fixture

@@ -16,24 +16,24 @@ from drivers.errors import CaptureCancelled, CaptureTimedOut, DeviceError, Drive
 from drivers.spi import Camera, CancelToken, DeviceKind
 
 if TYPE_CHECKING:
-    from tests.contract.device_stubs import CameraStub
+    from tests.contract.device_stubs import DeviceStub
 
 pytest_plugins = ("tests.contract.device_stubs",)
 pytestmark = pytest.mark.usefixtures("no_thread_left")
 
-STANDS = {"camera": "camera_stub"}
+STANDS = {"camera": "camera_stub", "dslr": "dslr_stub"}
 CAMERAS = sorted(e.name for e in catalogue.entries().values() if e.kind is DeviceKind.CAMERA)
 
 
 @pytest.fixture(params=CAMERAS)
-def stand(request: pytest.FixtureRequest) -> CameraStub:
+def stand(request: pytest.FixtureRequest) -> DeviceStub:
     name = request.param
     assert name in STANDS, f"the driver {name} has no stand: its contract is untested"
-    return cast("CameraStub", request.getfixturevalue(STANDS[name]))
+    return cast("DeviceStub", request.getfixturevalue(STANDS[name]))
 
 
 @pytest.fixture
-def camera(stand: CameraStub) -> Iterator[Camera]:
+def camera(stand: DeviceStub) -> Iterator[Camera]:
     driver = build(discover([stand.url]).devices[0])
     assert isinstance(driver, Camera)
     yield driver
@@ -95,7 +95,7 @@ def test_cancel_from_another_thread_ends_a_wait(camera: Camera) -> None:
     assert [type(error) for error in raised] == [CaptureCancelled]
 
 
-def test_lost_camera_raises_a_device_error_and_works_after_close_and_open(stand: CameraStub, camera: Camera) -> None:
+def test_lost_camera_raises_a_device_error_and_works_after_close_and_open(stand: DeviceStub, camera: Camera) -> None:
     camera.open()
     stand.fail("disconnect")
     with pytest.raises(DeviceError):

@@ -59,13 +59,13 @@ LOADED = """
 import sys
 from drivers import catalogue
 catalogue.entries()
-print([module for module in ("cv2", "usb", "cryptography") if module in sys.modules])
+print([module for module in ("cv2", "usb", "cryptography", "gphoto2") if module in sys.modules])
 """
 
 
 def test_every_entry_loads_a_class_that_is_built_without_io() -> None:
     for entry in catalogue.entries().values():
-        scheme = next(iter(entry.url_schemes - {"video"}), "usb")
+        scheme = next(iter(entry.url_schemes - {"video", "gphoto2"}), "usb")
         driver = entry.build(f"{scheme}://127.0.0.1:1/1-1")
         assert isinstance(driver, FingerprintScanner | Camera)
 
@@ -82,7 +82,7 @@ def test_third_partys_wheel_adds_a_driver_and_replaces_none(tmp_path: Path) -> N
     )
     device_id, address, colour, names = json.loads(run.stdout)
     assert (device_id, address, colour) == ("acme-desk-1", "acme://desk/1", "red")
-    assert names == ["acme", "camera", "fdu2000", "fs81", "nb1010", "tenprint", "uru4000", "zk4500"]
+    assert names == ["acme", "camera", "dslr", "fdu2000", "fs81", "nb1010", "tenprint", "uru4000", "zk4500"]
 
 
 def test_listing_loads_no_driver() -> None:

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from drivers.camera.opencv import AGE_LIMIT_S, OpenCvCamera, _Stream
+from drivers.camera.newest_frame import AGE_LIMIT_S
+from drivers.camera.opencv import OpenCvCamera, _Stream
 from drivers.errors import DeviceError, DeviceGone, DeviceNotFound, DeviceNotReady, DeviceStalled
 from drivers.spi import CancelToken
 

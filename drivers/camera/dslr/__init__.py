@@ -1,0 +1,1 @@
+"""Reflex cameras, over libgphoto2."""

@@ -1,0 +1,230 @@
+"""The body's inside: what it sees, its card, its settings, what is wrong with it, and an answer to each operation."""
+
+from __future__ import annotations
+
+import struct
+import threading
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_stubs.dslr import datasets
+from firmware_stubs.dslr.codes import LIVE_VIEW_OPERATIONS, STORAGE_ID, Operation, Property, Response
+from firmware_stubs.dslr.faults import Fault, FaultKind
+from firmware_stubs.portrait import schematic_portrait
+
+STILL_SIZE: Final = (1728, 1152)
+LIVE_VIEW_SIZE: Final = (768, 512)
+LIVE_VIEW_FRAMES: Final = 4
+LIVE_VIEW_HEADER_BYTES: Final = 384  # what such bodies put before the JPEG
+JPEG_QUALITY: Final = 90
+NOISE_DEVIATION: Final = 1.5  # grey levels
+CARD_BYTES: Final = 32 << 30
+ISO_CHOICES: Final = (100, 200, 400, 800, 1600, 3200)
+F_NUMBER_CHOICES: Final = (280, 400, 560, 800, 1100)  # hundredths
+EXPOSURE_TIME_CHOICES: Final = (10, 20, 40, 80, 166, 333)  # tenths of a millisecond
+EXPOSURE_BIAS_CHOICES: Final = (-1000, -333, 0, 333, 1000)  # thousandths of a stop
+
+
+class Cut(Exception):
+    """The connection ends now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How an operation ended: its data phase where it has one, and what took place on the card.
+
+    data: the octets, None where there is no data phase. announced: their number as the start of the data phase says it.
+    added: handle of a new object, which events tell of.
+    """
+
+    response: Response = Response.OK
+    data: bytes | None = None
+    added: int | None = None
+
+
+class Body:
+    """One body for all connections; every method may be called from any thread.
+
+    seed: of the portrait before the lens. live_view: whether it can give one. stop: ends what waits.
+    """
+
+    def __init__(self, seed: int, serial: str, live_view: bool, stop: threading.Event) -> None:
+        self.serial = serial
+        self.has_live_view = live_view
+        self._stop = stop
+        self._lock = threading.Lock()
+        self._healed = threading.Event()
+        self._still = _encode(schematic_portrait(seed, STILL_SIZE))
+        self._frames = _live_view_frames(schematic_portrait(seed, LIVE_VIEW_SIZE)) if live_view else ()
+        self._card: dict[int, bytes] = {}
+        self._taken = 0
+        self._transfers = 0
+        self._in_live_view = False
+        self._fault: Fault | None = None
+        self._settings = {
+            setting.code: setting
+            for setting in (
+                datasets.Setting(Property.BATTERY, "B", 80),
+                datasets.Setting(Property.F_NUMBER, "H", 560, F_NUMBER_CHOICES),
+                datasets.Setting(Property.FOCAL_LENGTH, "I", 8500),
+                datasets.Setting(Property.EXPOSURE_TIME, "I", 80, EXPOSURE_TIME_CHOICES),
+                datasets.Setting(Property.ISO, "H", 400, ISO_CHOICES),
+                datasets.Setting(Property.EXPOSURE_BIAS, "h", 0, EXPOSURE_BIAS_CHOICES),
+            )
+        }
+        self.sessions = 0
+
+    @property
+    def operations(self) -> frozenset[Operation]:
+        """What this body can do."""
+        return frozenset(Operation) if self.has_live_view else frozenset(Operation) - LIVE_VIEW_OPERATIONS
+
+    def fail(self, fault: Fault | None) -> None:
+        """Begin a fault, in place of any other; None ends it."""
+        with self._lock:
+            self._fault = fault
+            self._healed.set()  # whoever waited in another fault goes on
+            self._healed = threading.Event()
+
+    def state(self) -> dict[str, object]:
+        """Describe the body in JSON's types."""
+        with self._lock:
+            return {
+                "sessions": self.sessions,
+                "transfers": self._transfers,
+                "on_card": len(self._card),
+                "taken": self._taken,
+                "live_view": self._in_live_view,
+                "fault": None if self._fault is None else self._fault.kind.value,
+                "settings": {code.name.lower(): setting.value for code, setting in self._settings.items()},
+            }
+
+    def admit(self) -> None:
+        """Let a connection in. Raises Cut where the body is off the network."""
+        if self._strikes() is FaultKind.DISCONNECT:
+            raise Cut
+
+    def perform(self, operation: int, parameters: tuple[int, ...], received: bytes) -> Answer:
+        """Do what a host asks for. Raises Cut."""
+        fault = self._strikes()
+        if fault is FaultKind.STALL:
+            self._wait_until_healed()
+        elif fault is FaultKind.DISCONNECT:
+            raise Cut
+        if operation not in self.operations:
+            return Answer(Response.OPERATION_NOT_SUPPORTED)
+        first = parameters[0] if parameters else 0
+        with self._lock:
+            return self._perform(Operation(operation), first, received)
+
+    def leave(self) -> None:
+        """End a session: the mirror comes down."""
+        with self._lock:
+            self._in_live_view = False
+
+    def _perform(self, operation: Operation, first: int, received: bytes) -> Answer:
+        match operation:
+            case Operation.GET_DEVICE_INFO:
+                known = datasets.device_info(self.operations, self._settings, self.serial, self.has_live_view)
+                return Answer(data=known)
+            case Operation.GET_STORAGE_IDS:
+                return Answer(data=datasets.numbers32([STORAGE_ID]))
+            case Operation.GET_STORAGE_INFO:
+                return Answer(data=datasets.storage_info(CARD_BYTES, CARD_BYTES // 2, 4000))
+            case Operation.GET_NUM_OBJECTS:
+                return Answer()
+            case Operation.GET_OBJECT_HANDLES:
+                return Answer(data=datasets.numbers32(sorted(self._card)))
+            case Operation.GET_OBJECT_INFO | Operation.GET_OBJECT | Operation.DELETE_OBJECT:
+                return self._with_object(operation, first)
+            case Operation.INITIATE_CAPTURE:
+                return self._capture()
+            case Operation.GET_PROPERTY_DESCRIPTION | Operation.GET_PROPERTY | Operation.SET_PROPERTY:
+                return self._with_property(operation, first, received)
+            case Operation.NIKON_START_LIVE_VIEW | Operation.NIKON_END_LIVE_VIEW:
+                self._in_live_view = operation is Operation.NIKON_START_LIVE_VIEW
+                return Answer()
+            case Operation.NIKON_GET_LIVE_VIEW_IMAGE:
+                if not self._in_live_view:
+                    return Answer(Response.NIKON_NOT_IN_LIVE_VIEW)
+                frame = self._frames[self._transfers % len(self._frames)]
+                return Answer(data=bytes(LIVE_VIEW_HEADER_BYTES) + self._transferred(frame))
+            case _:
+                return Answer()
+
+    def _with_object(self, operation: Operation, handle: int) -> Answer:
+        content = self._card.get(handle)
+        if content is None:
+            return Answer(Response.INVALID_OBJECT)
+        if operation is Operation.GET_OBJECT:
+            return Answer(data=self._transferred(content))
+        if operation is Operation.DELETE_OBJECT:
+            del self._card[handle]
+            return Answer()
+        suffix = "NEF" if self._has(FaultKind.RAW) else "JPG"
+        return Answer(data=datasets.object_info(f"STUB{handle:04d}.{suffix}", len(content), *STILL_SIZE))
+
+    def _with_property(self, operation: Operation, code: int, received: bytes) -> Answer:
+        setting = self._settings.get(Property(code)) if code in list(Property) else None
+        if setting is None:
+            return Answer(Response.PROPERTY_NOT_SUPPORTED)
+        if operation is Operation.GET_PROPERTY:
+            return Answer(data=setting.encode())
+        if operation is Operation.GET_PROPERTY_DESCRIPTION:
+            return Answer(data=setting.describe())
+        if len(received) != struct.calcsize(setting.form):
+            return Answer(Response.INVALID_PROPERTY_VALUE)
+        (value,) = struct.unpack("<" + setting.form, received)
+        if value not in setting.choices:
+            return Answer(Response.INVALID_PROPERTY_VALUE)
+        setting.value = value
+        return Answer()
+
+    def _capture(self) -> Answer:
+        if self._has(FaultKind.REFUSE):
+            return Answer(Response.GENERAL_ERROR)
+        self._taken += 1
+        self._card[self._taken] = self._still
+        return Answer(added=None if self._has(FaultKind.SILENT) else self._taken)
+
+    def _has(self, kind: FaultKind) -> bool:
+        return self._fault is not None and self._fault.kind is kind
+
+    def _transferred(self, content: bytes) -> bytes:
+        """Count one image on its way; half of it where the fault says so."""
+        self._transfers += 1
+        fault = self._fault
+        if fault is None:
+            return content
+        if fault.after:
+            self._fault = Fault(fault.kind, fault.after - 1)
+        elif fault.kind is FaultKind.TRUNCATE:
+            return content[: len(content) // 2]
+        return content
+
+    def _strikes(self) -> FaultKind | None:
+        with self._lock:
+            return self._fault.kind if self._fault and not self._fault.after else None
+
+    def _wait_until_healed(self) -> None:
+        with self._lock:
+            healed = self._healed
+        while not healed.wait(0.05):
+            if self._stop.is_set():
+                raise Cut
+
+
+def _encode(image: NDArray[np.uint8]) -> bytes:
+    encoded, content = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
+    assert encoded  # noqa: S101 - an (H, W, 3) uint8 array always encodes
+    return content.tobytes()
+
+
+def _live_view_frames(scene: NDArray[np.uint8]) -> tuple[bytes, ...]:
+    random = np.random.default_rng(0x6E6F6973)
+    noise = (random.normal(0, NOISE_DEVIATION, scene.shape) for _ in range(LIVE_VIEW_FRAMES))
+    return tuple(_encode(np.clip(scene + grain, 0, 255).astype(np.uint8)) for grain in noise)
