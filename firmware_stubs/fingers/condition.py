@@ -118,7 +118,7 @@ _MIXTURES: Final = {
         coverage=(0.55, 0.9),
         rotation_deg=11.0,
         most_rotation_deg=30.0,
-        displacement_px=(36.0, 64.0),
+        displacement_px=(30.0, 55.0),
         traction_px=(9.0, 11.0),
         torsion_deg=4.0,
         bulge_px=(1.0, 2.0),
@@ -163,7 +163,7 @@ _MIXTURES: Final = {
         cut_share=0.15,
         ghost_share=0.30,
         noise=(1.0, 8.0),
-        contrast=(0.55, 0.95),
+        contrast=(0.35, 0.85),
     ),
 }
 

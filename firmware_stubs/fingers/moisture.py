@@ -19,7 +19,6 @@ from firmware_stubs.fingers.skin import Skin, draw_cuts
 
 LEAST_TOUCHING: Final = 0.16  # share of the contact that is ridge in the driest print: nobody presses less
 BREAKS: Final = (0.3, 1.0)  # how deep a ridge is notched between its units when the skin is neither dry nor wet
-VALLEY_HELD: Final = 0.6  # of the sweat that the middle of a valley is spared; by eye
 ROUGHNESS: Final = 0.17  # of the skin's relief, anew in each touch
 
 
@@ -46,7 +45,7 @@ def height_over_platen(
         dry = np.float32(condition.dryness) * patchy
         height -= dry * (np.float32(0.95) * gap + np.float32(0.16) + np.float32(0.35) * np.maximum(fine + coarse, 0))
     if condition.wetness > 0:
-        height += _flood(random, condition.wetness, relief, coarse)
+        height += _flood(random, condition.wetness, coarse, shape)
     height -= pores * np.float32(random.uniform(0.2, 1.0) + 0.8 * condition.wetness)
     if condition.cuts:
         height -= 3.0 * draw_cuts(random, shape, condition.cuts)
@@ -65,16 +64,10 @@ def _carried(field: NDArray[np.float32], contact: Contact, beyond: float) -> NDA
 
 
 def _flood(
-    random: np.random.Generator, wetness: float, relief: NDArray[np.float32], texture: NDArray[np.float32]
+    random: np.random.Generator, wetness: float, texture: NDArray[np.float32], shape: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """Sweat that fills valleys: everywhere a little, in patches wholly, with flecks that stay dry.
-
-    It creeps up from both ridges, so that the middle of a valley stays a white line the longest.
-    """
-    shape = (relief.shape[0], relief.shape[1])
+    """Sweat that fills valleys: everywhere a little, in patches wholly, with flecks that stay dry."""
     patches = smoothstep(smooth_noise(random, shape, 38.0), -0.2, 1.3)
     flood = np.float32(wetness) * (np.float32(0.32) + np.float32(0.85) * patches)
-    clinging = np.clip(1.0 + np.float32(0.38) * texture, 0.0, 1.6)
-    middle = np.clip(-relief, 0.0, 1.0) ** 6
-    filled: NDArray[np.float32] = flood * clinging * (1.0 - np.float32(VALLEY_HELD) * middle)
-    return filled
+    clinging: NDArray[np.float32] = np.clip(1.0 + np.float32(0.38) * texture, 0.0, 1.6)
+    return flood * clinging
