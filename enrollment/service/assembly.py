@@ -18,6 +18,7 @@ from typing import Any, Final
 from drivers import discovery
 from enrollment.core.dossier.plan import Plan
 from enrollment.core.errors import EnrollmentError
+from enrollment.core.fingerprint.compiled import prepare
 from enrollment.core.sealing.public_keys import RegistryTrust, decode_registry_trust
 from enrollment.service.capture.preview import Previews
 from enrollment.service.capture.studio import Studio
@@ -126,6 +127,7 @@ class Station:
             await self._take_down()
             raise
         await self._server.ready()
+        self._numeric_pool.submit(prepare)  # or the first finger of a day would wait for it
         self._vitals.start_ms = 1000 * (clock.monotonic() - self._started_s)
         self._keep_running("devices", self.inventory.run)
         if config.registry is not None:
