@@ -255,8 +255,8 @@ class StillCamera(Camera, Protocol):
     def take_still(self, *, timeout_s: float, cancel: CancelToken) -> Frame:
         """Release the shutter and return the picture; the camera keeps no copy.
 
-        Raises CaptureCancelled, DeviceNotReady where the camera refuses (no focus, no card) and works on, DeviceStalled
-        where no picture came within timeout_s, other DeviceError.
+        Raises CaptureCancelled, PictureRefused where the camera takes none and works on, CardFull, DeviceNotReady for
+        what must be set at the camera first, DeviceStalled where no picture came within timeout_s, other DeviceError.
         """
 
     def settings(self) -> Mapping[CameraSetting, SettingState]:

@@ -243,6 +243,16 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     device.DeviceNotReady: Row(
         Code.UNAVAILABLE, "Thiết bị không khởi động được: cắm lại.", "The device did not power up: re-plug it."
     ),
+    device.PictureRefused: Row(
+        Code.UNAVAILABLE,
+        "Máy ảnh không chụp được: kiểm tra lấy nét và ánh sáng rồi thử lại.",
+        "The camera took no picture: look at its focus and the light, and try again.",
+    ),
+    device.CardFull: Row(
+        Code.UNAVAILABLE,
+        "Thẻ nhớ của máy ảnh đã đầy: xóa bớt hoặc thay thẻ.",
+        "The camera's memory card is full: empty it, or put in another.",
+    ),
     device.UnsupportedDevice: Row(
         Code.FAILED_PRECONDITION, "Thiết bị không được hỗ trợ.", "The device is not supported."
     ),
