@@ -67,11 +67,16 @@ class ScannerCapabilities:
 
 @dataclass(frozen=True, slots=True)
 class CameraCapabilities:
-    """width, height in pixels; frames_per_second as the camera announces it, 0 where it does not."""
+    """Of the live view: width, height in pixels; frames_per_second as the camera announces it, 0 where it does not."""
 
     width: int
     height: int
     frames_per_second: float
+
+    @property
+    def has_live_view(self) -> bool:
+        """Whether `latest` gives frames, of a camera that is open."""
+        return self.width > 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

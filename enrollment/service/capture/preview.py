@@ -74,7 +74,8 @@ class Previews:
     ) -> AsyncGenerator[Picture, None]:
         """Yield the newest picture whenever the reader is ready and a newer frame is there, until closed.
 
-        A camera is asked for frames while somebody reads; a scanner's screen shows the frames of its captures.
+        A camera is asked for frames while somebody reads; the screen of a scanner, or of a camera without live view,
+        shows the frames of its captures.
         Raises LeaseExpired or LeaseNotYours when the lease ends, DriverError when the camera fails.
         """
         screen = self._screen(lease)
@@ -135,13 +136,19 @@ class Previews:
         """Bring a camera's frames to the screen while it has readers; a capture on the same device goes between."""
         seen: tuple[Driver, int] | None = None
 
-        def next_frame(driver: Driver) -> tuple[Driver, Frame]:
+        def next_frame(driver: Driver) -> tuple[Driver, Frame] | None:
+            camera = cast(Camera, driver)
+            if not camera.capabilities.has_live_view:
+                return None
             newest = seen[1] if seen is not None and seen[0] is driver else 0  # a new driver counts from 1 again
-            return driver, cast(Camera, driver).latest(newer_than=newest, timeout_s=FRAME_TIMEOUT_S, cancel=cancel)
+            return driver, camera.latest(newer_than=newest, timeout_s=FRAME_TIMEOUT_S, cancel=cancel)
 
         try:
             while screen.readers and not cancel.cancelled:
-                driver, frame = await device.worker.run(next_frame, cancel=cancel, check=lease.require_live)
+                found = await device.worker.run(next_frame, cancel=cancel, check=lease.require_live)
+                if found is None:
+                    return
+                driver, frame = found
                 seen = driver, frame.sequence
                 self._show(screen, frame)
         except (DriverError, EnrollmentError) as error:

@@ -91,6 +91,11 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         "Ảnh từ máy ảnh nhỏ hơn yêu cầu: đổi độ phân giải máy ảnh.",
         "The camera's pictures are smaller than the procedure asks for: set a higher resolution.",
     ),
+    capture.SettingNotOffered: Row(
+        Code.INVALID_ARGUMENT,
+        "Máy ảnh không có cài đặt hoặc giá trị này: hãy chọn trong danh sách.",
+        "The camera does not offer this setting or value: choose one of its list.",
+    ),
     leasing.LeaseRequired: Row(
         Code.FAILED_PRECONDITION, "Hãy giữ thiết bị trước khi dùng.", "Take the device's lease before you use it."
     ),
