@@ -239,6 +239,8 @@ async def test_a_holder_whose_lease_ends_between_the_image_and_the_write_stores_
         ("stall", {"DEVICE_STALLED", "DEVICE_GONE"}),
         ("disconnect", {"DEVICE_GONE", "DEVICE_NOT_FOUND", "DEVICE_STALLED"}),
         ("garbage", {"DEVICE_STALLED", "DEVICE_PROTOCOL_VIOLATION", "DEVICE_GONE", "DEVICE_NOT_READY"}),
+        ("freeze", {"DEVICE_STALLED"}),
+        ("black", {"DEVICE_NOT_READY"}),
     ],
 )
 async def test_a_failing_camera_is_told_of_and_the_next_portrait_works(
@@ -259,6 +261,49 @@ async def test_a_failing_camera_is_told_of_and_the_next_portrait_works(
     async with client.lease(camera.device_id) as lease:
         answers = [answer async for answer in client.capture_portrait(dossier.dossier_id, lease)]
     assert answers[-1].WhichOneof("event") == "accepted"
+
+
+async def test_a_camera_that_freezes_under_its_preview_stores_nobody_and_the_next_portrait_works(
+    here: InProcess, camera_stub: CameraStub
+) -> None:
+    client = here.client
+    dossier = await client.open_dossier()
+    async with client.lease((await client.camera()).device_id) as lease:
+        preview = client.capture.WatchPreview(capture_pb2.WatchPreviewRequest(lease=lease))
+        await preview.read()
+        camera_stub.fail("freeze")
+        await asyncio.to_thread(camera_stub.await_frames, 15)  # what was on its way before is shown by then
+        code, reason, _ = await refused(client.capture_portrait(dossier.dossier_id, lease))
+        assert (code, reason) == ("UNAVAILABLE", "DEVICE_STALLED")
+        assert (await refused(preview))[1] == "DEVICE_STALLED"
+        assert list((await client.dossier(dossier.dossier_id)).captures) == []
+        camera_stub.heal()
+        answers = [answer async for answer in client.capture_portrait(dossier.dossier_id, lease)]
+    assert answers[-1].WhichOneof("event") == "accepted"
+
+
+async def test_a_camera_that_leaves_the_network_is_back_under_its_name_as_a_new_generation(
+    here: InProcess, camera_stub: CameraStub
+) -> None:
+    client = here.client
+    camera = await client.camera()
+    changes: Any = client.devices.WatchDevices(device_pb2.WatchDevicesRequest())
+    async with client.lease(camera.device_id) as lease:
+        preview = client.capture.WatchPreview(capture_pb2.WatchPreviewRequest(lease=lease))
+        await preview.read()
+        camera_stub.fail("disconnect", seconds=0.5)
+        async for change in changes:
+            if (change.device.device_id, change.device.generation) == (camera.device_id, camera.generation + 1):
+                break
+        assert (await refused(preview))[1] in ("DEVICE_GONE", "LEASE_EXPIRED")
+        told = await refused(client.capture.WatchPreview(capture_pb2.WatchPreviewRequest(lease=lease)))
+        assert told[:2] == ("FAILED_PRECONDITION", "LEASE_EXPIRED")
+    changes.cancel()
+    camera_stub.heal()
+    async with client.lease(camera.device_id) as lease:
+        again: Any = client.capture.WatchPreview(capture_pb2.WatchPreviewRequest(lease=lease))
+        assert (await again.read()).jpeg
+        again.cancel()
 
 
 async def test_a_dark_scene_uses_up_the_tries_and_says_why(here: InProcess, camera_stub: CameraStub) -> None:

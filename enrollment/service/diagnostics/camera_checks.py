@@ -55,7 +55,8 @@ def _why_no_server(address: str) -> str:
 
 
 def _why_no_file(machine: Machine, address: str) -> str:
-    path = machine.root / address.removeprefix("video:").partition("#")[0].lstrip("/")
-    if not path.exists():
-        return "no such file"
-    return "" if os.access(path, os.R_OK | os.W_OK) else "no permission"
+    named = address.removeprefix("video:").partition("#")[0].lstrip("/")
+    paths = [machine.root / named] if named else list((machine.root / "dev").glob("video*"))
+    if not paths or not all(path.exists() for path in paths):
+        return "no such file" if named else "no camera"
+    return "" if all(os.access(path, os.R_OK | os.W_OK) for path in paths) else "no permission"
