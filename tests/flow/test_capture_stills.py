@@ -188,6 +188,18 @@ async def test_still_that_fails_is_a_typed_error_nothing_is_stored_in_its_place_
         assert sitting.last == "accepted"
 
 
+async def test_live_view_that_shows_nothing_after_a_pause_is_stalled(reflex: InProcess, dslr_stub: DslrStub) -> None:
+    client = reflex.client
+    dossier = await client.open_dossier()
+    async with client.lease((await client.camera()).device_id) as lease:
+        settings = device_pb2.ListCameraSettingsRequest(lease=lease)
+        await client.devices.ListCameraSettings(settings)
+        dslr_stub.fail("truncate")
+        await client.devices.ListCameraSettings(settings)  # what was seen before it is forgotten
+        told = await refused(client.capture_portrait(dossier.dossier_id, lease))
+    assert told[:2] == ("UNAVAILABLE", "DEVICE_STALLED")
+
+
 async def attached(here: InProcess) -> device_pb2.Device:
     """The camera, when it is attached."""
     call: Any = here.client.devices.WatchDevices(device_pb2.WatchDevicesRequest())

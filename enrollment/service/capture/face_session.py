@@ -27,6 +27,7 @@ from enrollment.core.errors import PositionAlreadyCaptured, PositionNotInPlan
 from enrollment.core.face import assess_portrait
 from enrollment.service.capture.errors import FrameTooSmall
 from enrollment.service.capture.events import Emit, Judged, LiveJudged, StageTimes, StillRefused, Waiting, outcome
+from enrollment.service.capture.preview import newest_frame
 from enrollment.service.capture.studio import LeaseReference, Studio, raise_why_ended
 from enrollment.service.config import Clock
 from enrollment.service.devices.inventory import StationDevice
@@ -36,7 +37,6 @@ from enrollment.service.store.dossier_store import NewCapture
 
 JPEG_QUALITY: Final = 95
 LONGEST_SIDE_PX: Final = 4000
-FRAME_TIMEOUT_S: Final = 3.0  # a camera that gives no frame for so long is stalled
 STILL_TIMEOUT_S: Final = 20.0  # focus, flash, and a large picture over a weak wireless network
 MAX_STILLS: Final = 3  # each costs a shutter's life and some seconds of the person's patience
 STEADY_FRAMES: Final = 3  # of live view, good one after the other, before the shutter is released
@@ -200,8 +200,7 @@ class _Sitting:
         """The next frame that was taken after the order came."""
 
         def latest(driver: Driver) -> Frame:
-            camera = cast(Camera, driver)
-            return camera.latest(newer_than=self._newest, timeout_s=FRAME_TIMEOUT_S, cancel=self._cancel)
+            return newest_frame(cast(Camera, driver), self._newest, self._cancel)
 
         while True:
             frame = await self._on_device(latest)

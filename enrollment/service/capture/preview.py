@@ -14,7 +14,7 @@ from typing import Final, cast
 
 import cv2
 
-from drivers.errors import DriverError
+from drivers.errors import CaptureTimedOut, DeviceStalled, DriverError
 from drivers.frame import Frame
 from drivers.spi import Camera, CancelToken, DeviceKind
 from enrollment.core.errors import EnrollmentError
@@ -141,7 +141,7 @@ class Previews:
             if not camera.capabilities.has_live_view:
                 return None
             newest = seen[1] if seen is not None and seen[0] is driver else 0  # a new driver counts from 1 again
-            return driver, camera.latest(newer_than=newest, timeout_s=FRAME_TIMEOUT_S, cancel=cancel)
+            return driver, newest_frame(camera, newest, cancel)
 
         try:
             while screen.readers and not cancel.cancelled:
@@ -162,6 +162,14 @@ class Previews:
             picture = asyncio.get_running_loop().run_in_executor(self._pool, _encode, frame, max_side_px)
             screen.encoded[max_side_px] = picture
         return await asyncio.shield(picture)
+
+
+def newest_frame(camera: Camera, newer_than: int, cancel: CancelToken) -> Frame:
+    """A camera's next frame, on its own thread. Raises as Camera.latest, DeviceStalled where none comes in time."""
+    try:
+        return camera.latest(newer_than=newer_than, timeout_s=FRAME_TIMEOUT_S, cancel=cancel)
+    except CaptureTimedOut as error:  # its words are of fingers
+        raise DeviceStalled("the camera gives no frame", timeout_s=FRAME_TIMEOUT_S) from error
 
 
 def _encode(frame: Frame, max_side_px: int) -> bytes:

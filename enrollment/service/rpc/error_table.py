@@ -246,7 +246,9 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         "The device answered nonsense: try again or re-plug it.",
     ),
     device.DeviceNotReady: Row(
-        Code.UNAVAILABLE, "Thiết bị không khởi động được: cắm lại.", "The device did not power up: re-plug it."
+        Code.UNAVAILABLE,
+        "Thiết bị không khởi động được: cắm lại; nếu là máy ảnh, kiểm tra nắp ống kính.",
+        "The device did not power up: re-plug it; check a camera's lens cap.",
     ),
     device.PictureRefused: Row(
         Code.UNAVAILABLE,
