@@ -239,8 +239,6 @@ async def test_a_holder_whose_lease_ends_between_the_image_and_the_write_stores_
         ("stall", {"DEVICE_STALLED", "DEVICE_GONE"}),
         ("disconnect", {"DEVICE_GONE", "DEVICE_NOT_FOUND", "DEVICE_STALLED"}),
         ("garbage", {"DEVICE_STALLED", "DEVICE_PROTOCOL_VIOLATION", "DEVICE_GONE", "DEVICE_NOT_READY"}),
-        ("freeze", {"DEVICE_STALLED"}),
-        ("black", {"DEVICE_NOT_READY"}),
     ],
 )
 async def test_a_failing_camera_is_told_of_and_the_next_portrait_works(

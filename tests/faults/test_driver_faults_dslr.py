@@ -115,6 +115,21 @@ def test_camera_that_leaves_the_network_is_gone_until_it_is_opened_again(dslr_st
     assert camera.take_still(timeout_s=10, cancel=CancelToken()).pixels.shape == STILL
 
 
+def test_camera_that_leaves_the_network_before_its_picture_is_gone_and_not_one_that_refused(
+    dslr_without_live_view: DslrStub,
+) -> None:
+    camera = Dslr(dslr_without_live_view.url)
+    camera.open()
+    dslr_without_live_view.fail("disconnect")
+    with pytest.raises(DeviceGone):
+        camera.take_still(timeout_s=10, cancel=CancelToken())
+    camera.close()
+    dslr_without_live_view.heal()
+    camera.open()
+    assert camera.take_still(timeout_s=10, cancel=CancelToken()).pixels.shape == STILL
+    camera.close()
+
+
 def test_connection_that_is_cut_at_a_transfer_ends_the_live_view_there(dslr_stub: DslrStub, camera: Dslr) -> None:
     before = dslr_stub.state()["transfers"]
     dslr_stub.fail("disconnect", after=5)

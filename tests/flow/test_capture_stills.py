@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import sys
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +11,10 @@ import cv2
 import grpc.aio
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from drivers.frame import Frame
+from enrollment.cli.main import main as enrollctl_main
 from enrollment.service.capture import face_session
 from enrollment.service.config import SystemClock
 from enrollment.service.store.operator_sessions import Role
@@ -324,13 +324,9 @@ class TestSettings:
         token = await asyncio.to_thread(reflex.folder.issue_token, "op-tech", Role.TECHNICIAN)
         environment = {"ENROLL_SOCKET": str(reflex.folder.socket), "ENROLL_TOKEN": token, "COLUMNS": "200"}
 
-        async def enrollctl(*arguments: str) -> tuple[int | None, str]:
-            command = (sys.executable, "-m", "enrollment.cli.main", *arguments)
-            process = await asyncio.create_subprocess_exec(
-                *command, stdout=asyncio.subprocess.PIPE, env=os.environ | environment
-            )
-            said, _ = await process.communicate()
-            return process.returncode, said.decode()
+        async def enrollctl(*arguments: str) -> tuple[int, str]:
+            result = await asyncio.to_thread(CliRunner().invoke, enrollctl_main, arguments, env=environment)
+            return result.exit_code, result.stdout
 
         status, said = await enrollctl("--json", "device", "settings", camera, "iso=1600", "aperture=f/4")
         assert status == 0

@@ -15,7 +15,7 @@ from drivers.errors import CaptureTimedOut, DeviceNotReady, UnsupportedDevice
 from drivers.frame import Frame
 from drivers.spi import CameraCapabilities, CameraSetting, CancelToken, DeviceIdentity, SettingState
 
-_OPEN_TIMEOUT_S = 10.0  # a body on the network that wakes up takes some seconds
+_OPEN_TIMEOUT_S = 15.0  # the process takes its time to start, and a body on the network to wake up
 _FIRST_FRAME_TIMEOUT_S = 5.0
 _SETTING_TIMEOUT_S = 10.0
 _CALL_LIMIT_S = 8.0  # the library itself gives up after 5 s on the network

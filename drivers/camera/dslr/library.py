@@ -102,7 +102,8 @@ class Body:
         except self._gp.GPhoto2Error as error:
             if isinstance(failure := self._typed(error, PictureRefused), DeviceGone | DeviceStalled):
                 raise failure from error
-            if self._is_card_full():
+            known, cards = self._gp.GP_STORAGEINFO_FREESPACEKBYTES, self._cards()
+            if cards and all(card.fields & known and not card.freekbytes for card in cards):
                 raise CardFull("the camera's card is full", gphoto2=error.code) from error
             busy = "the camera is busy" if error.code == _BUSY else "no focus, no light, or a lens or card that fails"
             raise PictureRefused(f"the camera refused to take a picture: {busy}", gphoto2=error.code) from error
@@ -112,6 +113,7 @@ class Body:
         try:
             kind, told = self._camera.wait_for_event(max(1, int(1000 * wait_s)))
         except self._gp.GPhoto2Error as error:
+            self._cards()
             raise self._typed(error) from error
         if kind == self._gp.GP_EVENT_FILE_ADDED:
             return True, (told.folder, told.name)
@@ -161,14 +163,18 @@ class Body:
         except self._gp.GPhoto2Error as error:
             _logger.debug("closing a camera failed (gphoto2 %d)", error.code)
 
-    def _is_card_full(self) -> bool:
-        """Whether every card says that it has no room left. The refusal itself does not tell."""
-        try:
-            cards = self._camera.get_storageinfo()
-        except self._gp.GPhoto2Error:
-            return False
-        known = self._gp.GP_STORAGEINFO_FREESPACEKBYTES
-        return bool(cards) and all(card.fields & known and not card.freekbytes for card in cards)
+    def _cards(self) -> list[Any]:
+        """What the body says of its cards. Raises DeviceGone, DeviceStalled where nobody is there to say anything.
+
+        The first call that a lost connection breaks tells nothing but that it failed; the one after it knows.
+        """
+        for _ in range(2):
+            try:
+                return list(self._camera.get_storageinfo())
+            except self._gp.GPhoto2Error as error:
+                if isinstance(failure := self._typed(error), DeviceGone | DeviceStalled):
+                    raise failure from error
+        return []
 
     def _connect(self, address: DslrAddress) -> Any:
         if address.host:

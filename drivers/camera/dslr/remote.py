@@ -19,6 +19,7 @@ from drivers.camera.dslr.pipe import Content, Message
 from drivers.errors import DeviceNotReady, DeviceStalled, DriverError
 from drivers.spi import CameraSetting, DeviceIdentity, SettingState
 
+_START_LIMIT_S = 10.0  # for Python and the library, from a cold disk
 _CLOSE_LIMIT_S = 1.0
 _EXIT_LIMIT_S = 5.0  # a process that was killed is gone at once, unless the system itself hangs in its USB call
 
@@ -54,7 +55,8 @@ class RemoteBody:
 
     def open(self, address: DslrAddress) -> DeviceIdentity:
         """Connect, and return what the body says of itself."""
-        return DeviceIdentity(**self._call("open", address=asdict(address)).said["value"])
+        answer = self._call("open", _START_LIMIT_S + self._call_limit_s, address=asdict(address))
+        return DeviceIdentity(**answer.said["value"])
 
     def close(self) -> None:
         """Let go of the body, kindly if the library can, and end the process. Never raises; idempotent."""
