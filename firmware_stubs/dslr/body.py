@@ -71,7 +71,7 @@ class Body:
         self._stop = stop
         self._lock = threading.Lock()
         self._healed = threading.Event()
-        self._still_view = _View(schematic_portrait(seed, STILL_SIZE), frames=1)
+        self._still_view = _View(schematic_portrait(seed, STILL_SIZE), frames=0)
         self._live_view = _View(schematic_portrait(seed, LIVE_VIEW_SIZE), LIVE_VIEW_FRAMES) if live_view else None
         self._card: dict[int, bytes] = {}
         self._taken = 0
@@ -247,22 +247,26 @@ class Body:
 
 
 class _View:
-    """What one way of looking shows, encoded once for each light and focus. scene: (H, W, 3) uint8 BGR."""
+    """What one way of looking shows, encoded once for each light and focus.
+
+    scene: (H, W, 3) uint8 BGR. frames: that go round, each with noise of its own; 0 for one without noise.
+    """
 
     def __init__(self, scene: NDArray[np.uint8], frames: int) -> None:
         random = np.random.default_rng(0x6E6F6973)
-        noise = NOISE_DEVIATION if frames > 1 else 0.0
         self._scene = scene
-        self._grain = [random.normal(0, noise, scene.shape).astype(np.float32) for _ in range(frames)]
+        self._grain = [NOISE_DEVIATION * random.standard_normal(scene.shape, np.float32) for _ in range(frames)]
         self._encoded: dict[tuple[int, float, float], bytes] = {}
         self.frame(0, 1.0, 0.0)
 
     def frame(self, count: int, gain: float, blur: float) -> bytes:
         """The count-th picture, as a JPEG. gain: of the light. blur: standard deviation in pixels, 0 for none."""
-        number = count % len(self._grain)
+        number = count % max(1, len(self._grain))
         if (number, gain, blur) not in self._encoded:
             scene = cv2.GaussianBlur(self._scene, (0, 0), blur) if blur else self._scene
-            seen = np.clip(scene * np.float32(gain) + self._grain[number], 0, 255).astype(np.uint8)
+            seen = cv2.convertScaleAbs(scene, alpha=gain)
+            if self._grain:
+                seen = np.clip(seen + self._grain[number], 0, 255).astype(np.uint8)
             encoded, content = cv2.imencode(".jpg", seen, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
             assert encoded  # noqa: S101 - an (H, W, 3) uint8 array always encodes
             self._encoded[number, gain, blur] = content.tobytes()
