@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from enrollment.service.capture import face_session
 from enrollment.v1 import dossier_pb2, types_pb2
 from firmware_stubs.portrait import schematic_portrait
 from tests.flow.running_station import InProcess, MakeStation, refused, running_here
@@ -24,6 +25,12 @@ needs_portraits = [
     pytest.mark.needs_shared,
     pytest.mark.skipif(not PORTRAITS.is_dir(), reason="no portraits beside the repository"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody in these pictures moves, so that nobody need wait for it."""
+    monkeypatch.setattr(face_session, "TRY_PACE_S", 0.0)
 
 
 @pytest.fixture

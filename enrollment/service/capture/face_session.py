@@ -37,6 +37,7 @@ from enrollment.service.store.dossier_store import NewCapture
 
 JPEG_QUALITY: Final = 95
 LONGEST_SIDE_PX: Final = 4000
+TRY_PACE_S: Final = 0.2  # between two frames that are tries: lenses focus and people move slower than frames come
 STILL_TIMEOUT_S: Final = 20.0  # focus, flash, and a large picture over a weak wireless network
 MAX_STILLS: Final = 3  # each costs a shutter's life and some seconds of the person's patience
 STEADY_FRAMES: Final = 3  # of live view, good one after the other, before the shutter is released
@@ -153,7 +154,7 @@ class _Sitting:
         self._emit = emit
         self._cancel = cancel
         self._newest = 0
-        self._began_s = studio.clock.monotonic()
+        self._not_before_s = studio.clock.monotonic()
 
     async def run(self) -> tuple[_Try, int, bool]:
         """Judge pictures until the rules say that it is enough: the one to keep, tries made, whether accepted."""
@@ -179,6 +180,7 @@ class _Sitting:
                 kept = made
             decision = acceptance.decide(rule, attempt, made.quality)
             self._emit(_judged(made, decision))
+            self._not_before_s = picture.captured_monotonic_s + TRY_PACE_S
             if isinstance(decision, acceptance.Accepted):
                 return kept, attempt, True
         assert kept is not None  # noqa: S101 - the last try is judged or raises
@@ -197,7 +199,7 @@ class _Sitting:
             steady = steady + 1 if isinstance(decision, acceptance.Accepted) else 0
 
     async def _frame(self) -> Frame:
-        """The next frame that was taken after the order came."""
+        """The next frame that was taken after the order came, and not too soon after the try before."""
 
         def latest(driver: Driver) -> Frame:
             return newest_frame(cast(Camera, driver), self._newest, self._cancel)
@@ -206,7 +208,7 @@ class _Sitting:
             frame = await self._on_device(latest)
             self._newest = frame.sequence
             self._studio.previews.publish(self._lease, frame)
-            if frame.captured_monotonic_s >= self._began_s:
+            if frame.captured_monotonic_s >= self._not_before_s:
                 return frame
 
     async def _still(self) -> Frame | PictureRefused:
