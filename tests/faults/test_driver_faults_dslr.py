@@ -56,9 +56,11 @@ def processes_of(parent: int) -> list[int]:
 
 @pytest.fixture
 def no_process_left() -> Iterator[None]:
-    """Fail where a test leaves a body's process or an open file behind."""
+    """Fail where a test leaves a body's process or an open file behind, or takes one away, as libgphoto2 does."""
     files = len(os.listdir("/proc/self/fd"))
+    standard_input = os.fstat(0)
     yield
+    assert os.path.samestat(os.fstat(0), standard_input)
     assert processes_of(os.getpid()) == []
     assert len(os.listdir("/proc/self/fd")) == files
 

@@ -1,7 +1,8 @@
 """python -m drivers.camera.dslr.process: one body for the driver that started it, on the socket at standard input.
 
-It is a process of its own because libgphoto2 hangs, may crash, and keeps Python's lock in some calls for as long as a
-camera says nothing: here that stops nobody else. It ends when its socket does, however the driver's process ended.
+It is a process of its own because libgphoto2 hangs, may crash, keeps Python's lock in some calls for as long as a
+camera says nothing, and closes descriptor 0 with a camera on the network, whatever that is by then (libgphoto2 2.5.34;
+its pull request 1287): here that harms nobody else. It ends when its socket does, however the driver's process ended.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def main() -> None:
     """Open the body that the first request names, and answer until the socket ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the driver's process, which then closes the body
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    channel = socket.socket(fileno=os.dup(0))
+    channel = socket.socket(fileno=os.dup(0))  # under another number, which the library leaves alone
     requests: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(channel, requests), name="requests", daemon=True).start()
     body: Body | None = None
