@@ -10,9 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from enrollment.service.capture import face_session
 from enrollment.v1 import dossier_pb2, types_pb2
-from firmware_stubs.portrait import schematic_portrait
 from tests.flow.running_station import InProcess, MakeStation, refused, running_here
 
 if TYPE_CHECKING:
@@ -30,7 +28,7 @@ needs_portraits = [
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody in these pictures moves, so that nobody need wait for it."""
-    monkeypatch.setattr(face_session, "TRY_PACE_S", 0.0)
+    monkeypatch.setattr("enrollment.service.capture.face_session.TRY_PACE_S", 0.0)
 
 
 @pytest.fixture
@@ -87,35 +85,6 @@ class TestRealPortraits:
         assert all(quality.hints[0] == hint for quality in judged)
         assert dossier.captures[0].quality.score == max(quality.score for quality in judged)
         assert not dossier.captures[0].accepted
-
-
-@pytest.mark.parametrize(
-    ("gain", "hint"), [(0.06, types_pb2.CAPTURE_HINT_TOO_DARK), (2.5, types_pb2.CAPTURE_HINT_TOO_BRIGHT)]
-)
-async def test_light_that_is_wrong_is_told_and_the_portrait_is_not_accepted(
-    here: InProcess, camera_stub: CameraStub, gain: float, hint: types_pb2.CaptureHint.ValueType
-) -> None:
-    scene = cv2.convertScaleAbs(schematic_portrait(1, (1920, 1080)), alpha=gain)
-    camera_stub.control("PUT", "/scene", cv2.imencode(".png", scene)[1].tobytes())
-    try:
-        events, dossier, judged = await portrait_of(here)
-    finally:
-        camera_stub.control("PUT", "/scene?portrait=1")
-    assert events[-1] == "exhausted"
-    assert {quality.hints[0] for quality in judged} == {hint}
-    assert not dossier.captures[0].accepted
-
-
-async def test_first_judged_frame_of_a_camera_that_warms_up_is_fully_exposed(here: InProcess) -> None:
-    client = here.client
-    brightness = []
-    async with client.lease((await client.camera()).device_id) as lease:
-        for _ in range(2):  # the model's first frames come dark; the second capture finds the camera open
-            dossier = await client.open_dossier()
-            answers = [answer async for answer in client.capture_portrait(dossier.dossier_id, lease)]
-            measures = {measure.name: measure.value for measure in answers[1].judged.quality.measures}
-            brightness.append(measures["luminance_mean"])
-    assert brightness[0] == pytest.approx(brightness[1], rel=0.02)
 
 
 async def test_the_stored_portrait_is_the_whole_frame(here: InProcess) -> None:

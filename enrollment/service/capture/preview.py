@@ -57,6 +57,14 @@ class _Screen:
             reader.set()
 
 
+def newest_frame(camera: Camera, newer_than: int, cancel: CancelToken) -> Frame:
+    """A camera's next frame, on its own thread. Raises as Camera.latest, DeviceStalled where none comes in time."""
+    try:
+        return camera.latest(newer_than=newer_than, timeout_s=FRAME_TIMEOUT_S, cancel=cancel)
+    except CaptureTimedOut as error:  # its words are of fingers
+        raise DeviceStalled("the camera gives no frame", timeout_s=FRAME_TIMEOUT_S) from error
+
+
 class Previews:
     """The screens of all live leases."""
 
@@ -162,14 +170,6 @@ class Previews:
             picture = asyncio.get_running_loop().run_in_executor(self._pool, _encode, frame, max_side_px)
             screen.encoded[max_side_px] = picture
         return await asyncio.shield(picture)
-
-
-def newest_frame(camera: Camera, newer_than: int, cancel: CancelToken) -> Frame:
-    """A camera's next frame, on its own thread. Raises as Camera.latest, DeviceStalled where none comes in time."""
-    try:
-        return camera.latest(newer_than=newer_than, timeout_s=FRAME_TIMEOUT_S, cancel=cancel)
-    except CaptureTimedOut as error:  # its words are of fingers
-        raise DeviceStalled("the camera gives no frame", timeout_s=FRAME_TIMEOUT_S) from error
 
 
 def _encode(frame: Frame, max_side_px: int) -> bytes:

@@ -1,7 +1,5 @@
 """The udev rules of every USB device that a driver drives, and whether they are installed.
 
-Reflex cameras are known by the class of their interface: still image capture, PTP (06 01 01).
-
 70-enrollment-devices.rules, sorted before 73-seat-late.rules; for each device
 its group and mode 0660: only the daemon's group opens it, no desktop user
 power/control = on:      a scanner that the kernel put to sleep loses its interrupts and is not found after resume
@@ -37,7 +35,6 @@ def rules(usb_ids: UsbIds, group: str) -> str:
             f' GROUP="{group}", MODE="0660", ATTR{{power/control}}="on"'
             for vendor, product in sorted(usb_ids)
         ),
-        f'ENV{{ID_USB_INTERFACES}}=="*:060101:*", GROUP="{group}", MODE="0660", ATTR{{power/control}}="on"',
         'LABEL="enrollment_devices_end"',
     ]
     return "\n".join(lines) + "\n"
