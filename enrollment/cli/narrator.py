@@ -56,7 +56,7 @@ class Narrator:
         name = self.out.pick("portrait", "chân dung")
         match event.WhichOneof("event"):
             case "live":
-                self._live(name, event.live)
+                self._live_view(name, event.live)
             case "refused":
                 text = f"         {name:16} "
                 self.out.say(f"{text}the camera took no picture", f"{text}máy ảnh không chụp được", style="yellow")
@@ -65,7 +65,7 @@ class Narrator:
             case "accepted" | "exhausted":
                 self._outcome(name, event)
 
-    def _live(self, name: str, judged: capture_pb2.Judged) -> None:
+    def _live_view(self, name: str, judged: capture_pb2.Judged) -> None:
         """What live view asks for, when it asks for something else."""
         if judged.hint == self._told:
             return
