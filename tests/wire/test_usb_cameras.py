@@ -83,3 +83,25 @@ def test_camera_that_was_taken_away_is_not_listed(tmp_path: Path) -> None:
     assert names(found) == {"camera-left": "video:/dev/video0"}
     assert [failure["reason"] for failure in found["failures"]] == ["DEVICE_NOT_FOUND"]
     assert listed(tmp_path, usb_camera("1-4", serial="LEFT")) == {"devices": [], "failures": []}
+
+
+def reflex_camera(socket: str, number: int, serial: str, protocol: str = "01") -> str:
+    """A USB device with an interface of the class for still images."""
+    return (
+        f"P: {BUS}/{socket}\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_device\nA: idVendor=04b0\\n\nA: busnum=1\\n\n"
+        f"A: devnum={number}\\n\nA: manufacturer=Stub Optical\\n\nA: product=Reflex 6\\n\n"
+        + (f"A: serial={serial}\\n\n" if serial else "")
+        + f"\nP: {BUS}/{socket}/{socket}:1.0\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\n"
+        f"A: bInterfaceClass=06\\n\nA: bInterfaceSubClass=01\\n\nA: bInterfaceProtocol={protocol}\\n\n\n"
+    )
+
+
+def test_reflex_camera_is_named_by_its_serial_number_at_every_plugging_in(tmp_path: Path) -> None:
+    before = listed(tmp_path, reflex_camera("1-4", 7, "6013") + usb_camera("1-3", 0, serial="C920"), "gphoto2:")
+    after = listed(tmp_path, reflex_camera("1-2", 12, "6013"), "gphoto2:")
+    assert names(before) == {"dslr-6013": "gphoto2:usb:001,007"}
+    assert names(after) == {"dslr-6013": "gphoto2:usb:001,012"}
+    [camera] = after["devices"]
+    assert (camera["driver"], camera["vendor"], camera["model"]) == ("dslr", "Stub Optical", "Reflex 6")
+    assert names(listed(tmp_path, reflex_camera("1-4", 7, ""), "gphoto2:")) == {"dslr-1-4": "gphoto2:usb:001,007"}
+    assert listed(tmp_path, reflex_camera("1-4", 7, "6013", protocol="02"), "gphoto2:")["devices"] == []
