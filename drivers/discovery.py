@@ -1,7 +1,8 @@
 """What is attached now, and which driver drives it.
 
 A device's id stays the same across re-plugs and restarts: the serial number where there is one, else the socket it is
-plugged into; for a camera, its address.
+plugged into; for a camera on the network, its address. "usb:" alone is every scanner, "video:" every camera on USB, and
+"gphoto2:" every reflex camera there.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from drivers import catalogue
+from drivers.camera import video_devices
+from drivers.camera.dslr import usb_bodies
 from drivers.catalogue import CatalogueEntry, Proof
 from drivers.errors import DeviceError, DeviceNotFound, UnsupportedDevice
 from drivers.spi import Camera, DeviceKind, FingerprintScanner
@@ -101,6 +104,10 @@ def _look_at(address: str, usb_ids: Collection[tuple[int, int]] | None) -> list[
         ]
     for entry in entries:
         if scheme in entry.url_schemes:
+            if address == "gphoto2:":
+                return [_describe_body(body, entry) for body in usb_bodies.usb_bodies()]
+            if scheme == "video":
+                return [_name_camera(*_take_as_it_is(place, entry)) for place in _video_places(address)]
             return [_take_as_it_is(address, entry)]
     raise UnsupportedDevice("no driver for this kind of address", address=address)
 
@@ -118,6 +125,33 @@ def _describe(device: bus.AttachedDevice, entry: CatalogueEntry) -> FoundDevice:
         strings.serial,
         entry.proven,
     )
+
+
+def _describe_body(body: usb_bodies.UsbBody, entry: CatalogueEntry) -> tuple[FoundDevice, str]:
+    path = _slug(body.socket)
+    device_id = f"{entry.name}-{_slug(body.serial) or path}"
+    return FoundDevice(
+        device_id, entry.kind, entry.name, body.address, body.vendor, body.model, body.serial, entry.proven
+    ), path
+
+
+def _video_places(address: str) -> list[str]:
+    """Every camera on USB for "video:" alone."""
+    if address.partition(":")[2]:
+        return [address]
+    return [f"video:{camera.node}" for camera in video_devices.usb_cameras()]
+
+
+def _name_camera(found: FoundDevice, path: str) -> tuple[FoundDevice, str]:
+    """Name a video device by its serial number or its socket, where Linux knows one and nobody has named it."""
+    url = urlsplit(found.address)
+    camera = video_devices.describe(Path(url.path))
+    path = _slug(camera.socket) or path
+    own = _slug(camera.identity.serial) or _slug(camera.socket)
+    device_id = found.device_id if url.fragment or not own else f"{found.driver}-{own}"
+    identity = camera.identity
+    named = replace(found, device_id=device_id, vendor=identity.vendor, model=identity.model, serial=identity.serial)
+    return named, path
 
 
 def _take_as_it_is(address: str, entry: CatalogueEntry) -> tuple[FoundDevice, str]:

@@ -23,6 +23,7 @@ class Narrator:
     """An enrollment_flow.Listener that prints one line an event."""
 
     out: Output
+    _told: int = -1  # the hint of live view that was told last
 
     def devices(self, devices: Iterable[device_pb2.Device]) -> None:
         for device in devices:
@@ -54,10 +55,23 @@ class Narrator:
     def portrait(self, event: capture_pb2.CapturePortraitResponse) -> None:
         name = self.out.pick("portrait", "chân dung")
         match event.WhichOneof("event"):
+            case "live":
+                self._live_view(name, event.live)
+            case "refused":
+                text = f"         {name:16} "
+                self.out.say(f"{text}the camera took no picture", f"{text}máy ảnh không chụp được", style="yellow")
             case "judged":
                 self._judged(name, event.judged)
             case "accepted" | "exhausted":
                 self._outcome(name, event)
+
+    def _live_view(self, name: str, judged: capture_pb2.Judged) -> None:
+        """What live view asks for, when it asks for something else."""
+        if judged.hint == self._told:
+            return
+        self._told = judged.hint
+        hint = words.hint(judged.hint, self.out.language) or self.out.pick("good", "tốt")
+        self.out.say(f"         {name:16} live view: {hint}", f"         {name:16} xem trước: {hint}")
 
     def _judged(self, name: str, judged: capture_pb2.Judged) -> None:
         score = judged.quality.score

@@ -84,6 +84,20 @@ PROOFS: Final[dict[int, tuple[str, str]]] = {
 }
 
 
+CAMERA_SETTINGS: Final[dict[int, tuple[str, str]]] = {
+    device_pb2.CAMERA_SETTING_EXPOSURE_TIME: ("exposure time", "tốc độ màn trập"),
+    device_pb2.CAMERA_SETTING_APERTURE: ("aperture", "khẩu độ"),
+    device_pb2.CAMERA_SETTING_ISO: ("sensitivity (ISO)", "độ nhạy (ISO)"),
+    device_pb2.CAMERA_SETTING_EXPOSURE_COMPENSATION: ("exposure compensation, stops", "bù sáng, stop"),
+    device_pb2.CAMERA_SETTING_ZOOM: ("zoom", "thu phóng"),
+}
+
+
+def camera_setting(code: int, language: str) -> str:
+    """What of a camera can be set."""
+    return CAMERA_SETTINGS.get(code, (f"setting {code}",) * 2)[language == "vi"]
+
+
 def proof(code: int, language: str) -> str:
     """What a device's driver was proven on; empty where nothing is known."""
     return PROOFS.get(code, (f"proof {code}",) * 2)[language == "vi"]

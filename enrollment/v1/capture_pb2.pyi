@@ -411,13 +411,15 @@ class CapturePortraitResponse(_message.Message):
     JUDGED_FIELD_NUMBER: _builtins.int
     ACCEPTED_FIELD_NUMBER: _builtins.int
     EXHAUSTED_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def waiting(self) -> Global___Waiting:
-        """The camera is being opened or warms up."""
+        """The camera is being opened or warms up; of a camera that takes stills, before each of them."""
 
     @_builtins.property
     def judged(self) -> Global___Judged:
-        """A frame was judged."""
+        """A frame, or a still, was judged."""
 
     @_builtins.property
     def accepted(self) -> Global___Outcome:
@@ -427,6 +429,14 @@ class CapturePortraitResponse(_message.Message):
     def exhausted(self) -> Global___Outcome:
         """Done: the tries are used, and the best frame is stored."""
 
+    @_builtins.property
+    def live(self) -> Global___Judged:
+        """A frame of live view before a still was judged: it tells what to change, and is never stored."""
+
+    @_builtins.property
+    def refused(self) -> Global___StillRefused:
+        """The camera took no still."""
+
     def __init__(
         self,
         *,
@@ -434,16 +444,44 @@ class CapturePortraitResponse(_message.Message):
         judged: Global___Judged | None = ...,
         accepted: Global___Outcome | None = ...,
         exhausted: Global___Outcome | None = ...,
+        live: Global___Judged | None = ...,
+        refused: Global___StillRefused | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "event", b"event", "exhausted", b"exhausted", "judged", b"judged", "waiting", b"waiting"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "event", b"event", "exhausted", b"exhausted", "judged", b"judged", "live", b"live", "refused", b"refused", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "event", b"event", "exhausted", b"exhausted", "judged", b"judged", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "event", b"event", "exhausted", b"exhausted", "judged", b"judged", "live", b"live", "refused", b"refused", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["waiting", "judged", "accepted", "exhausted"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["waiting", "judged", "accepted", "exhausted", "live", "refused"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___CapturePortraitResponse: _TypeAlias = CapturePortraitResponse  # noqa: Y015
+
+@_typing.final
+class StillRefused(_message.Message):
+    """A still that the camera did not take. The next try follows by itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    attempt: _builtins.int
+    """The try that it was."""
+    reason: _builtins.str
+    """Why, by its stable reason: PICTURE_REFUSED."""
+    def __init__(
+        self,
+        *,
+        attempt: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StillRefused: _TypeAlias = StillRefused  # noqa: Y015
 
 @_typing.final
 class WatchPreviewRequest(_message.Message):

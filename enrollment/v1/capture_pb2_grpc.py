@@ -68,6 +68,8 @@ class CaptureServiceServicer:
 
     def CapturePortrait(self, request, context):
         """Captures the portrait: judges frames as they come and takes the first that is accepted, else the best one when the plan's tries are used.
+        A camera that takes stills is released by itself when its live view is good, or has not been for 8 s (a flash may light what live view
+        cannot): only stills are tries then, at most three, and only a still is stored. UNAVAILABLE / PICTURE_REFUSED when no try gave one, CARD_FULL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,10 @@ class CaptureServiceStub:
     INVALID_ARGUMENT / POSITION_NOT_IN_PLAN; UNAVAILABLE / DEVICE_GONE, DEVICE_STALLED.
     """
     CapturePortrait: _grpc.UnaryStreamMultiCallable[_capture_pb2.CapturePortraitRequest, _capture_pb2.CapturePortraitResponse]
-    """Captures the portrait: judges frames as they come and takes the first that is accepted, else the best one when the plan's tries are used."""
+    """Captures the portrait: judges frames as they come and takes the first that is accepted, else the best one when the plan's tries are used.
+    A camera that takes stills is released by itself when its live view is good, or has not been for 8 s (a flash may light what live view
+    cannot): only stills are tries then, at most three, and only a still is stored. UNAVAILABLE / PICTURE_REFUSED when no try gave one, CARD_FULL.
+    """
     WatchPreview: _grpc.UnaryStreamMultiCallable[_capture_pb2.WatchPreviewRequest, _capture_pb2.WatchPreviewResponse]
     """Streams the newest picture of a leased device as a small JPEG. A client that reads slowly skips pictures; none are queued."""
 
@@ -56,7 +59,10 @@ class CaptureServiceAsyncStub(CaptureServiceStub):
     INVALID_ARGUMENT / POSITION_NOT_IN_PLAN; UNAVAILABLE / DEVICE_GONE, DEVICE_STALLED.
     """
     CapturePortrait: _aio.UnaryStreamMultiCallable[_capture_pb2.CapturePortraitRequest, _capture_pb2.CapturePortraitResponse]  # type: ignore[assignment]
-    """Captures the portrait: judges frames as they come and takes the first that is accepted, else the best one when the plan's tries are used."""
+    """Captures the portrait: judges frames as they come and takes the first that is accepted, else the best one when the plan's tries are used.
+    A camera that takes stills is released by itself when its live view is good, or has not been for 8 s (a flash may light what live view
+    cannot): only stills are tries then, at most three, and only a still is stored. UNAVAILABLE / PICTURE_REFUSED when no try gave one, CARD_FULL.
+    """
     WatchPreview: _aio.UnaryStreamMultiCallable[_capture_pb2.WatchPreviewRequest, _capture_pb2.WatchPreviewResponse]  # type: ignore[assignment]
     """Streams the newest picture of a leased device as a small JPEG. A client that reads slowly skips pictures; none are queued."""
 
@@ -81,7 +87,10 @@ class CaptureServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _capture_pb2.CapturePortraitRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_capture_pb2.CapturePortraitResponse], _abc.AsyncIterator[_capture_pb2.CapturePortraitResponse]]:
-        """Captures the portrait: judges frames as they come and takes the first that is accepted, else the best one when the plan's tries are used."""
+        """Captures the portrait: judges frames as they come and takes the first that is accepted, else the best one when the plan's tries are used.
+        A camera that takes stills is released by itself when its live view is good, or has not been for 8 s (a flash may light what live view
+        cannot): only stills are tries then, at most three, and only a still is stored. UNAVAILABLE / PICTURE_REFUSED when no try gave one, CARD_FULL.
+        """
 
     @_abc_1.abstractmethod
     def WatchPreview(

@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -151,6 +152,12 @@ class CameraStub(DeviceStub):
 
     def __init__(self) -> None:
         super().__init__("camera")
+
+    def await_frames(self, count: int) -> None:
+        """Return when it has sent so many more."""
+        sent = self.control("GET", "/state")["frames_sent"]
+        while self.control("GET", "/state")["frames_sent"] < sent + count:
+            time.sleep(0.01)
 
     def reset(self) -> None:
         self.heal()

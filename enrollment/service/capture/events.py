@@ -54,6 +54,21 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveJudged:
+    """How good a frame of live view before a still was; it is never stored."""
+
+    judged: Judged
+
+
+@dataclass(frozen=True, slots=True)
+class StillRefused:
+    """The camera took no still. reason: the error's stable one."""
+
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class LiftFinger:
     """The finger must leave the platen before the next try."""
 
@@ -74,7 +89,7 @@ class Outcome:
     times: StageTimes
 
 
-CaptureEvent = Waiting | FingerOn | Judged | LiftFinger | Outcome
+CaptureEvent = Waiting | FingerOn | Judged | LiveJudged | StillRefused | LiftFinger | Outcome
 Emit = Callable[[CaptureEvent], None]
 
 _END: Final = object()

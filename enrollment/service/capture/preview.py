@@ -14,7 +14,7 @@ from typing import Final, cast
 
 import cv2
 
-from drivers.errors import DriverError
+from drivers.errors import CaptureTimedOut, DeviceStalled, DriverError
 from drivers.frame import Frame
 from drivers.spi import Camera, CancelToken, DeviceKind
 from enrollment.core.errors import EnrollmentError
@@ -57,6 +57,14 @@ class _Screen:
             reader.set()
 
 
+def newest_frame(camera: Camera, newer_than: int, cancel: CancelToken) -> Frame:
+    """A camera's next frame, on its own thread. Raises as Camera.latest, DeviceStalled where none comes in time."""
+    try:
+        return camera.latest(newer_than=newer_than, timeout_s=FRAME_TIMEOUT_S, cancel=cancel)
+    except CaptureTimedOut as error:  # its words are of fingers
+        raise DeviceStalled("the camera gives no frame", timeout_s=FRAME_TIMEOUT_S) from error
+
+
 class Previews:
     """The screens of all live leases."""
 
@@ -74,7 +82,8 @@ class Previews:
     ) -> AsyncGenerator[Picture, None]:
         """Yield the newest picture whenever the reader is ready and a newer frame is there, until closed.
 
-        A camera is asked for frames while somebody reads; a scanner's screen shows the frames of its captures.
+        A camera is asked for frames while somebody reads; the screen of a scanner, or of a camera without live view,
+        shows the frames of its captures.
         Raises LeaseExpired or LeaseNotYours when the lease ends, DriverError when the camera fails.
         """
         screen = self._screen(lease)
@@ -135,13 +144,19 @@ class Previews:
         """Bring a camera's frames to the screen while it has readers; a capture on the same device goes between."""
         seen: tuple[Driver, int] | None = None
 
-        def next_frame(driver: Driver) -> tuple[Driver, Frame]:
+        def next_frame(driver: Driver) -> tuple[Driver, Frame] | None:
+            camera = cast(Camera, driver)
+            if not camera.capabilities.has_live_view:
+                return None
             newest = seen[1] if seen is not None and seen[0] is driver else 0  # a new driver counts from 1 again
-            return driver, cast(Camera, driver).latest(newer_than=newest, timeout_s=FRAME_TIMEOUT_S, cancel=cancel)
+            return driver, newest_frame(camera, newest, cancel)
 
         try:
             while screen.readers and not cancel.cancelled:
-                driver, frame = await device.worker.run(next_frame, cancel=cancel, check=lease.require_live)
+                found = await device.worker.run(next_frame, cancel=cancel, check=lease.require_live)
+                if found is None:
+                    return
+                driver, frame = found
                 seen = driver, frame.sequence
                 self._show(screen, frame)
         except (DriverError, EnrollmentError) as error:

@@ -11,10 +11,11 @@ from typing import Any, Final
 from enrollment.service.capture.events import stream
 from enrollment.service.capture.face_session import FaceSession, PortraitOrder
 from enrollment.service.capture.fingerprint_session import FingerprintOrder, FingerprintSession
-from enrollment.service.capture.studio import LeaseReference, Studio
+from enrollment.service.capture.studio import Studio
 from enrollment.service.diagnostics.metrics import Metrics
 from enrollment.service.rpc import messages, requests
 from enrollment.service.rpc.authentication import operator_id
+from enrollment.service.rpc.requests import lease_reference as _lease
 from enrollment.v1 import capture_pb2, capture_pb2_grpc
 
 LONGEST_FINGER_TIMEOUT_S: Final = 600.0
@@ -92,7 +93,3 @@ class CaptureServicer(capture_pb2_grpc.CaptureServiceServicer):
                 yield capture_pb2.WatchPreviewResponse(
                     jpeg=picture.jpeg, sequence=picture.sequence, age=messages.duration(picture.age_s)
                 )
-
-
-def _lease(reference: capture_pb2.LeaseReference) -> LeaseReference:
-    return LeaseReference(requests.name(reference.lease_id, "lease.lease_id", required=False), reference.fencing_token)

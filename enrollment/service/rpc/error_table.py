@@ -91,6 +91,11 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         "Ảnh từ máy ảnh nhỏ hơn yêu cầu: đổi độ phân giải máy ảnh.",
         "The camera's pictures are smaller than the procedure asks for: set a higher resolution.",
     ),
+    capture.SettingNotOffered: Row(
+        Code.INVALID_ARGUMENT,
+        "Máy ảnh không có cài đặt hoặc giá trị này: hãy chọn trong danh sách.",
+        "The camera does not offer this setting or value: choose one of its list.",
+    ),
     leasing.LeaseRequired: Row(
         Code.FAILED_PRECONDITION, "Hãy giữ thiết bị trước khi dùng.", "Take the device's lease before you use it."
     ),
@@ -241,7 +246,19 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         "The device answered nonsense: try again or re-plug it.",
     ),
     device.DeviceNotReady: Row(
-        Code.UNAVAILABLE, "Thiết bị không khởi động được: cắm lại.", "The device did not power up: re-plug it."
+        Code.UNAVAILABLE,
+        "Thiết bị không khởi động được: cắm lại; nếu là máy ảnh, kiểm tra nắp ống kính.",
+        "The device did not power up: re-plug it; check a camera's lens cap.",
+    ),
+    device.PictureRefused: Row(
+        Code.UNAVAILABLE,
+        "Máy ảnh không chụp được: kiểm tra lấy nét và ánh sáng rồi thử lại.",
+        "The camera took no picture: look at its focus and the light, and try again.",
+    ),
+    device.CardFull: Row(
+        Code.UNAVAILABLE,
+        "Thẻ nhớ của máy ảnh đã đầy: xóa bớt hoặc thay thẻ.",
+        "The camera's memory card is full: empty it, or put in another.",
     ),
     device.UnsupportedDevice: Row(
         Code.FAILED_PRECONDITION, "Thiết bị không được hỗ trợ.", "The device is not supported."

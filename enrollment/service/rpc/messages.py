@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from drivers.catalogue import Proof
-from drivers.spi import DeviceKind
+from drivers.spi import CameraSetting, DeviceKind, SettingState
 from enrollment.core.dossier.model import QualityRecord
 from enrollment.service.capture import events
 from enrollment.service.devices.inventory import DeviceState, StationDevice, shown
@@ -30,6 +31,14 @@ _DEVICE_STATES: Final = {
     DeviceState.BUSY: device_pb2.DEVICE_STATE_BUSY,
     DeviceState.FAULTY: device_pb2.DEVICE_STATE_FAULTY,
     DeviceState.DETACHED: device_pb2.DEVICE_STATE_DETACHED,
+}
+
+CAMERA_SETTINGS: Final = {
+    CameraSetting.EXPOSURE_TIME: device_pb2.CAMERA_SETTING_EXPOSURE_TIME,
+    CameraSetting.APERTURE: device_pb2.CAMERA_SETTING_APERTURE,
+    CameraSetting.ISO: device_pb2.CAMERA_SETTING_ISO,
+    CameraSetting.EXPOSURE_COMPENSATION: device_pb2.CAMERA_SETTING_EXPOSURE_COMPENSATION,
+    CameraSetting.ZOOM: device_pb2.CAMERA_SETTING_ZOOM,
 }
 
 _DRIVER_PROOFS: Final = {
@@ -111,6 +120,15 @@ def lease_event(event: LeaseEvent) -> device_pb2.HoldLeaseResponse:
             return device_pb2.HoldLeaseResponse(ended=device_pb2.LeaseEnded(reason=end.value))
 
 
+def camera_settings(settings: Mapping[CameraSetting, SettingState]) -> list[device_pb2.CameraSettingState]:
+    """A camera's settings, in the order of the API."""
+    return [
+        device_pb2.CameraSettingState(setting=number, value=settings[setting].value, choices=settings[setting].choices)
+        for setting, number in CAMERA_SETTINGS.items()
+        if setting in settings
+    ]
+
+
 # ------------------------------------------------------------------------------------------------------------ quality
 
 
@@ -153,6 +171,8 @@ def fingerprint_event(event: events.CaptureEvent) -> capture_pb2.CaptureFingerpr
             return Response(accepted=_outcome(event))
         case events.Outcome():
             return Response(exhausted=_outcome(event))
+        case events.LiveJudged() | events.StillRefused():
+            raise TypeError(event)
 
 
 def portrait_event(event: events.CaptureEvent) -> capture_pb2.CapturePortraitResponse:
@@ -167,6 +187,10 @@ def portrait_event(event: events.CaptureEvent) -> capture_pb2.CapturePortraitRes
             return Response(accepted=_outcome(event))
         case events.Outcome():
             return Response(exhausted=_outcome(event))
+        case events.LiveJudged(judged):
+            return Response(live=_judged(judged))
+        case events.StillRefused(attempt, reason):
+            return Response(refused=capture_pb2.StillRefused(attempt=attempt, reason=reason))
         case events.FingerOn() | events.LiftFinger():
             raise TypeError(event)
 

@@ -135,6 +135,21 @@ def test_camera_whose_server_is_away_is_an_error_and_its_password_stays_unsaid(
     assert "secret" not in finding.text_en + finding.text_vi
 
 
+@pytest.mark.parametrize(
+    ("address", "without", "severity"),
+    [("video:", None, OK), ("video:/dev/video0#counter", ERROR, OK), ("video:/dev/video1", ERROR, ERROR)],
+)
+def test_camera_on_usb_is_looked_for_where_its_address_says(
+    machine: Machine, config: StationConfig, address: str, without: Severity | None, severity: Severity
+) -> None:
+    there = StationConfig("T-1", config.folder, config.socket, devices=type(config.devices)((address,)))
+    assert by_name(camera_checks.check_cameras(machine, there)).get("camera-address") is without
+    node = machine.root / "dev" / "video0"
+    node.parent.mkdir(parents=True, exist_ok=True)
+    node.touch()
+    assert by_name(camera_checks.check_cameras(machine, there)) == {"camera-address": severity}
+
+
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SCANNER = SeenDevice("uru4000-1", DeviceKind.FINGERPRINT_SCANNER, True, "")
 CAMERA = SeenDevice("camera-1", DeviceKind.CAMERA, True, "")
