@@ -55,6 +55,11 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         "Một thông tin cá nhân chưa đúng quy định, hãy sửa lại.",
         "A personal field does not follow its rule: correct it.",
     ),
+    core.CertificateRefused: Row(
+        Code.INVALID_ARGUMENT,
+        "Yêu cầu cấp chứng thư hoặc tên máy không dùng được.",
+        "The signing request or the name cannot be certified.",
+    ),
     call.MalformedRequest: Row(
         Code.INVALID_ARGUMENT, "Yêu cầu sai định dạng hoặc ngoài giới hạn.", "The request is malformed or out of range."
     ),
@@ -189,6 +194,11 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     core.SignatureInvalid: Row(Code.FAILED_PRECONDITION, "Chữ ký không hợp lệ.", "A signature is not valid."),
     core.UnknownSigner: Row(
         Code.FAILED_PRECONDITION, "Không nhận ra người ký.", "It is signed by a key that is not trusted."
+    ),
+    core.AuthorityUnusable: Row(
+        Code.FAILED_PRECONDITION,
+        "Không đọc được nơi cấp chứng thư.",
+        "The certificate authority's files cannot be read.",
     ),
     core.DigestMismatch: Row(Code.DATA_LOSS, "Dữ liệu đã bị thay đổi.", "The bytes differ from their digest."),
     core.SequenceBroken: Row(
