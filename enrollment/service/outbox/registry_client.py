@@ -18,7 +18,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from enrollment.core.sealing.manifest import MAX_CLOCK_OFFSET_MS
 from enrollment.service.config import RegistryConfig
-from enrollment.service.keys.software_keys import load_client_key
+from enrollment.service.keys.software_keys import load_tls_key
 from enrollment.service.outbox.errors import (
     DeliveryFailed,
     PackageRefused,
@@ -86,7 +86,7 @@ class RegistryClient:
         _require_valid(certificate, config.certificate)
         credentials = grpc.ssl_channel_credentials(
             root_certificates=_read(config.ca),
-            private_key=load_client_key(config.private_key, passphrase),
+            private_key=load_tls_key(config.private_key, passphrase),
             certificate_chain=certificate,
         )
         return cls(grpc.aio.secure_channel(config.address, credentials, options=OPTIONS), call_timeout_s)

@@ -161,6 +161,12 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     keys.KeysUnusable: Row(
         Code.FAILED_PRECONDITION, "Không dùng được khoá của trạm.", "The station's keys cannot be used."
     ),
+    keys.ClientNotAdmitted: Row(
+        Code.PERMISSION_DENIED,
+        "Máy này không còn được phép dùng chung trạm: xin chứng thư mới (enrolld share issue).",
+        "This PC is no longer admitted to the shared station: ask for a new certificate (enrolld share issue).",
+    ),
+    keys.ClientUnknown: Row(Code.NOT_FOUND, "Không có máy nào mang tên đó.", "No PC of this name has a certificate."),
     keys.KeysExist: Row(Code.ALREADY_EXISTS, "Trạm đã có khoá.", "The station has keys already."),
     config.ConfigInvalid: Row(
         Code.FAILED_PRECONDITION, "Cấu hình trạm không hợp lệ.", "The station's configuration is not valid."
