@@ -27,11 +27,10 @@ MAX_CALLS: Final = 1024  # at once, streams included; a station has a few client
 OPTIONS: Final = (
     # Larger requests end inside gRPC; up to here they get our own typed refusal.
     ("grpc.max_receive_message_length", 16 * MAX_REQUEST_BYTES),
-    # A client that vanished without a word (its cable was cut, its PC suspended) gives its leases back within 8 s. A
-    # lease's stream may carry nothing for minutes: without the third line gRPC stops to ask after two silent pings.
+    # A client that vanished without a word (its cable was cut, its PC suspended) gives its leases back within 8 s. Not
+    # grpc.keepalive_timeout_ms: gRPC 1.85 still waits its minute for the ping's answer then.
     ("grpc.keepalive_time_ms", 4_000),
-    ("grpc.keepalive_timeout_ms", 4_000),
-    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.http2.ping_timeout_ms", 4_000),
     # Clients may look for us as often.
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 4_000),
