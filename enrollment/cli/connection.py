@@ -23,7 +23,11 @@ from enrollment.v1 import (
 DEADLINE_S = 15.0  # of every call that is not a stream of a person's doing
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 # A station whose cable was cut is noticed within 20 s, though a stream waits for it in silence.
-KEEPALIVE = (("grpc.keepalive_time_ms", 10_000), ("grpc.http2.ping_timeout_ms", 10_000))
+KEEPALIVE = (
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+)
 
 
 class _CallDetails(NamedTuple):

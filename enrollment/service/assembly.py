@@ -107,7 +107,9 @@ class Station:
         self.inventory = Inventory(
             config.devices.addresses,
             config.devices.poll_s,
-            discover=discovery.discover,
+            look=discovery.look,
+            put_together=discovery.named,
+            watch_bus=discovery.watch_bus,
             build=discovery.build,
             at_gone=lambda device_id: self.leases.device_gone(device_id),
             at_failed=self._metrics.device_failed,

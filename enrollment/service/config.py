@@ -82,10 +82,10 @@ class ShareConfig:
 
 @dataclass(frozen=True, slots=True)
 class DevicesConfig:
-    """addresses as drivers.discovery takes them; poll_s: seconds between two looks."""
+    """addresses as drivers.discovery takes them; poll_s: seconds between two looks where no bus tells of changes."""
 
     addresses: tuple[str, ...] = ("usb:",)
-    poll_s: float = 2.0
+    poll_s: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +264,7 @@ def _devices(table: _Table) -> DevicesConfig:
     addresses = table.take("addresses", list, ["usb:"])
     if len(addresses) > 64 or not all(isinstance(address, str) and len(address) <= 500 for address in addresses):
         raise table.wrong("addresses", "must be a list of at most 64 strings")
-    config = DevicesConfig(tuple(addresses), table.number("poll_s", 2.0, 0.05, 3600))
+    config = DevicesConfig(tuple(addresses), table.number("poll_s", 0.5, 0.05, 3600))
     table.done()
     return config
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
-from drivers.discovery import Discovery, DiscoveryFailure, FoundDevice
+from drivers.discovery import DiscoveryFailure, FoundDevice, Look, named
 from drivers.errors import DeviceGone, DeviceNotFound, DeviceStalled, UnsupportedDevice
 from drivers.spi import Camera, CancelToken, DeviceKind, FingerprintScanner
 from enrollment.service.devices.errors import DeviceDetached, DeviceInUse, DeviceUnknown
@@ -27,21 +27,42 @@ class Bus:
         self.found: list[FoundDevice] = [SCANNER]
         self.failures: list[DiscoveryFailure] = []
         self.gone: list[str] = []
+        self.asleep_s = 0.0
+        self.tell: Callable[[], None] = lambda: None
+        self.watched = 0
         self.inventory = Inventory(
-            ["usbip://reader:3240"], 3600, discover=self._discover, build=self._build, at_gone=self.gone.append
+            ["usbip://reader:3240"],
+            3600,
+            look=self._look,
+            put_together=named,
+            watch_bus=self._watch_bus,
+            build=self._build,
+            at_gone=self.gone.append,
+            asleep_s=lambda: self.asleep_s,
         )
 
-    def _discover(self, addresses: Sequence[str]) -> Discovery:
-        assert list(addresses) == ["usbip://reader:3240"]
-        return Discovery(tuple(self.found), tuple(self.failures))
+    def _look(self, address: str) -> Look:
+        assert address == "usbip://reader:3240"
+        return Look(tuple((device, "socket") for device in self.found), self.failures[0] if self.failures else None)
+
+    def _watch_bus(self, addresses: Sequence[str], on_change: Callable[[], None]) -> Callable[[], None]:
+        self.tell = on_change
+        self.watched += 1
+
+        def end() -> None:
+            self.watched -= 1
+
+        return end
 
     def _build(self, found: FoundDevice) -> FingerprintScanner | Camera:
         raise UnsupportedDevice("no driver in this test", device_id=found.device_id)
 
 
 @pytest.fixture
-async def bus() -> Bus:
-    return Bus()
+async def bus() -> AsyncIterator[Bus]:
+    made = Bus()
+    yield made
+    await made.inventory.stop()
 
 
 async def test_a_device_that_is_seen_is_ready_in_its_first_generation(bus: Bus) -> None:
