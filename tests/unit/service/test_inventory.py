@@ -110,8 +110,9 @@ async def test_a_device_that_was_away_between_two_looks_is_a_new_generation(bus:
     bus.found = [replace(SCANNER, attachment="1-4")]
     await bus.inventory.scan()
     device = bus.inventory.get("uru4000-1")
-    for generation, anew in ((2, {"attachment": "1-5"}), (3, {"address": "usbip://reader:3240/1-2"})):
-        bus.found = [replace(bus.found[0], **anew)]  # plugged in again; then into another port
+    again = replace(SCANNER, attachment="1-5")
+    for generation, found in ((2, again), (3, replace(again, address="usbip://reader:3240/1-2"))):  # another port
+        bus.found = [found]
         await bus.inventory.scan()
         assert bus.gone == ["uru4000-1"] * (generation - 1)
         assert (device.state, device.generation, device.problem) == (DeviceState.READY, generation, "")

@@ -50,7 +50,7 @@ def test_good_file_is_read_with_paths_relative_to_itself(tmp_path: Path) -> None
 
 def test_station_without_a_registry_is_allowed(tmp_path: Path) -> None:
     config = load_config(written(tmp_path, '[station]\nid = "A"\n'))
-    assert config.registry is config.share is None
+    assert (config.registry, config.share) == (None, None)
 
 
 @pytest.mark.parametrize(
