@@ -71,7 +71,7 @@ class Discovery:
 
 def discover(addresses: Sequence[str], *, usb_ids: Collection[tuple[int, int]] | None = None) -> Discovery:
     """Look at each address, one after another. usb_ids: as `look`."""
-    return named([look(address, usb_ids=usb_ids) for address in addresses])
+    return Naming()([look(address, usb_ids=usb_ids) for address in addresses])
 
 
 def look(address: str, *, usb_ids: Collection[tuple[int, int]] | None = None) -> Look:
@@ -86,19 +86,28 @@ def look(address: str, *, usb_ids: Collection[tuple[int, int]] | None = None) ->
         return Look((), DiscoveryFailure(address, error))
 
 
-def named(looks: Sequence[Look]) -> Discovery:
-    """Put looks at several addresses together, and give each device the name that tells it from all others."""
-    found: dict[str, tuple[FoundDevice, str]] = {}
-    for seen in looks:
-        for device, path in seen.devices:
-            found.setdefault(device.address, (device, path))
-    # Cheap devices share one serial number: then the socket must tell them apart.
-    shared = Counter(device.device_id for device, _ in found.values())
-    devices = (
-        replace(device, device_id=f"{device.device_id}-{path}") if shared[device.device_id] > 1 else device
-        for device, path in found.values()
-    )
-    return Discovery(tuple(devices), tuple(seen.failure for seen in looks if seen.failure is not None))
+class Naming:
+    """Puts looks at several addresses together, and gives each device the name that tells it from all others.
+
+    Cheap devices share one serial number: then the socket must tell them apart. It goes on doing so when one of them
+    leaves, for the other may be in use under its name.
+    """
+
+    def __init__(self) -> None:
+        self._shared: set[str] = set()
+
+    def __call__(self, looks: Sequence[Look]) -> Discovery:
+        found: dict[str, tuple[FoundDevice, str]] = {}
+        for seen in looks:
+            for device, path in seen.devices:
+                found.setdefault(device.address, (device, path))
+        together = Counter(device.device_id for device, _ in found.values())
+        self._shared |= {device_id for device_id, count in together.items() if count > 1}
+        devices = (
+            replace(device, device_id=f"{device.device_id}-{path}") if device.device_id in self._shared else device
+            for device, path in found.values()
+        )
+        return Discovery(tuple(devices), tuple(seen.failure for seen in looks if seen.failure is not None))
 
 
 def watch_bus(addresses: Sequence[str], on_change: Callable[[], None]) -> Callable[[], None] | None:

@@ -108,7 +108,7 @@ class Station:
             config.devices.addresses,
             config.devices.poll_s,
             look=discovery.look,
-            put_together=discovery.named,
+            put_together=discovery.Naming(),
             watch_bus=discovery.watch_bus,
             build=discovery.build,
             at_gone=lambda device_id: self.leases.device_gone(device_id),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from enum import Enum
 from typing import Final
@@ -48,6 +48,7 @@ class StationDevice:
         self.generation = 1
         self.attached = True
         self.missed_by_scan = False
+        self.gone_since_look = 0
         self.problem = ""
         self.identity: DeviceIdentity | None = None
         self.size: tuple[int, int] = (0, 0)
@@ -157,7 +158,7 @@ class Inventory:
         """Look at every address once."""
         await self._lookout.look_once()
 
-    def _seen(self, discovery: Discovery) -> None:
+    def _seen(self, discovery: Discovery, look_of: Mapping[str, int]) -> None:
         self.unreachable = tuple(f"{shown(failure.address)}: {failure.error}" for failure in discovery.failures)
         failed = tuple(failure.address for failure in discovery.failures)
         found = {device.device_id: device for device in discovery.devices}
@@ -168,14 +169,14 @@ class Inventory:
             if device.attached:
                 self._detach(device)
         for device_id, seen in found.items():
-            self._attach(device_id, seen)
+            self._attach(device_id, seen, look_of[seen.address])
 
-    def _attach(self, device_id: str, found: FoundDevice) -> None:
+    def _attach(self, device_id: str, found: FoundDevice, look: int) -> None:
         device = self._devices.get(device_id)
         if device is None:
             device = self._devices[device_id] = self._new(found)
-        elif device.found == found and device.attached:
-            return
+        elif (device.found == found and device.attached) or look <= device.gone_since_look:
+            return  # nothing new, or it was seen before it left
         elif _plugged_in_anew(device.found, found):
             device.missed_by_scan = True  # it was away between two looks
             if device.attached:
@@ -192,6 +193,7 @@ class Inventory:
 
     def _detach(self, device: StationDevice) -> None:
         device.attached = False
+        device.gone_since_look = self._lookout.number
         device.problem = DeviceGone.reason
         _log.info("device %s detached, generation %d", device.device_id, device.generation)
         self._at_gone(device.device_id)

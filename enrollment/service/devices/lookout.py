@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Final
 
 from drivers.discovery import Discovery, Look
@@ -26,7 +27,8 @@ class Lookout:
 
     look: blocks; put_together: names the devices of looks at all addresses, in their order.
     watch_bus: has a function called, on any thread, when a local device comes or goes; returns what ends that.
-    at_seen: called with what all newest looks show together, after each look.
+    at_seen: called with what all newest looks show together, after each look; and, by a device's address, with the
+        number of the look that saw it. A look whose number is not above `number` at some moment began before it.
     """
 
     def __init__(
@@ -37,7 +39,7 @@ class Lookout:
         look: LookAt,
         put_together: Callable[[Sequence[Look]], Discovery],
         watch_bus: WatchBus,
-        at_seen: Callable[[Discovery], None],
+        at_seen: Callable[[Discovery, Mapping[str, int]], None],
     ) -> None:
         self._addresses = tuple(dict.fromkeys(addresses))
         self._poll_s = poll_s
@@ -45,7 +47,8 @@ class Lookout:
         self._put_together = put_together
         self._watch_bus = watch_bus
         self._at_seen = at_seen
-        self._looks: dict[str, Look] = {}
+        self._looks: dict[str, _Numbered] = {}
+        self.number = 0
         self._again = {address: asyncio.Event() for address in self._addresses}
         self._all_seen = asyncio.Event()
         self._pool = ThreadPoolExecutor(max(1, len(self._addresses)), thread_name_prefix="lookout")
@@ -98,7 +101,36 @@ class Lookout:
                     await again.wait()
 
     async def _look_at(self, address: str) -> None:
-        self._looks[address] = await asyncio.get_running_loop().run_in_executor(self._pool, self._look, address)
-        self._at_seen(self._put_together([self._looks[known] for known in self._addresses if known in self._looks]))
+        seen = await self._looked(address)
+        arrived = _ids(seen) - _ids(self._looks.get(address))
+        for other in self._addresses:  # what was moved here must not be taken for a twin of itself there
+            if other != address and arrived & _ids(self._looks.get(other)):
+                self._keep(other, await self._looked(other))
+        self._keep(address, seen)
+        looks = [self._looks[known] for known in self._addresses if known in self._looks]
+        numbers = {device.address: kept.number for kept in reversed(looks) for device, _ in kept.look.devices}
+        self._at_seen(self._put_together([kept.look for kept in looks]), numbers)
         if len(self._looks) == len(self._addresses):
             self._all_seen.set()
+
+    async def _looked(self, address: str) -> _Numbered:
+        self.number += 1
+        number = self.number
+        return _Numbered(number, await asyncio.get_running_loop().run_in_executor(self._pool, self._look, address))
+
+    def _keep(self, address: str, seen: _Numbered) -> None:
+        known = self._looks.get(address)
+        if known is None or known.number < seen.number:
+            self._looks[address] = seen
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    """A look, and the number that it was given when it began."""
+
+    number: int
+    look: Look
+
+
+def _ids(seen: _Numbered | None) -> set[str]:
+    return set() if seen is None else {device.device_id for device, _ in seen.look.devices}

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from drivers.discovery import DiscoveryFailure, FoundDevice, Look, named
+from drivers.discovery import DiscoveryFailure, FoundDevice, Look, Naming
 from drivers.errors import DeviceGone, DeviceNotFound, DeviceStalled, UnsupportedDevice
 from drivers.spi import Camera, CancelToken, DeviceKind, FingerprintScanner
 from enrollment.service.devices.errors import DeviceDetached, DeviceInUse, DeviceUnknown
@@ -39,7 +39,7 @@ class Bus:
             ["usbip://reader:3240"],
             3600,
             look=self._look,
-            put_together=named,
+            put_together=Naming(),
             watch_bus=self._watch_bus,
             build=self._build,
             at_gone=self.gone.append,
@@ -170,7 +170,7 @@ async def test_an_address_that_is_slow_to_fail_does_not_delay_another() -> None:
     inventory = Inventory(
         *(["usbip://away", "usb:"], 3600),
         look=look,
-        put_together=named,
+        put_together=Naming(),
         watch_bus=lambda addresses, on_change: None,
         build=build,
         at_gone=lambda device_id: None,
@@ -191,6 +191,17 @@ def test_the_time_that_the_machine_slept_stands_still_while_it_is_awake() -> Non
     readings = [asleep_s() for _ in range(200)]
     assert max(readings) - min(readings) < SHORTEST_S
     assert min(readings) > -SHORTEST_S
+
+
+async def test_a_look_from_before_the_driver_said_gone_brings_nothing_back(bus: Bus) -> None:
+    """Another address is looked at meanwhile: what is remembered of this one is told again, and is out of date."""
+    await bus.inventory.scan()
+    bus.inventory._failed("uru4000-1", DeviceGone("unplugged"))
+    lookout = bus.inventory._lookout
+    bus.inventory._seen(Naming()([bus._look("usbip://reader:3240")]), {SCANNER.address: lookout.number})
+    assert bus.inventory.get("uru4000-1").state is DeviceState.DETACHED
+    await bus.inventory.scan()
+    assert bus.inventory.get("uru4000-1").generation == 2
 
 
 async def test_another_failure_leaves_the_device_attached_and_names_the_problem(bus: Bus) -> None:
