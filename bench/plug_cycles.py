@@ -34,7 +34,7 @@ from enrollment.cli.demo.station import DAEMON, STUBS
 from enrollment.cli.demo.subject import Control
 from enrollment.cli.failure import describe
 from enrollment.cli.lease import held_lease
-from enrollment.v1 import capture_pb2, device_pb2, dossier_pb2
+from enrollment.v1 import capture_pb2, device_pb2, dossier_pb2, types_pb2
 
 POLL_S: Final = 0.05  # the least that a station may be told; one cycle waits for two looks at least
 OPEN_EVERY: Final = 4
@@ -126,7 +126,10 @@ def waiting_capture(bus: Bus, device_id: str, dossier_id: str) -> Iterator[None]
     """A capture that waits for a finger; what is done meanwhile must end it as the unplugged device's."""
     with held_lease(bus.station, device_id, client_name="bench") as lease:
         request = capture_pb2.CaptureFingerprintRequest(
-            dossier_id=dossier_id, lease=lease, position=1, request_id=str(uuid.uuid4())
+            dossier_id=dossier_id,
+            lease=lease,
+            position=types_pb2.FINGER_POSITION_RIGHT_THUMB,
+            request_id=str(uuid.uuid4()),
         )
         call = bus.station.capture.CaptureFingerprint(request, timeout=CHANGE_TIMEOUT_S)
         next(call)
