@@ -36,7 +36,7 @@ from enrollment.cli.failure import describe
 from enrollment.cli.lease import held_lease
 from enrollment.v1 import capture_pb2, device_pb2, dossier_pb2, types_pb2
 
-POLL_S: Final = 0.05  # the least that a station may be told; one cycle waits for two looks at least
+POLL_MS: Final = 50  # the least that a station may be told; one cycle waits for two looks at least
 OPEN_EVERY: Final = 4
 WARM_UP: Final = 20  # pools, caches and the first open handle come before the first count
 SAMPLES: Final = 100
@@ -59,6 +59,7 @@ class Run:
     """counts: from after the warm-up to the end. *_ms: from the hand's move to the client's news of it."""
 
     cycles: int
+    poll_ms: int
     counts: list[Count] = field(default_factory=list)
     attach_ms: list[float] = field(default_factory=list)
     detach_idle_ms: list[float] = field(default_factory=list)
@@ -73,10 +74,11 @@ class Bus:
     station: Station
     hand: Control
     pid: int
+    poll_ms: int
 
 
 @contextmanager
-def running_bus(folder: Path) -> Iterator[Bus]:
+def running_bus(folder: Path, poll_ms: int = POLL_MS) -> Iterator[Bus]:
     """Start the scanner's model and a daemon in an empty folder. Raises ProcessFailed."""
     with ExitStack() as stack:
 
@@ -89,11 +91,11 @@ def running_bus(folder: Path) -> Iterator[Bus]:
         state = folder / "station"
         options = ["--folder", str(state), "--station", "BENCH-01", "--device", str(scanner.ready["url"]), "--json"]
         config = Path(json.loads(run_to_end(DAEMON, ["init", *options]))["config"])
-        config.write_text(config.read_text().replace("[devices]\n", f"[devices]\npoll_s = {POLL_S}\n"))
+        config.write_text(config.read_text().replace("[devices]\n", f"[devices]\npoll_s = {poll_ms / 1000}\n"))
         daemon = start("enrolld", DAEMON, "run", "--log-level", "warning", "--config", str(config))
         issued = run_to_end(DAEMON, ["issue-session", "--config", str(config), "--operator", "bench", "--json"])
         station = stack.enter_context(connect(Path(str(daemon.ready["socket"])), json.loads(issued)["token"]))
-        yield Bus(station, Control(str(scanner.ready["control"])), daemon.process.pid)
+        yield Bus(station, Control(str(scanner.ready["control"])), daemon.process.pid, poll_ms)
 
 
 class Watch:
@@ -148,7 +150,7 @@ def run_cycles(bus: Bus, cycles: int, console: Console) -> Run:
     opening = dossier_pb2.CreateDossierRequest(plan_id="card-issue", request_id=str(uuid.uuid4()))
     dossier_id = bus.station.dossiers.CreateDossier(opening).dossier.dossier_id
     watch = Watch(bus.station)
-    name, run = watch.device.device_id, Run(cycles)
+    name, run = watch.device.device_id, Run(cycles, bus.poll_ms)
 
     def cycle(number: int) -> None:
         generation = watch.device.generation
@@ -193,12 +195,12 @@ def summary(run: Run) -> dict[str, Any]:
             "median": statistics.median(ordered),
             "p99": ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))],
             "most": ordered[-1],
-            "median_to_poll": statistics.median(ordered) / (1000 * POLL_S),
+            "median_to_poll": statistics.median(ordered) / run.poll_ms,
         }
 
     return {
         "cycles": run.cycles,
-        "poll_ms": 1000 * POLL_S,
+        "poll_ms": run.poll_ms,
         "threads": [first.threads, last.threads],
         "handles": [first.handles, last.handles],
         "generations": [first.generation, last.generation],
@@ -237,13 +239,20 @@ def show(results: dict[str, Any], console: Console) -> None:
 
 @click.command()
 @click.option("--cycles", type=click.IntRange(1, 1_000_000), default=1000, show_default=True)
+@click.option(
+    "--poll-ms",
+    type=click.IntRange(50, 10_000),
+    default=POLL_MS,
+    show_default=True,
+    help="Between looks; stations: 500.",
+)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("bench-results"))
 @click.option("--json", "as_json", is_flag=True, help="The figures as JSON on standard output.")
-def main(cycles: int, out: Path, as_json: bool) -> None:
+def main(cycles: int, poll_ms: int, out: Path, as_json: bool) -> None:
     """Unplug a scanner and plug it in again, and count what stays behind. About 10 cycles a second."""
     console = Console(stderr=True) if as_json else bench_console()
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, running_bus(Path(folder)) as bus:
+    with tempfile.TemporaryDirectory() as folder, running_bus(Path(folder), poll_ms) as bus:
         results = summary(run_cycles(bus, cycles, console))
     show(results, console)
     (out / "plug_cycles.json").write_text(json.dumps(results, indent=2) + "\n")

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import Queue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import grpc
 import pytest
@@ -27,11 +30,9 @@ from enrollment.cli.sharing import CERTIFICATE_FILE, KEY_FILE, SharedStation, ma
 from enrollment.service import daemon as station_commands
 from enrollment.service.keys.sharing import SharingFolder
 from enrollment.service.store.operator_sessions import Role
-from enrollment.v1 import device_pb2
-from tests.flow.running_station import ChildProcess, MakeStation, StationFolder, invoke
-
-if TYPE_CHECKING:
-    from tests.contract.device_stubs import CameraStub, ScannerStub
+from enrollment.v1 import device_pb2, device_pb2_grpc
+from tests.contract.device_stubs import CameraStub, ScannerStub
+from tests.flow.running_station import ChildProcess, MakeStation, StationFolder, invoke, set_up
 
 pytest_plugins = ("tests.contract.device_stubs", "tests.flow.station_fixtures")
 
@@ -123,14 +124,18 @@ class OtherPc:
             stream.close()
 
 
-@pytest.fixture
-def share(
-    make_station: MakeStation, scanner_stub: ScannerStub, camera_stub: CameraStub, tmp_path: Path
-) -> Iterator[Share]:
-    made = Share(make_station([scanner_stub.url, camera_stub.url]), tmp_path / "papers")
+@pytest.fixture(scope="module")
+def share(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Share]:
+    """One station for all: whoever stops it starts it again, and each PC gives its leases back when its test ends."""
+    folder = Path(tempfile.mkdtemp(prefix="st"))  # short: a Unix socket's path has at most 107 bytes
+    devices = ScannerStub("4500"), CameraStub()
+    made = Share(set_up(folder, [device.url for device in devices], None), tmp_path_factory.mktemp("papers"))
     made.daemon.start()
     yield made
     made.daemon.kill()
+    for device in devices:
+        device.stop()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -213,10 +218,10 @@ def test_a_preview_and_a_supervisors_takeover_work_from_another_pc_and_the_takeo
 
 def test_a_pc_that_is_shut_out_hears_no_more_on_any_stream_and_its_calls_are_refused(share: Share) -> None:
     mine, other = share.token("op-1"), share.token("op-2")
-    with connect(share.station("counter-1"), mine) as shut_out, connect(share.folder.socket, other) as local:
+    with connect(share.station("counter-8"), mine) as shut_out, connect(share.folder.socket, other) as local:
         changes = shut_out.devices.WatchDevices(device_pb2.WatchDevicesRequest())
         name = next(changes).device.device_id
-        share.command("revoke", "--client", "counter-1")
+        share.command("revoke", "--client", "counter-8")
         held = local.devices.HoldLease(device_pb2.HoldLeaseRequest(device_id=name, client_name="local"))
         assert next(held).HasField("granted")  # a change that those who watch are told of
         for refused in (
@@ -230,8 +235,8 @@ def test_a_pc_that_is_shut_out_hears_no_more_on_any_stream_and_its_calls_are_ref
             assert failure.facts["why"] == "removed"
             assert set(failure.texts) == {"en", "vi"}
         held.cancel()
-    share.command("issue", "--client", "counter-1", "--request", *again(share.papers("counter-1")))
-    with connect(share.station("counter-1"), mine) as readmitted:
+    share.command("issue", "--client", "counter-8", "--request", *again(share.papers("counter-8")))
+    with connect(share.station("counter-8"), mine) as readmitted:
         assert readmitted.devices.ListDevices(device_pb2.ListDevicesRequest()).devices
 
 
@@ -256,10 +261,10 @@ class TestRefusals:
         theirs = elsewhere.station("counter-1")
         assert self.reason(SharedStation.load(share.address, theirs.folder)) == "SERVER_CERTIFICATE_UNKNOWN"
 
-        ours, long_ago = share.papers("counter-1"), datetime.now(UTC) - timedelta(days=400)
+        ours, long_ago = share.papers("counter-7"), datetime.now(UTC) - timedelta(days=400)
         expired = share.certificates.issue("old", (ours / "request.pem").read_bytes(), long_ago, timedelta(300), None)
         (ours / CERTIFICATE_FILE).write_bytes(expired)
-        assert self.reason(share.station("counter-1")) == "CLIENT_CERTIFICATE_EXPIRED"
+        assert self.reason(share.station("counter-7")) == "CLIENT_CERTIFICATE_EXPIRED"
 
         # A certificate of another authority, shown to this station all the same.
         authority = share.certificates.server_pems(None)[2]
@@ -352,7 +357,7 @@ def ctl(share: Share, *arguments: str, language: str = "en", **environment: str)
     )
 
 
-def test_enrollctl_on_another_pc_from_its_request_to_the_doctor(share: Share, scanner_stub: ScannerStub) -> None:
+def test_enrollctl_on_another_pc_from_its_request_to_the_doctor(share: Share) -> None:
     papers = share.root / "counter-5"
     made = json.loads(ctl(share, "--json", "share", "request", "--folder", str(papers), "--name", "counter-5").stdout)
     assert (papers / KEY_FILE).stat().st_mode & 0o777 == 0o600
@@ -361,7 +366,7 @@ def test_enrollctl_on_another_pc_from_its_request_to_the_doctor(share: Share, sc
     share.command("issue", "--client", "counter-5", "--request", made["request"], "--out", made["certificate"])
 
     listed = json.loads(ctl(share, "--json", "devices", ENROLL_PAPERS=str(papers)).stdout)
-    assert [found["address"] for found in listed["devices"]].count(scanner_stub.url) == 1
+    assert [found["driver"] for found in listed["devices"]] == ["uru4000", "camera"]
     doctor = json.loads(ctl(share, "--json", "doctor", ENROLL_PAPERS=str(papers)).stdout)
     seen = {finding["check"]: finding["severity"] for finding in doctor["findings"]}
     assert doctor["asked"] == "daemon"
@@ -375,3 +380,15 @@ def test_enrollctl_on_another_pc_from_its_request_to_the_doctor(share: Share, sc
     doctor = json.loads(ctl(share, "--json", "doctor", ENROLL_PAPERS=str(papers)).stdout)
     assert (doctor["status"], doctor["asked"]) == ("error", "nobody")
     assert "nobody answers" in next(f for f in doctor["findings"] if f["check"] == "service")["remedy_en"]
+    share.daemon.start()
+
+
+def test_the_guides_channel_reaches_a_shared_station(share: Share) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "client-guide.md").read_text()
+    [block] = re.findall(r"^```python\n(import grpc\n\n\ndef shared_channel.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    found: dict[str, Any] = {}
+    exec(block, found)  # noqa: S102 - the guide's own text is what is tested
+    session = (("authorization", f"Bearer {share.token('op-1')}"),)
+    with found["shared_channel"](share.address, share.papers("counter-1")) as channel:
+        stub = device_pb2_grpc.DeviceServiceStub(channel)
+        assert len(stub.ListDevices(device_pb2.ListDevicesRequest(), metadata=session).devices) == 2
