@@ -31,7 +31,6 @@ from enrollment.service import daemon as station_commands
 from enrollment.service.keys.sharing import SharingFolder
 from enrollment.service.store.operator_sessions import Role
 from enrollment.v1 import device_pb2, device_pb2_grpc
-from tests.contract.device_stubs import CameraStub, ScannerStub
 from tests.flow.running_station import ChildProcess, MakeStation, StationFolder, invoke, set_up
 
 pytest_plugins = ("tests.contract.device_stubs", "tests.flow.station_fixtures")
@@ -127,6 +126,8 @@ class OtherPc:
 @pytest.fixture(scope="module")
 def share(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Share]:
     """One station for all: whoever stops it starts it again, and each PC gives its leases back when its test ends."""
+    from tests.contract.device_stubs import CameraStub, ScannerStub  # a plugin of pytest's: not before it is loaded
+
     folder = Path(tempfile.mkdtemp(prefix="st"))  # short: a Unix socket's path has at most 107 bytes
     devices = ScannerStub("4500"), CameraStub()
     made = Share(set_up(folder, [device.url for device in devices], None), tmp_path_factory.mktemp("papers"))
