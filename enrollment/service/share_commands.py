@@ -114,6 +114,7 @@ def issue(path: Path, client: str, request: Path, out: Path, days: int, as_json:
         asked = file.read(MAX_REQUEST_BYTES)
     lifetime, now = timedelta(days=days), SystemClock().now()
     pem = folder.issue(client, asked, now, lifetime, config.passphrase())
+    _write_down(config, "pc-admitted", client=client, days=days)
     try:
         out.write_bytes(pem)
     except OSError as error:
@@ -128,8 +129,9 @@ def issue(path: Path, client: str, request: Path, out: Path, days: int, as_json:
 @json_option
 def revoke(path: Path, client: str, as_json: bool) -> None:
     """Shut a PC out: its next message is refused. Works while the daemon runs."""
-    folder, _config = _opened(path)
+    folder, config = _opened(path)
     folder.revoke(client)
+    _write_down(config, "pc-shut-out", client=client)
     _say({"client": client, "revoked": True}, f"{client} is shut out", as_json)
 
 
@@ -161,6 +163,20 @@ def _opened(path: Path) -> tuple[SharingFolder, StationConfig]:
     if config.share is None:
         raise ConfigInvalid(f"{path} has no [share]: enrolld share init", file=str(path), key="share")
     return SharingFolder(config.share.folder), config
+
+
+def _write_down(config: StationConfig, action: str, **facts: str | int) -> None:
+    """In the audit log, as sessions are."""
+    from enrollment.service.config import SystemClock
+    from enrollment.service.keys.software_keys import SoftwareKeys
+    from enrollment.service.store.outbox_store import SYSTEM
+    from enrollment.service.store.store import Store
+
+    store = Store.open(config.database, SystemClock(), SoftwareKeys.load(config.keys_folder, config.passphrase()))
+    try:
+        store.audit.append(action, SYSTEM, **facts)
+    finally:
+        store.close()
 
 
 def _say(facts: dict[str, Any], sentence: str, as_json: bool) -> None:
