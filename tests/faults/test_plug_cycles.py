@@ -16,7 +16,7 @@ def test_no_thread_handle_or_generation_is_left_behind_or_lost(tmp_path: Path) -
         results = summary(run_cycles(bus, CYCLES, Console(quiet=True)))
     for name in ("threads", "handles"):
         before, after = results[name]
-        # A handle that stays open leaves two threads and a socket: 50 and 25 here. gRPC's own pool may grow by a thread.
+        # What each open handle left would be 25 here; gRPC's own pool may grow by a thread.
         assert after - before <= 2, (name, results["counts"])
     before, after = results["generations"]
     assert (after - before, results["lost_generations"]) == (CYCLES, 0)
