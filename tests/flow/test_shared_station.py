@@ -335,6 +335,29 @@ class TestRefusals:
         assert refused.value.failure.reason == reason
 
 
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda share, folder: None, "SOCKET_UNAVAILABLE"),
+        (lambda share, folder: (folder / "share" / "server-key.pem").chmod(0o644), "KEYS_UNUSABLE"),
+    ],
+    ids=["port in use", "key that others may read"],
+)
+def test_a_daemon_that_cannot_share_as_it_is_told_does_not_start(
+    share: Share, make_station: MakeStation, spoil: Callable[[Share, Path], object], reason: str
+) -> None:
+    folder = make_station([])
+    address = f"127.0.0.1:{share.port}"  # where another daemon listens
+    init = ("share", "init", "--config", folder.config, "--name", "localhost", "--address", address)
+    invoke(station_commands.main, *init)
+    spoil(share, folder.folder)
+    command = [sys.executable, "-m", "enrollment.service.daemon", "run", "--config", str(folder.config)]
+    failed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert json.loads(failed.stderr.splitlines()[-1])["error"] == reason
+    assert not folder.socket.exists()
+
+
 def _without_key(papers: Path) -> Path:
     (papers / KEY_FILE).unlink()
     return papers
