@@ -78,6 +78,27 @@ async def test_an_unplugged_scanner_ends_the_capture_and_the_lease_and_works_whe
         await a_capture_works(client, hands, dossier.dossier_id, fresh)
 
 
+async def test_a_suspended_machine_ends_captures_and_opens_its_devices_anew(
+    here: InProcess, hands: Hands, scanner_stub: ScannerStub
+) -> None:
+    client = here.client
+    dossier = await client.open_dossier()
+    scanner = await client.scanner()
+    async with client.lease(scanner.device_id) as lease:
+        call = client.capture_finger(dossier.dossier_id, lease, 1)
+        await read_until(call, "waiting")
+        here.station.inventory._woken(3600.0)  # no test can send the machine to sleep; the clocks' test stands apart
+        assert (await refused(call))[:2] == ("UNAVAILABLE", "DEVICE_GONE")
+        assert (await refused(client.capture_finger(dossier.dossier_id, lease, 1)))[1] == "LEASE_EXPIRED"
+    released = await asyncio.to_thread(scanner_stub.control, "GET", "/state?until=released&timeout_s=10")
+    assert released  # the old handle was given back
+    await here.station.inventory.scan()
+    back = await client.scanner()
+    assert (back.state, back.generation) == (device_pb2.DEVICE_STATE_READY, scanner.generation + 1)
+    async with client.lease(scanner.device_id) as fresh:
+        await a_capture_works(client, hands, dossier.dossier_id, fresh)
+
+
 async def test_a_scanner_that_vanishes_halfway_through_an_image_stores_nothing_and_comes_back(
     here: InProcess, hands: Hands, scanner_stub: ScannerStub
 ) -> None:

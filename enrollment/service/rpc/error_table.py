@@ -55,6 +55,11 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         "Một thông tin cá nhân chưa đúng quy định, hãy sửa lại.",
         "A personal field does not follow its rule: correct it.",
     ),
+    core.CertificateRefused: Row(
+        Code.INVALID_ARGUMENT,
+        "Yêu cầu cấp chứng thư hoặc tên máy không dùng được.",
+        "The signing request or the name cannot be certified.",
+    ),
     call.MalformedRequest: Row(
         Code.INVALID_ARGUMENT, "Yêu cầu sai định dạng hoặc ngoài giới hạn.", "The request is malformed or out of range."
     ),
@@ -161,6 +166,12 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     keys.KeysUnusable: Row(
         Code.FAILED_PRECONDITION, "Không dùng được khoá của trạm.", "The station's keys cannot be used."
     ),
+    keys.ClientNotAdmitted: Row(
+        Code.PERMISSION_DENIED,
+        "Máy này không còn được phép dùng chung trạm: xin chứng thư mới (enrolld share issue).",
+        "This PC is no longer admitted to the shared station: ask for a new certificate (enrolld share issue).",
+    ),
+    keys.ClientUnknown: Row(Code.NOT_FOUND, "Không có máy nào mang tên đó.", "No PC of this name has a certificate."),
     keys.KeysExist: Row(Code.ALREADY_EXISTS, "Trạm đã có khoá.", "The station has keys already."),
     config.ConfigInvalid: Row(
         Code.FAILED_PRECONDITION, "Cấu hình trạm không hợp lệ.", "The station's configuration is not valid."
@@ -194,6 +205,11 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     core.SignatureInvalid: Row(Code.FAILED_PRECONDITION, "Chữ ký không hợp lệ.", "A signature is not valid."),
     core.UnknownSigner: Row(
         Code.FAILED_PRECONDITION, "Không nhận ra người ký.", "It is signed by a key that is not trusted."
+    ),
+    core.AuthorityUnusable: Row(
+        Code.FAILED_PRECONDITION,
+        "Không đọc được nơi cấp chứng thư.",
+        "The certificate authority's files cannot be read.",
     ),
     core.DigestMismatch: Row(Code.DATA_LOSS, "Dữ liệu đã bị thay đổi.", "The bytes differ from their digest."),
     core.SequenceBroken: Row(
