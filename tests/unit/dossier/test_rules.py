@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enrollment.core.acceptance import Accepted, Exhausted, TryAgain, better, decide
+from enrollment.core.acceptance import Accepted, Exhausted, Objection, TryAgain, better, decide, decide_on_all
 from enrollment.core.dossier.completeness import MissingItem, missing
 from enrollment.core.dossier.lifecycle import NEXT, TransitionRefused, require_transition
 from enrollment.core.dossier.model import AbsentFinger, Dossier, DossierState, FingerAbsence, QualityRecord
@@ -22,10 +22,10 @@ def quality(score: int, *hints: str) -> QualityRecord:
     return QualityRecord(score, "a", "1", hints=hints)
 
 
-@given(st.integers(0, 100), st.integers(1, 5), st.none() | st.integers(1, 10))
-def test_decision_follows_score_tries_and_likeness(score: int, attempt: int, same_as: int | None) -> None:
-    decision = decide(RULE, attempt, quality(score, "TOO_DRY"), same_as)
-    if score >= 50 and same_as is None:
+@given(st.integers(0, 100), st.integers(1, 5), st.none() | st.sampled_from(Objection))
+def test_decision_follows_score_tries_and_objection(score: int, attempt: int, objection: Objection | None) -> None:
+    decision = decide(RULE, attempt, quality(score, "TOO_DRY"), objection)
+    if score >= 50 and objection is None:
         assert decision == Accepted()
     elif attempt >= 3:
         assert isinstance(decision, Exhausted)
@@ -37,12 +37,20 @@ def test_hint_is_the_most_pressing_one_and_never_empty() -> None:
     assert decide(RULE, 1, quality(10, "TOO_WET", "BLURRED")) == TryAgain("TOO_WET")
     assert decide(RULE, 1, quality(10)) == TryAgain("CLEAN_PLATEN")
     assert decide(PlannedPortrait(), 1, quality(10)) == TryAgain("HOLD_STILL")
-    assert decide(RULE, 1, quality(90), same_as=4) == TryAgain("SAME_FINGER")
+    assert decide(RULE, 1, quality(90), Objection.SAME_FINGER) == TryAgain("SAME_FINGER")
+
+
+def test_several_fingers_are_accepted_together_or_the_first_that_is_not_says_why() -> None:
+    assert decide_on_all([Accepted(), Accepted()]) == Accepted()
+    assert decide_on_all([Accepted(), Exhausted("TOO_WET"), Exhausted("TOO_DRY")]) == Exhausted("TOO_WET")
 
 
 def test_another_fingers_print_is_never_kept_before_one_that_is_not() -> None:
-    assert better(quality(20), quality(90), kept_same_as=2)
-    assert not better(quality(90), quality(20), candidate_same_as=2)
+    same, doubtful = Objection.SAME_FINGER, Objection.OTHER_FINGER
+    assert better(quality(20), quality(90), kept_objection=same)
+    assert not better(quality(90), quality(20), candidate_objection=same)
+    assert better(quality(20), quality(90), candidate_objection=doubtful, kept_objection=same)
+    assert not better(quality(90), quality(20), candidate_objection=doubtful)
     assert better(quality(30), quality(20))
     assert not better(quality(20), quality(20))
 
