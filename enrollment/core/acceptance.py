@@ -92,9 +92,10 @@ def better(
     candidate_objection: Objection | None = None,
     kept_objection: Objection | None = None,
 ) -> bool:
-    """Whether the candidate should be kept instead: one that nothing speaks against, then the higher score."""
-    return (_standing(candidate_objection), candidate.score) > (_standing(kept_objection), kept.score)
+    """Whether the candidate should be kept instead."""
+    return rank(candidate, candidate_objection) > rank(kept, kept_objection)
 
 
-def _standing(objection: Objection | None) -> int:
-    return 2 if objection is None else 0 if objection.forbids else 1
+def rank(quality: Judgement, objection: Objection | None = None) -> tuple[int, int]:
+    """The higher, the better: what nothing speaks against, then the score."""
+    return 2 if objection is None else 0 if objection.forbids else 1, quality.score

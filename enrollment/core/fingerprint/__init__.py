@@ -1,6 +1,8 @@
 """Fingerprints: extraction, quality, comparison."""
 
+from enrollment.core.fingerprint.autocapture import Sight, Steadiness
 from enrollment.core.fingerprint.compare import SAME_FINGER_SCORE, compare
+from enrollment.core.fingerprint.compared_prints import ComparedPrints
 from enrollment.core.fingerprint.described import DescribedTemplates, describe
 from enrollment.core.fingerprint.extract import Examination, assess, examine, extract
 from enrollment.core.fingerprint.gallery import Gallery, Ranking
@@ -9,7 +11,13 @@ from enrollment.core.fingerprint.hints import Place, QualityHint
 from enrollment.core.fingerprint.image import CANON_PPI, FingerprintImage
 from enrollment.core.fingerprint.pads import Edge
 from enrollment.core.fingerprint.quality import FingerprintQuality
-from enrollment.core.fingerprint.sequence import PositionCheck, PositionVerdict, SequenceReport, check_sequence
+from enrollment.core.fingerprint.sequence import (
+    PositionCheck,
+    PositionVerdict,
+    SequenceReport,
+    check_compared,
+    check_sequence,
+)
 from enrollment.core.fingerprint.slap import (
     SlapFinding,
     SlapFindingKind,
@@ -24,6 +32,7 @@ from enrollment.core.fingerprint.wave_map import WaveMap
 __all__ = [
     "CANON_PPI",
     "SAME_FINGER_SCORE",
+    "ComparedPrints",
     "DescribedTemplates",
     "Edge",
     "Examination",
@@ -38,6 +47,7 @@ __all__ = [
     "QualityHint",
     "Ranking",
     "SequenceReport",
+    "Sight",
     "SlapFinding",
     "SlapFindingKind",
     "SlapFinger",
@@ -45,8 +55,10 @@ __all__ = [
     "SlapKind",
     "SlapPreview",
     "SlapSegmentation",
+    "Steadiness",
     "WaveMap",
     "assess",
+    "check_compared",
     "check_sequence",
     "compare",
     "describe",

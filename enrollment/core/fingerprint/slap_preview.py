@@ -39,8 +39,10 @@ class SlapPreview:
 
     fingers: from left to right, boxes in pixels of the frame. qualities: of each, 0..100, rough: how strong the ridges
     are and how much of the box they fill. It is no forecast of how well the print compares.
-    hand, hand_confidence, findings: as in `SlapSegmentation`. ready: worth capturing now. hints: most pressing first,
-    empty when there is nothing to say.
+    hand, hand_confidence, findings: as in `SlapSegmentation`. rotation_deg: of the hand, clockwise.
+    laid: the hand and the fingers that were asked for lie there, and nothing else. whole: and they lie well.
+    weak: positions whose quality is too low. ready: worth capturing now, whole and none weak.
+    hints: most pressing first, empty when there is nothing to say.
     """
 
     fingers: tuple[SlapFinger, ...]
@@ -48,6 +50,9 @@ class SlapPreview:
     hand: SlapKind | None
     hand_confidence: float
     findings: tuple[SlapFinding, ...]
+    laid: bool
+    whole: bool
+    weak: tuple[int, ...]
     ready: bool
     hints: tuple[SlapHint, ...]
 
@@ -66,6 +71,7 @@ _HINT_FOR = {
     SlapFindingKind.TOO_MANY_FINGERS: SlapHint.FEWER_FINGERS,
     SlapFindingKind.TOUCHING_FINGERS: SlapHint.SPREAD_FINGERS,
 }
+_NOT_LAID = frozenset(_HINT_FOR) - {SlapFindingKind.TOUCHING_FINGERS}
 _HARMLESS = frozenset({SlapFindingKind.TOUCHING_FINGERS, SlapFindingKind.FINGERS_UNCERTAIN})  # parted, or told later
 
 
@@ -76,15 +82,20 @@ def preview_slap(
     found, _ = look(image, kind, missing, parameters)
     qualities = tuple(_quality(finger, parameters.preview) for finger in found.fingers)
     hints = tuple(dict.fromkeys(_hints(found.findings, found.rotation_deg, qualities, parameters.preview)))
-    blocked = any(finding.kind not in _HARMLESS for finding in found.findings)
-    weak = any(quality < parameters.preview.ready_quality for quality in qualities)
+    kinds = {finding.kind for finding in found.findings}
+    least = parameters.preview.ready_quality
+    weak = tuple(one.position for one, quality in zip(found.fingers, qualities, strict=True) if quality < least)
+    whole = kinds <= _HARMLESS
     return SlapPreview(
         fingers=found.fingers,
         qualities=qualities,
         hand=found.hand,
         hand_confidence=found.hand_confidence,
         findings=found.findings,
-        ready=not blocked and not weak,
+        laid=kinds.isdisjoint(_NOT_LAID),
+        whole=whole,
+        weak=weak,
+        ready=whole and not weak,
         hints=hints,
     )
 

@@ -1,27 +1,35 @@
-"""One try at a fingerprint: judged, compared with the dossier's other fingers, made into records. Blocking."""
+"""One try at a position: its fingers judged and compared with what the dossier holds, the best made into records.
+
+Blocking. A slap is cut into its fingers first; a single finger is a try of one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from drivers.frame import Frame
-from enrollment.core.dossier.model import QualityRecord
-from enrollment.core.dossier.plan import SINGLE_FINGERS, PlannedFingerprint
+from enrollment.core import acceptance
+from enrollment.core.acceptance import Decision, Exhausted, Objection, TryAgain
+from enrollment.core.dossier.model import CapturedFinger, QualityRecord
+from enrollment.core.dossier.plan import FINGER_GROUPS, PlannedFingerprint
 from enrollment.core.fingerprint import (
     CANON_PPI,
-    SAME_FINGER_SCORE,
     FingerprintImage,
     FingerprintQuality,
     FingerprintTemplate,
-    Gallery,
     QualityHint,
+    SlapFinding,
+    SlapFindingKind,
+    SlapKind,
     examine,
+    segment_slap,
 )
 from enrollment.core.records import iso19794_2_2005 as minutiae_record
 from enrollment.core.records import iso19794_4_2005 as image_record
 from enrollment.service.capture.events import StageTimes
+from enrollment.service.capture.held_prints import HeldPrints
 from enrollment.service.config import Clock
 
 IMAGE_MEDIA_TYPE: Final = "application/x-iso19794-4-2005"
@@ -33,60 +41,92 @@ HINT_NAMES: Final = {
     QualityHint.BLURRED: "HOLD_STILL",
     QualityHint.CLEAN_SENSOR: "CLEAN_PLATEN",
 }
+_OTHER_HAND: Final = "OTHER_HAND"
+_MORE_FINGERS: Final = "MORE_FINGERS"
+
+Parts = dict[str, tuple[str, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class OtherFingers:
-    """The dossier's other single fingers, ready to be compared with; positions in the gallery's order."""
+class PrintTask:
+    """What is to be captured. fingers: asked for. absent: positions that the person does not have."""
 
-    positions: tuple[int, ...]
-    gallery: Gallery
+    planned: PlannedFingerprint
+    fingers: tuple[int, ...]
+    absent: Collection[int]
 
-    @classmethod
-    def none(cls) -> OtherFingers:
-        return cls((), Gallery())
-
-    def resembled_by(self, template: FingerprintTemplate) -> int | None:
-        """The position of the same finger, if it is among them."""
-        if not self.positions:
-            return None
-        scores = self.gallery.scores(template)
-        nearest = int(scores.argmax())
-        return self.positions[nearest] if scores[nearest] >= SAME_FINGER_SCORE else None
+    @property
+    def slap(self) -> SlapKind | None:
+        return SlapKind(self.planned.position) if self.planned.position in FINGER_GROUPS else None
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
-    """One judged image."""
+@dataclass(frozen=True, slots=True, eq=False)
+class FingerTry:
+    """One finger of one try. same_as: the dossier's other position that it resembles."""
 
     attempt: int
+    position: int
     image: FingerprintImage
     template: FingerprintTemplate
     quality: QualityRecord
+    objection: Objection | None
     same_as: int | None
+
+    def decide(self, planned: PlannedFingerprint, attempt: int) -> Decision:
+        """On this print of the finger, after so many tries."""
+        return acceptance.decide(planned, attempt, self.quality, self.objection)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Try:
+    """One judged image. fingers: those that were asked for and are there, from left to right."""
+
+    attempt: int
+    image: FingerprintImage
+    fingers: tuple[FingerTry, ...]
+    findings: tuple[SlapFinding, ...]
     times: StageTimes
 
 
-def other_fingers(stored: Mapping[int, bytes]) -> OtherFingers:
-    """From minutiae records by position. Raises MalformedRecord."""
-    decode = minutiae_record.FingerMinutiaeRecord.decode
-    templates = [minutiae_record.template_from_record(decode(record)) for record in stored.values()]
-    return OtherFingers(tuple(stored), Gallery(templates))
+def judge(
+    clock: Clock,
+    frame: Frame,
+    task: PrintTask,
+    held: HeldPrints,
+    earlier: Mapping[int, FingerTry],
+    attempt: int,
+    device_ms: float,
+) -> Try:
+    """Judge a frame. earlier: the best of each finger so far. device_ms: how long the device took for it.
 
-
-def judge(clock: Clock, frame: Frame, others: OtherFingers, attempt: int, device_ms: float) -> Try:
-    """Judge a frame. device_ms: how long the device took for it. Raises InvalidImage."""
+    Raises InvalidImage.
+    """
     began_s = clock.monotonic()
     image = FingerprintImage(frame.pixels, frame.resolution_ppi or CANON_PPI)
-    examination = examine(image)
+    images, findings = _cut(image, task)
+    examined = {position: examine(one) for position, one in images.items()}
     judged_s = clock.monotonic()
-    same_as = others.resembled_by(examination.template)
+    likeness = held.judge(
+        {position: one.template for position, one in examined.items()},
+        task.planned.impression,
+        {position: one.template for position, one in earlier.items()} if task.slap else {},
+    )
     return Try(
         attempt,
         image,
-        examination.template,
-        _quality_record(examination.quality),
-        same_as,
+        tuple(
+            FingerTry(
+                attempt,
+                position,
+                images[position],
+                one.template,
+                _quality_record(one.quality),
+                likeness[position].objection,
+                likeness[position].same_as,
+            )
+            for position, one in examined.items()
+        ),
+        findings,
         StageTimes(
             device_ms=device_ms,
             judge_ms=1000 * (judged_s - began_s),
@@ -95,22 +135,118 @@ def judge(clock: Clock, frame: Frame, others: OtherFingers, attempt: int, device
     )
 
 
+def _cut(image: FingerprintImage, task: PrintTask) -> tuple[dict[int, FingerprintImage], tuple[SlapFinding, ...]]:
+    if task.slap is None:
+        return {task.planned.position: image}, ()
+    found = segment_slap(image, task.slap, task.absent)
+    cut = zip(found.fingers, found.images, strict=True)
+    return {finger.position: one for finger, one in cut if finger.position in task.fingers}, found.findings
+
+
 def _quality_record(quality: FingerprintQuality) -> QualityRecord:
     hints = tuple(HINT_NAMES.get(hint, hint.value) for hint in quality.hints)
     return QualityRecord(quality.score, quality.algorithm, quality.version, dict(quality.measures), hints)
 
 
-def records(clock: Clock, kept: Try, planned: PlannedFingerprint) -> tuple[dict[str, tuple[str, bytes]], float]:
-    """The kept try as ISO records by part name, and the milliseconds that they took."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Best:
+    """The best so far: of each finger its own try, and of the whole the try whose worst finger is best."""
+
+    task: PrintTask
+    fingers: Mapping[int, FingerTry] = field(default_factory=dict)
+    whole: Try | None = None
+
+    def with_(self, made: Try) -> Best:
+        """After one more try."""
+        fingers = dict(self.fingers)
+        for one in made.fingers:
+            kept = fingers.get(one.position)
+            if kept is None or acceptance.better(
+                one.quality, kept.quality, candidate_objection=one.objection, kept_objection=kept.objection
+            ):
+                fingers[one.position] = one
+        whole = self.whole if self.whole is not None and _rank(self.whole) >= _rank(made) else made
+        return Best(self.task, fingers, whole)
+
+    def weak(self) -> frozenset[int]:
+        """The fingers that no try was good of."""
+        return frozenset(self.task.fingers) - {one.position for one in self.fingers.values() if self._is_good(one)}
+
+    def _is_good(self, one: FingerTry) -> bool:
+        return isinstance(one.decide(self.task.planned, one.attempt), acceptance.Accepted)
+
+    def decide(self, made: Try) -> Decision:
+        """After the try that was made last."""
+        planned, attempt = self.task.planned, made.attempt
+        again = Exhausted if attempt >= planned.max_attempts else TryAgain
+        if any(finding.kind in _DOUBTS_OF_HAND for finding in made.findings):
+            return again(_OTHER_HAND)
+        if not self.fingers.keys() >= set(self.task.fingers):
+            return again(_MORE_FINGERS)
+        return acceptance.decide_on_all(
+            [self.fingers[position].decide(planned, attempt) for position in self.task.fingers]
+        )
+
+    def captured(self) -> tuple[CapturedFinger, ...]:
+        """As the dossier will hold them; none of a single finger."""
+        if self.task.slap is None:
+            return ()
+        return tuple(
+            CapturedFinger(
+                position,
+                one.quality,
+                self._is_good(one),
+                one.attempt,
+                tuple(sorted(_part_names(f"{_name(self.task)}-{position:02d}"))),
+            )
+            for position, one in sorted(self.fingers.items())
+        )
+
+    def least_good(self) -> FingerTry:
+        """Of the kept fingers."""
+        return least_good(tuple(self.fingers.values()))
+
+
+_DOUBTS_OF_HAND: Final = frozenset({SlapFindingKind.WRONG_HAND, SlapFindingKind.HAND_UNCERTAIN})
+
+
+def least_good(fingers: Sequence[FingerTry]) -> FingerTry:
+    """The finger that another one would be kept before."""
+    return min(fingers, key=lambda one: acceptance.rank(one.quality, one.objection))
+
+
+def _rank(made: Try) -> tuple[int, ...]:
+    """Of a whole try: more fingers, then the least good of them."""
+    if not made.fingers:
+        return (0,)
+    worst = least_good(made.fingers)
+    return len(made.fingers), *acceptance.rank(worst.quality, worst.objection)
+
+
+def records(clock: Clock, best: Best) -> tuple[Parts, float]:
+    """What is kept as ISO records by part name, and the milliseconds that they took."""
     began_s = clock.monotonic()
-    codes = {
-        "position": planned.position,
-        "impression": IMPRESSION_CODES[planned.impression],
-        "quality": kept.quality.score,
-    }
-    name = f"fingerprint-{planned.position:02d}"
-    parts = {f"{name}.fir": (IMAGE_MEDIA_TYPE, image_record.record_from_image(kept.image, **codes).encode())}
-    if planned.position in SINGLE_FINGERS:  # a minutiae record knows single fingers only
-        minutiae = minutiae_record.record_from_template(kept.template, **codes, with_waves=True).encode()
-        parts[f"{name}.fmr"] = (MINUTIAE_MEDIA_TYPE, minutiae)
+    task, impression = best.task, IMPRESSION_CODES[best.task.planned.impression]
+    parts: Parts = {}
+    name = _name(task)
+    if task.slap is not None and best.whole is not None:
+        quality = least_good(best.whole.fingers).quality.score
+        whole = image_record.record_from_image(
+            best.whole.image, position=task.slap, impression=impression, quality=quality
+        )
+        parts[f"{name}.fir"] = (IMAGE_MEDIA_TYPE, whole.encode())
+    for position, one in best.fingers.items():
+        codes = {"position": position, "impression": impression, "quality": one.quality.score}
+        image = image_record.record_from_image(one.image, **codes).encode()
+        minutiae = minutiae_record.record_from_template(one.template, **codes, with_waves=True).encode()
+        image_name, minutiae_name = _part_names(name if task.slap is None else f"{name}-{position:02d}")
+        parts |= {image_name: (IMAGE_MEDIA_TYPE, image), minutiae_name: (MINUTIAE_MEDIA_TYPE, minutiae)}
     return parts, 1000 * (clock.monotonic() - began_s)
+
+
+def _name(task: PrintTask) -> str:
+    return f"fingerprint-{task.planned.position:02d}"
+
+
+def _part_names(stem: str) -> tuple[str, str]:
+    return f"{stem}.fir", f"{stem}.fmr"

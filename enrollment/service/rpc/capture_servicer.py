@@ -13,7 +13,7 @@ from enrollment.service.capture.face_session import FaceSession, PortraitOrder
 from enrollment.service.capture.fingerprint_session import FingerprintOrder, FingerprintSession
 from enrollment.service.capture.studio import LeaseReference, Studio
 from enrollment.service.diagnostics.metrics import Metrics
-from enrollment.service.rpc import messages, requests
+from enrollment.service.rpc import capture_messages, requests
 from enrollment.service.rpc.authentication import operator_id
 from enrollment.v1 import capture_pb2, capture_pb2_grpc
 
@@ -49,7 +49,7 @@ class CaptureServicer(capture_pb2_grpc.CaptureServiceServicer):
         async with aclosing(stream(lambda emit: FingerprintSession(self._studio, order, emit).run())) as events:
             async for event in events:
                 self._metrics.captured("fingerprint", event)
-                yield messages.fingerprint_event(event)
+                yield capture_messages.fingerprint_event(event)
 
     async def CapturePortrait(
         self, request: capture_pb2.CapturePortraitRequest, context: Any
@@ -64,7 +64,7 @@ class CaptureServicer(capture_pb2_grpc.CaptureServiceServicer):
         async with aclosing(stream(lambda emit: FaceSession(self._studio, order, emit).run())) as events:
             async for event in events:
                 self._metrics.captured("portrait", event)
-                yield messages.portrait_event(event)
+                yield capture_messages.portrait_event(event)
 
     async def WatchPreview(
         self, request: capture_pb2.WatchPreviewRequest, context: Any
@@ -89,9 +89,7 @@ class CaptureServicer(capture_pb2_grpc.CaptureServiceServicer):
         pictures = self._studio.previews.pictures(device, lease, max_side_px=max_side_px, max_frames_per_second=rate)
         async with aclosing(pictures) as newest:
             async for picture in newest:
-                yield capture_pb2.WatchPreviewResponse(
-                    jpeg=picture.jpeg, sequence=picture.sequence, age=messages.duration(picture.age_s)
-                )
+                yield capture_messages.picture(picture)
 
 
 def _lease(reference: capture_pb2.LeaseReference) -> LeaseReference:

@@ -21,7 +21,7 @@ from enrollment.core.errors import (
     PositionAlreadyCaptured,
     PositionNotInPlan,
 )
-from enrollment.service.store.dossier_store import NewCapture
+from enrollment.service.store.dossier_store import NewCapture, StoredPrint
 from enrollment.service.store.errors import (
     DossierUnknown,
     PartPurged,
@@ -72,7 +72,7 @@ def test_capture_comes_back_whole_and_its_parts_byte_for_byte(
     assert capture == stored
     assert capture.quality.measures == {"area_mm2": 210.5}
     assert store.dossiers.read_part(dossier_id, "fingerprint-01.jpg") == b"\x00\xff" * 999
-    assert store.dossiers.minutiae_records(dossier_id) == {1: b"FMR\x01"}
+    assert store.dossiers.stored_prints(dossier_id) == (StoredPrint(1, 1, "flat", b"FMR\x01"),)
 
 
 def test_repeated_capture_request_answers_what_it_stored(store: Store, plan: Plan, new_capture: NewCaptures) -> None:
@@ -152,13 +152,13 @@ def test_pages_hold_every_dossier_once_newest_first(store: Store, plan: Plan) ->
     assert store.dossiers.list(DossierState.SEALED, 3, "").dossiers == ()
 
 
-@pytest.mark.parametrize("call", ["get", "complete", "read_part", "minutiae_records", "abandon", "purge"])
+@pytest.mark.parametrize("call", ["get", "complete", "read_part", "stored_prints", "abandon", "purge"])
 def test_unknown_dossier_is_named_as_unknown(store: Store, call: str) -> None:
     calls: dict[str, Callable[[], object]] = {
         "get": lambda: store.dossiers.get("x"),
         "complete": lambda: store.dossiers.complete("x", operator_id="o"),
         "read_part": lambda: store.dossiers.read_part("x", "p"),
-        "minutiae_records": lambda: store.dossiers.minutiae_records("x"),
+        "stored_prints": lambda: store.dossiers.stored_prints("x"),
         "abandon": lambda: store.dossiers.abandon("x", operator_id="o", why=""),
         "purge": lambda: store.dossiers.purge("x", operator_id="o"),
     }
