@@ -18,11 +18,12 @@ class Objection(Enum):
     SAME_FINGER = "SAME_FINGER"  # the dossier holds this finger under another position
     OTHER_PERSON = "OTHER_PERSON"  # no finger of its hand is that of the dossier's other prints
     OTHER_FINGER = "OTHER_FINGER"  # it is not like the dossier's other print of its position, and nothing tells why
+    NOT_ROLLED = "ROLL_FURTHER"  # it is hardly broader than the finger's flat print
 
     @property
     def forbids(self) -> bool:
         """Whether such a print must not be stored, even when there is no better one."""
-        return self is not Objection.OTHER_FINGER
+        return self in (Objection.SAME_FINGER, Objection.OTHER_PERSON)
 
 
 class Rule(Protocol):

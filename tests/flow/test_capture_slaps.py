@@ -42,22 +42,24 @@ title_en = "Trial"
 fingerprints = [
     { position = 14, impression = "slap" },
     { position = 15, impression = "slap", accept_score = 79, max_attempts = 2 },
+    { position = 1, impression = "rolled", max_attempts = 1 },
+    { position = 6, impression = "rolled", max_attempts = 1 },
 ]
 """
 
 
 @pytest.fixture
-async def at_tenprint(make_station: MakeStation, tenprint_stub: TenPrintStub) -> AsyncIterator[InProcess]:
+async def at_tenprint(make_station: MakeStation, slap_scanner: TenPrintStub) -> AsyncIterator[InProcess]:
     """A station in this process with a ten-print scanner."""
-    async with running_here(make_station([tenprint_stub.url])) as running:
+    async with running_here(make_station([slap_scanner.url])) as running:
         yield running
 
 
 @pytest.fixture
-async def at_strict(make_station: MakeStation, tenprint_stub: TenPrintStub, tmp_path: Path) -> AsyncIterator[InProcess]:
+async def at_strict(make_station: MakeStation, slap_scanner: TenPrintStub, tmp_path: Path) -> AsyncIterator[InProcess]:
     """The same with a plan that is not content with one try of the thumbs."""
     (tmp_path / "strict.toml").write_text(STRICT, "utf-8")
-    folder = make_station([tenprint_stub.url], more_config=f'\n[plans]\nfolder = "{tmp_path}"\n')
+    folder = make_station([slap_scanner.url], more_config=f'\n[plans]\nfolder = "{tmp_path}"\n')
     async with running_here(folder) as running:
         yield running
 
@@ -83,8 +85,8 @@ class Person:
 
 
 @pytest.fixture
-def person(tenprint_stub: TenPrintStub) -> Person:
-    return Person(tenprint_stub)
+def person(slap_scanner: TenPrintStub) -> Person:
+    return Person(slap_scanner)
 
 
 def named(events: list[tuple[str, Any]], name: str) -> list[Any]:
@@ -227,7 +229,7 @@ async def test_a_missing_finger_is_named_and_the_slap_is_taken_once_it_is_excuse
 ) -> None:
     client, stub = at_tenprint.client, person.stub
     dossier = await client.open_dossier(PLAN)
-    which = {"dossier_id": dossier.dossier_id, "position": types_pb2.FINGER_POSITION_RIGHT_LITTLE}
+    which: dict[str, Any] = {"dossier_id": dossier.dossier_id, "position": types_pb2.FINGER_POSITION_RIGHT_LITTLE}
     async with client.lease((await client.scanner()).device_id) as lease:
         await asyncio.to_thread(stub.lay_slap, PERSON, RIGHT_FOUR, missing=5)
         call = client.capture_finger(dossier.dossier_id, lease, RIGHT_FOUR, finger_timeout=Duration(seconds=1))
@@ -384,3 +386,58 @@ async def test_a_scanner_of_single_fingers_is_refused_for_a_slap(here: InProcess
     async with client.lease((await client.scanner()).device_id) as lease:
         told = await refused(client.capture_finger(dossier.dossier_id, lease, RIGHT_FOUR))
     assert told[:2] == ("INVALID_ARGUMENT", "DEVICE_WRONG_KIND")
+
+
+async def rolled(stub: TenPrintStub, call: Any, person: int, finger: int) -> list[tuple[str, Any]]:
+    """Roll a person's finger when it is asked for; all events."""
+    events: list[tuple[str, Any]] = []
+    while (answer := await call.read()) is not grpc.aio.EOF:
+        name = answer.WhichOneof("event")
+        events.append((name, getattr(answer, name)))
+        if name == "waiting":
+            await asyncio.to_thread(stub.roll, person, finger, 400)
+        elif name in ("lift_finger", "accepted", "exhausted"):
+            await asyncio.to_thread(stub.lift)
+    return events
+
+
+async def test_a_rolled_finger_is_taken_at_its_end_and_checked_against_its_slap(
+    at_strict: InProcess, person: Person
+) -> None:
+    client, stub = at_strict.client, person.stub
+    await asyncio.to_thread(stub.roll, PERSON, 1, 1)
+    await asyncio.to_thread(stub.lift)
+    dossier = await open_strict(client)
+    async with client.lease((await client.scanner()).device_id) as lease:
+        await person.follow(client.capture_finger(dossier.dossier_id, lease, TWO_THUMBS), TWO_THUMBS, (0, 2))
+        events = await rolled(stub, client.capture_finger(dossier.dossier_id, lease, 1), PERSON, 1)
+        assert events[-1][0] == "accepted"
+        growing = [live for live in named(events, "live") if live.fingers]
+        assert growing[0].fingers[0].width_px < growing[-1].fingers[0].width_px
+        assert types_pb2.CAPTURE_HINT_ROLL_FINGER in growing[0].hints
+        assert not growing[-1].hints
+        record = FingerImageRecord.decode(await parts_of(client, dossier.dossier_id, "fingerprint-01.fir"))
+        assert (record.views[0].impression, record.views[0].position) == (1, 1)
+        assert record.views[0].width > 500 * 25 / 25.4
+        again = client.capture_finger(dossier.dossier_id, lease, 6)
+        assert (await refused(rolled(stub, again, PERSON, 1)))[:2] == ("FAILED_PRECONDITION", "SAME_FINGER")
+    kept = await client.dossier(dossier.dossier_id)
+    assert [capture.position for capture in kept.captures] == [1, TWO_THUMBS]
+
+
+async def test_another_persons_rolled_fingers_are_told_from_the_slap_of_the_first(
+    at_strict: InProcess, person: Person
+) -> None:
+    client, stub, other = at_strict.client, person.stub, PERSON + 1
+    for thumb in FINGERS[TWO_THUMBS]:  # grown before the scanner streams, and laid again when it is asked for
+        await asyncio.to_thread(stub.roll, other, thumb, 1)
+    await asyncio.to_thread(stub.lift)
+    dossier = await open_strict(client)
+    async with client.lease((await client.scanner()).device_id) as lease:
+        await person.follow(client.capture_finger(dossier.dossier_id, lease, TWO_THUMBS), TWO_THUMBS, (0, 2))
+        events = await rolled(stub, client.capture_finger(dossier.dossier_id, lease, 1), other, 1)
+        assert events[-1][0] == "exhausted", "one finger that does not match may be a poor print"
+        (judged,) = named(events, "judged")
+        assert judged.hint == types_pb2.CAPTURE_HINT_OTHER_FINGER
+        call = client.capture_finger(dossier.dossier_id, lease, 6)
+        assert (await refused(rolled(stub, call, other, 6)))[:2] == ("FAILED_PRECONDITION", "OTHER_PERSON")

@@ -18,6 +18,7 @@ from enrollment.core.fingerprint.sequence import (
     check_compared,
     check_sequence,
 )
+from enrollment.core.fingerprint.single_print import PrintPreview, cut_print, is_rolled, preview_print
 from enrollment.core.fingerprint.slap import (
     SlapFinding,
     SlapFindingKind,
@@ -44,6 +45,7 @@ __all__ = [
     "Place",
     "PositionCheck",
     "PositionVerdict",
+    "PrintPreview",
     "QualityHint",
     "Ranking",
     "SequenceReport",
@@ -61,9 +63,12 @@ __all__ = [
     "check_compared",
     "check_sequence",
     "compare",
+    "cut_print",
     "describe",
     "examine",
     "extract",
+    "is_rolled",
+    "preview_print",
     "preview_slap",
     "segment_slap",
 ]

@@ -17,8 +17,9 @@ from enrollment.core.fingerprint.slap_parameters import SLAP, PreviewParameters,
 
 
 class SlapHint(Enum):
-    """What a person can do; the values are stable."""
+    """What a person can do on a large glass; the values are stable."""
 
+    PLACE_FINGER = "PLACE_FINGER"  # nothing is on the glass, and one finger is asked for
     PLACE_FINGERS = "PLACE_FINGERS"  # nothing is on the glass
     OTHER_HAND = "OTHER_HAND"  # this is not the hand that was asked for
     MORE_FINGERS = "MORE_FINGERS"  # one is not on the glass
@@ -57,7 +58,7 @@ class SlapPreview:
     hints: tuple[SlapHint, ...]
 
 
-_AWAY_FROM = {
+AWAY_FROM = {
     Edge.LEFT: SlapHint.MOVE_RIGHT,
     Edge.TOP: SlapHint.MOVE_DOWN,
     Edge.RIGHT: SlapHint.MOVE_LEFT,
@@ -80,7 +81,7 @@ def preview_slap(
 ) -> SlapPreview:
     """Judge one frame. Arguments and errors as for `segment_slap`."""
     found, _ = look(image, kind, missing, parameters)
-    qualities = tuple(_quality(finger, parameters.preview) for finger in found.fingers)
+    qualities = tuple(rough_quality(one.strength, one.filled, parameters.preview) for one in found.fingers)
     hints = tuple(dict.fromkeys(_hints(found.findings, found.rotation_deg, qualities, parameters.preview)))
     kinds = {finding.kind for finding in found.findings}
     least = parameters.preview.ready_quality
@@ -100,17 +101,16 @@ def preview_slap(
     )
 
 
-def _quality(finger: SlapFinger, p: PreviewParameters) -> int:
-    strong = min(1.0, finger.strength / p.full_strength)
-    whole = min(1.0, finger.filled / p.full_share)
-    return round(100.0 * strong * whole)
+def rough_quality(strength: float, filled: float, p: PreviewParameters) -> int:
+    """How strong the ridges are (grey levels a px at 250 ppi) and how much of the box they fill (0..1): 0..100."""
+    return round(100.0 * min(1.0, strength / p.full_strength) * min(1.0, filled / p.full_share))
 
 
 def _hints(
     findings: Collection[SlapFinding], rotation_deg: float, qualities: Collection[int], p: PreviewParameters
 ) -> Iterator[SlapHint]:
     for finding in findings:
-        yield from (_AWAY_FROM[edge] for edge in finding.edges)
+        yield from (AWAY_FROM[edge] for edge in finding.edges)
         if finding.kind in _HINT_FOR:
             yield _HINT_FOR[finding.kind]
     if abs(rotation_deg) > p.most_rotation_deg:

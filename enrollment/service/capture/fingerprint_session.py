@@ -35,7 +35,7 @@ from enrollment.core.dossier.lifecycle import require_open
 from enrollment.core.dossier.model import Dossier
 from enrollment.core.dossier.plan import FINGER_GROUPS
 from enrollment.core.errors import EnrollmentError, PositionAlreadyCaptured, PositionNotInPlan
-from enrollment.core.fingerprint.hand import FINGERS_OF, SlapKind
+from enrollment.core.fingerprint.hand import FINGERS_OF
 from enrollment.service.capture.errors import FingersAbsent, FingersNotSeen, OtherPerson, SameFingerTwice
 from enrollment.service.capture.events import (
     Emit,
@@ -48,7 +48,7 @@ from enrollment.service.capture.events import (
     Waiting,
     outcome,
 )
-from enrollment.service.capture.fingerprint_try import Best, FingerTry, PrintTask, Try, judge, least_good, records
+from enrollment.service.capture.fingerprint_try import Best, FingerTry, PrintTask, Scan, Try, judge, least_good, records
 from enrollment.service.capture.held_prints import HeldPrints
 from enrollment.service.capture.lamps import Lamps
 from enrollment.service.capture.live_scan import LiveOrder, scan_live
@@ -146,9 +146,9 @@ class FingerprintSession:
         try:
             while True:
                 attempt += 1
-                frame, device_ms = await self._scan(lease, device, task, attempt, best.weak())
+                scan = await self._scan(lease, device, task, attempt, best.weak())
                 await prepared
-                made = await studio.numeric(judge, studio.clock, frame, task, held, best.fingers, attempt, device_ms)
+                made = await studio.numeric(judge, studio.clock, scan, task, held, best.fingers, attempt)
                 best = best.with_(made)
                 decision = best.decide(made)
                 self._emit(_judged(made, best, decision))
@@ -162,8 +162,8 @@ class FingerprintSession:
 
     async def _scan(
         self, lease: Lease, device: StationDevice, task: PrintTask, attempt: int, wanted: frozenset[int]
-    ) -> tuple[Frame, float]:
-        """One image, and the milliseconds from the finger's landing until it was in memory."""
+    ) -> Scan:
+        """One image."""
         loop = asyncio.get_running_loop()
         clock = self._studio.clock
         timeout_s = self._timeout_s(task)
@@ -181,13 +181,13 @@ class FingerprintSession:
                 on_event(ScanEvent.FINGER_ON)
             loop.call_soon_threadsafe(self._show, lease, frame, live)
 
-        def scan(driver: Driver) -> Frame:
+        def scan(driver: Driver) -> tuple[Frame, bool]:
             scanner = cast(FingerprintScanner, driver)
             impression = Impression(task.planned.impression)
             if impression not in scanner.capabilities.impressions:
                 raise WrongDeviceKind("this scanner takes no such prints", impression=impression.value)
-            if not isinstance(scanner, StreamingScanner) or task.slap is None:
-                return scanner.capture(timeout_s=timeout_s, cancel=self._cancel, on_event=on_event)
+            if not isinstance(scanner, StreamingScanner):
+                return scanner.capture(timeout_s=timeout_s, cancel=self._cancel, on_event=on_event), False
             live_order = LiveOrder(task.planned, _as_they_lie(task), wanted, task.absent, attempt)
             try:
                 on_event(ScanEvent.WAITING)
@@ -199,11 +199,11 @@ class FingerprintSession:
             except DriverError:
                 self._lamps.darken(driver)
                 raise
-            return taken.frame
+            return taken.frame, True
 
-        frame = await device.worker.run(scan, cancel=self._cancel, check=lease.require_live)
+        frame, live = await device.worker.run(scan, cancel=self._cancel, check=lease.require_live)
         self._studio.previews.publish(lease, frame)
-        return frame, 1000 * (frame.captured_monotonic_s - landed_s[-1]) if landed_s else 0.0
+        return Scan(frame, 1000 * (frame.captured_monotonic_s - landed_s[-1]) if landed_s else 0.0, live)
 
     def _show(self, lease: Lease, frame: Frame, live: Live) -> None:
         self._studio.previews.publish(lease, frame, live)
@@ -274,7 +274,9 @@ def _task(dossier: Dossier, order: FingerprintOrder) -> PrintTask:
 
 def _as_they_lie(task: PrintTask) -> tuple[int, ...]:
     """The fingers that are asked for, from left to right."""
-    return tuple(position for position in FINGERS_OF[SlapKind(task.planned.position)] if position in task.fingers)
+    if task.slap is None:
+        return task.fingers
+    return tuple(position for position in FINGERS_OF[task.slap] if position in task.fingers)
 
 
 def _require_storable(best: Best) -> None:

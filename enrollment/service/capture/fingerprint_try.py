@@ -23,6 +23,7 @@ from enrollment.core.fingerprint import (
     SlapFinding,
     SlapFindingKind,
     SlapKind,
+    cut_print,
     examine,
     segment_slap,
 )
@@ -43,6 +44,7 @@ HINT_NAMES: Final = {
 }
 _OTHER_HAND: Final = "OTHER_HAND"
 _MORE_FINGERS: Final = "MORE_FINGERS"
+_PLACE_FINGER: Final = "PLACE_FINGER"
 
 Parts = dict[str, tuple[str, bytes]]
 
@@ -58,6 +60,18 @@ class PrintTask:
     @property
     def slap(self) -> SlapKind | None:
         return SlapKind(self.planned.position) if self.planned.position in FINGER_GROUPS else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scan:
+    """What the scanner gave for one try. device_ms: from the fingers' landing until it was in memory.
+
+    live: it is a large platen's, on which a single finger has to be looked for.
+    """
+
+    frame: Frame
+    device_ms: float
+    live: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,20 +104,16 @@ class Try:
 
 def judge(
     clock: Clock,
-    frame: Frame,
+    scan: Scan,
     task: PrintTask,
     held: HeldPrints,
     earlier: Mapping[int, FingerTry],
     attempt: int,
-    device_ms: float,
 ) -> Try:
-    """Judge a frame. earlier: the best of each finger so far. device_ms: how long the device took for it.
-
-    Raises InvalidImage.
-    """
+    """Judge a scan. earlier: the best of each finger so far. Raises InvalidImage."""
     began_s = clock.monotonic()
-    image = FingerprintImage(frame.pixels, frame.resolution_ppi or CANON_PPI)
-    images, findings = _cut(image, task)
+    image = FingerprintImage(scan.frame.pixels, scan.frame.resolution_ppi or CANON_PPI)
+    images, findings = _cut(image, task, live=scan.live)
     examined = {position: examine(one) for position, one in images.items()}
     judged_s = clock.monotonic()
     likeness = held.judge(
@@ -128,16 +138,19 @@ def judge(
         ),
         findings,
         StageTimes(
-            device_ms=device_ms,
+            device_ms=scan.device_ms,
             judge_ms=1000 * (judged_s - began_s),
             compare_ms=1000 * (clock.monotonic() - judged_s),
         ),
     )
 
 
-def _cut(image: FingerprintImage, task: PrintTask) -> tuple[dict[int, FingerprintImage], tuple[SlapFinding, ...]]:
+def _cut(
+    image: FingerprintImage, task: PrintTask, *, live: bool
+) -> tuple[dict[int, FingerprintImage], tuple[SlapFinding, ...]]:
     if task.slap is None:
-        return {task.planned.position: image}, ()
+        single = cut_print(image) if live else image
+        return {} if single is None else {task.planned.position: single}, ()
     found = segment_slap(image, task.slap, task.absent)
     cut = zip(found.fingers, found.images, strict=True)
     return {finger.position: one for finger, one in cut if finger.position in task.fingers}, found.findings
@@ -182,7 +195,7 @@ class Best:
         if any(finding.kind in _DOUBTS_OF_HAND for finding in made.findings):
             return again(_OTHER_HAND)
         if not self.fingers.keys() >= set(self.task.fingers):
-            return again(_MORE_FINGERS)
+            return again(_PLACE_FINGER if self.task.slap is None else _MORE_FINGERS)
         return acceptance.decide_on_all(
             [self.fingers[position].decide(planned, attempt) for position in self.task.fingers]
         )

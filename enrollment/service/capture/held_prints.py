@@ -19,6 +19,7 @@ from enrollment.core.fingerprint import (
     Gallery,
     PositionVerdict,
     check_compared,
+    is_rolled,
 )
 from enrollment.core.records import iso19794_2_2005 as minutiae_record
 from enrollment.service.store.dossier_store import StoredPrint
@@ -76,21 +77,22 @@ class HeldPrints:
         own: dict[int, int] = {}
         other: dict[int, int] = dict(zip(earlier, range(held + len(new), len(compared.templates)), strict=True))
         rolled = impression == _ROLLED
-        for index, (position, is_rolled) in enumerate(zip(self.positions, self.rolled, strict=True)):
-            (own if is_rolled == rolled and position not in new else other)[position] = index
+        for index, (position, lies_rolled) in enumerate(zip(self.positions, self.rolled, strict=True)):
+            (own if lies_rolled == rolled and position not in new else other)[position] = index
         own |= dict(zip(new, range(held, held + len(new)), strict=True))
         known = self._known(new)
         checks = check_compared(compared, other, own) if rolled else check_compared(compared, own, other)
-        return {
-            check.position: Likeness(
-                Objection.OTHER_FINGER
-                if check.verdict is PositionVerdict.NOT_SURE and check.position in known
-                else _OBJECTIONS.get(check.verdict),
-                check.other,
-            )
-            for check in checks.checks
-            if check.position in new
-        }
+        found = {}
+        for check in checks.checks:
+            if check.position in new:
+                objection = _OBJECTIONS.get(check.verdict)
+                if check.verdict is PositionVerdict.NOT_SURE and check.position in known:
+                    objection = Objection.OTHER_FINGER
+                elif objection is None and rolled and check.position in other:
+                    flat = compared.templates[other[check.position]]
+                    objection = None if is_rolled(new[check.position], flat) else Objection.NOT_ROLLED
+                found[check.position] = Likeness(objection, check.other)
+        return found
 
     def _known(self, positions: Iterable[int]) -> frozenset[int]:
         return frozenset(self.positions) & frozenset(positions)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
 from drivers.frame import Frame
 from drivers.spi import CancelToken, Impression, LiveFrame, Sound, StreamingScanner
@@ -16,19 +16,22 @@ from enrollment.core.dossier.plan import PlannedFingerprint
 from enrollment.core.fingerprint import (
     CANON_PPI,
     FingerprintImage,
+    PrintPreview,
     Sight,
     SlapKind,
     SlapPreview,
     Steadiness,
+    preview_print,
     preview_slap,
 )
-from enrollment.core.fingerprint.slap_parameters import SLAP
+from enrollment.core.fingerprint.slap_parameters import SLAP, SlapParameters
 from enrollment.service.capture.events import Live, SeenFinger
 from enrollment.service.capture.lamps import Lamps, lights_of
 
 _MM_IN_AN_INCH: Final = 25.4
 _HOLD_STILL: Final = "HOLD_STILL"
 _CLEAN_PLATEN: Final = "CLEAN_PLATEN"
+_ROLL_FINGER: Final = "ROLL_FINGER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,21 @@ class LiveOrder:
     absent: Collection[int]
     attempt: int
 
+    @property
+    def impression(self) -> Impression:
+        return Impression(self.planned.impression)
+
+    @property
+    def parameters(self) -> SlapParameters:
+        """Of the verdict on a frame."""
+        return replace(SLAP, preview=replace(SLAP.preview, ready_quality=self.planned.live_quality))
+
+
+class Watch(Protocol):
+    """Says of frame after frame what it shows, and whether it is to be taken."""
+
+    def look(self, live: LiveFrame) -> tuple[Live, bool]: ...
+
 
 class SlapWatch:
     """The verdict on frame after frame of a slap."""
@@ -48,7 +66,6 @@ class SlapWatch:
     def __init__(self, order: LiveOrder) -> None:
         self._order = order
         self._kind = SlapKind(order.planned.position)
-        self._parameters = replace(SLAP, preview=replace(SLAP.preview, ready_quality=order.planned.live_quality))
         self._steadiness = Steadiness()
 
     def look(self, live: LiveFrame) -> tuple[Live, bool]:
@@ -56,7 +73,7 @@ class SlapWatch:
         frame, order = live.frame, self._order
         ppi = frame.resolution_ppi or CANON_PPI
         image = FingerprintImage(frame.pixels, ppi)
-        seen = preview_slap(image, self._kind, order.absent, parameters=self._parameters)
+        seen = preview_slap(image, self._kind, order.absent, parameters=order.parameters)
         mm = _MM_IN_AN_INCH / ppi
         places = {one.position: (one.centre[0] * mm, one.centre[1] * mm) for one in seen.fingers}
         good = seen.whole and order.wanted.isdisjoint(seen.weak)
@@ -99,6 +116,61 @@ class SlapWatch:
         )
 
 
+class PrintWatch:
+    """The verdict on frame after frame of one finger; of a rolled one the scanner tells the end."""
+
+    def __init__(self, order: LiveOrder) -> None:
+        self._order = order
+        self._rolled = order.impression is Impression.ROLLED
+        self._steadiness = Steadiness()
+
+    def look(self, live: LiveFrame) -> tuple[Live, bool]:
+        """Judge a frame; whether it is to be taken."""
+        frame, planned = live.frame, self._order.planned
+        ppi = frame.resolution_ppi or CANON_PPI
+        seen = preview_print(FingerprintImage(frame.pixels, ppi), parameters=self._order.parameters)
+        if self._rolled:
+            return self._told(live, seen), live.roll_complete and seen.box is not None
+        places = {}
+        if seen.box is not None:
+            left, top, width, height = (side * _MM_IN_AN_INCH / ppi for side in seen.box)
+            places[planned.position] = (left + width / 2, top + height / 2)
+        sight = Sight(places, seen.laid, seen.ready, frame.captured_monotonic_s)
+        self._steadiness = self._steadiness.after(sight)
+        return self._told(live, seen), self._steadiness.is_enough(planned)
+
+    def _told(self, live: LiveFrame, seen: PrintPreview) -> Live:
+        height, width = live.frame.pixels.shape[:2]
+        planned = self._order.planned
+        hints = [hint.value for hint in seen.hints]
+        if self._rolled and seen.box is not None and not live.roll_complete:
+            hints.insert(0, _ROLL_FINGER)
+        elif self._steadiness.moving and seen.whole:
+            hints.insert(0, _HOLD_STILL)
+        if live.dirty:
+            hints.append(_CLEAN_PLATEN)
+        return Live(
+            attempt=self._order.attempt,
+            sequence=live.frame.sequence,
+            size=(width, height),
+            fingers=() if seen.box is None else (_seen_finger(planned.position, seen, seen.box),),
+            missing=(planned.position,) if seen.box is None else (),
+            hand=None,
+            hand_confidence=0.0,
+            findings=(),
+            hints=tuple(hints),
+            steady_frames=self._steadiness.good_frames,
+            steady_frames_needed=0 if self._rolled else planned.steady_frames,
+        )
+
+
+def _seen_finger(position: int, seen: PrintPreview, box: tuple[int, int, int, int]) -> SeenFinger:
+    left, top, width, height = box
+    centre = (left + width / 2, top + height / 2)
+    outside = bool(seen.edges)
+    return SeenFinger(position, centre, (width, height), 0.0, seen.quality, seen.ready, False, outside)
+
+
 def scan_live(
     scanner: StreamingScanner,
     order: LiveOrder,
@@ -112,7 +184,7 @@ def scan_live(
 
     Raises CaptureTimedOut, CaptureCancelled, DeviceError.
     """
-    watch = SlapWatch(order)
+    watch: Watch = SlapWatch(order) if order.impression is Impression.SLAP else PrintWatch(order)
     taken: list[LiveFrame] = []
 
     def on_frame(live: LiveFrame) -> bool:
@@ -124,7 +196,5 @@ def scan_live(
         return enough
 
     lamps.sound(scanner, Sound.READY)
-    scanner.stream(
-        impression=Impression(order.planned.impression), timeout_s=timeout_s, cancel=cancel, on_frame=on_frame
-    )
+    scanner.stream(impression=order.impression, timeout_s=timeout_s, cancel=cancel, on_frame=on_frame)
     return taken[-1]
