@@ -15,6 +15,7 @@ import click
 import cv2
 import grpc
 
+from enrollment.cli.commands_enroll import captured_fingers
 from enrollment.cli.connection import connect
 from enrollment.cli.contact_sheet import contact_sheet, entries
 from enrollment.cli.demo.processes import ProcessFailed
@@ -24,6 +25,7 @@ from enrollment.cli.demo.subject import (
     Impressions,
     StandIn,
     SyntheticImpressions,
+    TenPrintStandIn,
     find_impressions,
 )
 from enrollment.cli.enrollment_flow import DeviceMissing, Enrollment, enroll
@@ -33,7 +35,7 @@ from enrollment.cli.narrator import Narrator
 from enrollment.cli.output import Output, default_language
 from enrollment.v1 import outbox_pb2
 
-PLAN: Final = "card-issue"
+PLANS: Final = {"card-issue": "scanner", "card-issue-slaps": "tenprint", "card-issue-ten-print": "tenprint"}
 # Nobody's: a name and number made for this page; the digits follow the rules of the 12-digit number.
 PERSON: Final = {
     "full_name": "Nguyễn Thị Mẫu",
@@ -63,12 +65,19 @@ def save_sheet(done: Enrollment, evidence: Evidence, path: Path) -> None:
 
 
 def run(
-    demo: DemoStation, out: Output, impressions: Impressions, portrait: bytes | None, person: int, folder: Path
+    demo: DemoStation,
+    out: Output,
+    plan: str,
+    impressions: Impressions,
+    portrait: bytes | None,
+    person: int,
+    folder: Path,
 ) -> tuple[Enrollment, Evidence]:
     """Enroll one person and collect the evidence."""
-    subject = StandIn(demo.platen, demo.scene, impressions, portrait, person, order=[])
+    stand_in = TenPrintStandIn if PLANS[plan] == "tenprint" else StandIn
+    subject = stand_in(demo.platen, demo.scene, impressions, portrait, person, order=[])
     with connect(demo.socket, demo.token) as station:
-        done = enroll(station, plan_id=PLAN, demographics=PERSON, subject=subject, listener=Narrator(out))
+        done = enroll(station, plan_id=plan, demographics=PERSON, subject=subject, listener=Narrator(out))
         evidence = collect(station, done.dossier, done.package.package_id, demo.trust, folder)
     save_sheet(done, evidence, folder / "contact-sheet.png")
     return done, evidence
@@ -102,6 +111,13 @@ def stay(demo: DemoStation, out: Output) -> None:
 @click.option(
     "--portrait", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="An image before the camera."
 )
+@click.option(
+    "--plan",
+    type=click.Choice(list(PLANS)),
+    default="card-issue",
+    show_default=True,
+    help="The procedure to carry out.",
+)
 @click.option("--seed", "person", type=click.IntRange(0, 10**6), default=2026, show_default=True, help="Who is drawn.")
 @click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), help="Leave the results here.")
 @click.option("--stay", "stays", is_flag=True, help="Leave the station running afterwards, for enrollctl.")
@@ -110,6 +126,7 @@ def stay(demo: DemoStation, out: Output) -> None:
 def main(
     fingers: Path | None,
     portrait: Path | None,
+    plan: str,
     person: int,
     folder: Path | None,
     stays: bool,
@@ -126,9 +143,12 @@ def main(
         impressions: Impressions = find_impressions(fingers) if fingers else SyntheticImpressions(person)
         picture = portrait.read_bytes() if portrait else None
         # A socket's path must stay under 108 bytes: the station lives in a short temporary folder.
-        with tempfile.TemporaryDirectory(prefix="enroll-") as home, running_station(Path(home), out.say) as demo:
+        with (
+            tempfile.TemporaryDirectory(prefix="enroll-") as home,
+            running_station(Path(home), out.say, PLANS[plan]) as demo,
+        ):
             started = time.monotonic()
-            done, evidence = run(demo, out, impressions, picture, person, folder)
+            done, evidence = run(demo, out, plan, impressions, picture, person, folder)
             done.seconds = {"start": round(started - began, 3), **done.seconds}
             done.seconds["total"] = round(time.monotonic() - began, 3)
             report(out, done, evidence)
@@ -172,7 +192,7 @@ def report(out: Output, done: Enrollment, evidence: Evidence) -> None:
             "dossier_id": done.dossier.dossier_id,
             "package_sha256": done.package.sha256,
             "receipt_verified": verified,
-            "fingers": sum(1 for capture in done.dossier.captures if capture.position),
+            "fingers": len(captured_fingers(done.dossier)),
             "portrait": any(not capture.position for capture in done.dossier.captures),
             "seconds": done.seconds,
             "output_dir": str(evidence.folder),

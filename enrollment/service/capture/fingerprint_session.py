@@ -176,11 +176,6 @@ class FingerprintSession:
                 landed_s.append(clock.monotonic())
                 loop.call_soon_threadsafe(self._emit, FingerOn(attempt))
 
-        def tell(frame: Frame, live: Live) -> None:
-            if live.fingers and not landed_s:
-                on_event(ScanEvent.FINGER_ON)
-            loop.call_soon_threadsafe(self._show, lease, frame, live)
-
         def scan(driver: Driver) -> tuple[Frame, bool]:
             scanner = cast(FingerprintScanner, driver)
             impression = Impression(task.planned.impression)
@@ -190,9 +185,14 @@ class FingerprintSession:
                 return scanner.capture(timeout_s=timeout_s, cancel=self._cancel, on_event=on_event), False
             live_order = LiveOrder(task.planned, _as_they_lie(task), wanted, task.absent, attempt)
             try:
-                on_event(ScanEvent.WAITING)
                 taken = scan_live(
-                    scanner, live_order, timeout_s=timeout_s, cancel=self._cancel, lamps=self._lamps, tell=tell
+                    scanner,
+                    live_order,
+                    timeout_s=timeout_s,
+                    cancel=self._cancel,
+                    lamps=self._lamps,
+                    on_event=on_event,
+                    tell=lambda frame, seen: loop.call_soon_threadsafe(self._show, lease, frame, seen),
                 )
             except DeviceError:
                 raise
@@ -202,7 +202,8 @@ class FingerprintSession:
             return taken.frame, True
 
         frame, live = await device.worker.run(scan, cancel=self._cancel, check=lease.require_live)
-        self._studio.previews.publish(lease, frame)
+        if not live:
+            self._studio.previews.publish(lease, frame)
         return Scan(frame, 1000 * (frame.captured_monotonic_s - landed_s[-1]) if landed_s else 0.0, live)
 
     def _show(self, lease: Lease, frame: Frame, live: Live) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from drivers.frame import Frame
-from drivers.spi import CancelToken, Impression, LiveFrame, Sound, StreamingScanner
+from drivers.spi import CancelToken, Impression, LiveFrame, ScanEvent, Sound, StreamingScanner
 from enrollment.core.dossier.plan import PlannedFingerprint
 from enrollment.core.fingerprint import (
     CANON_PPI,
@@ -178,17 +178,28 @@ def scan_live(
     timeout_s: float,
     cancel: CancelToken,
     lamps: Lamps,
-    tell: Callable[[Frame, Live], None],
+    on_event: Callable[[ScanEvent], None],
+    tell: Callable[[Frame, Live], object],
 ) -> LiveFrame:
-    """Show each frame's verdict, with the scanner's lamps, and return the frame that is to be taken.
+    """Tell each frame's verdict, show it on the scanner's lamps, and return the frame that is to be taken.
 
+    on_event: gets WAITING with the first frame, and FINGER_ON when something first lies there.
     Raises CaptureTimedOut, CaptureCancelled, DeviceError.
     """
     watch: Watch = SlapWatch(order) if order.impression is Impression.SLAP else PrintWatch(order)
     taken: list[LiveFrame] = []
+    told: set[ScanEvent] = set()
+
+    def once(event: ScanEvent) -> None:
+        if event not in told:
+            told.add(event)
+            on_event(event)
 
     def on_frame(live: LiveFrame) -> bool:
+        once(ScanEvent.WAITING)
         verdict, enough = watch.look(live)
+        if verdict.fingers:
+            once(ScanEvent.FINGER_ON)
         tell(live.frame, verdict)
         lamps.show(scanner, lights_of(verdict, order.fingers))
         if enough:
