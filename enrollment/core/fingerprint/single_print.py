@@ -24,8 +24,8 @@ from enrollment.core.fingerprint.template import FingerprintTemplate
 _MM_IN_AN_INCH: Final = 25.4
 _MARGIN_MM: Final = 2.0  # of a cut print beyond its skin
 _PAD_SHARE: Final = 0.4  # of the largest piece's area, by reason: the topmost piece of that much is the pad
-# Of the breadth of the same finger's flat print. Synthetic fingers that are rolled from nail to nail have 1.33 to 2.35,
-# laid flat twice 0.9 to 1.1.
+# Of the breadth of the same finger's flat print. Here: in slaps of three synthetic people a whole pad that is laid flat
+# again has 0.91 to 1.10; rolled from nail to nail it has 1.33 to 2.65.
 LEAST_ROLL_SHARE: Final = 1.2
 
 

@@ -29,9 +29,9 @@ from enrollment.service.capture.events import Live, SeenFinger
 from enrollment.service.capture.lamps import Lamps, lights_of
 
 _MM_IN_AN_INCH: Final = 25.4
-_HOLD_STILL: Final = "HOLD_STILL"
-_CLEAN_PLATEN: Final = "CLEAN_PLATEN"
-_ROLL_FINGER: Final = "ROLL_FINGER"
+HOLD_STILL: Final = "HOLD_STILL"
+CLEAN_PLATEN: Final = "CLEAN_PLATEN"
+ROLL_FINGER: Final = "ROLL_FINGER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,9 @@ class SlapWatch:
         there = {finger.position for finger in seen.fingers}
         hints = [hint.value for hint in seen.hints]
         if self._steadiness.moving and seen.whole:
-            hints.insert(0, _HOLD_STILL)
+            hints.insert(0, HOLD_STILL)
         if live.dirty:
-            hints.append(_CLEAN_PLATEN)
+            hints.append(CLEAN_PLATEN)
         return Live(
             attempt=order.attempt,
             sequence=live.frame.sequence,
@@ -144,11 +144,11 @@ class PrintWatch:
         planned = self._order.planned
         hints = [hint.value for hint in seen.hints]
         if self._rolled and seen.box is not None and not live.roll_complete:
-            hints.insert(0, _ROLL_FINGER)
+            hints.insert(0, ROLL_FINGER)
         elif self._steadiness.moving and seen.whole:
-            hints.insert(0, _HOLD_STILL)
+            hints.insert(0, HOLD_STILL)
         if live.dirty:
-            hints.append(_CLEAN_PLATEN)
+            hints.append(CLEAN_PLATEN)
         return Live(
             attempt=self._order.attempt,
             sequence=live.frame.sequence,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
 
@@ -10,9 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enrollment.core.acceptance import Accepted, Exhausted, Objection, TryAgain, better, decide, decide_on_all
-from enrollment.core.dossier.completeness import MissingItem, missing
+from enrollment.core.dossier.completeness import MissingItem, fingers_asked_for, missing, still_asked_for
 from enrollment.core.dossier.lifecycle import NEXT, TransitionRefused, require_transition
-from enrollment.core.dossier.model import AbsentFinger, Dossier, DossierState, FingerAbsence, QualityRecord
+from enrollment.core.dossier.model import (
+    AbsentFinger,
+    Capture,
+    CapturedFinger,
+    Dossier,
+    DossierState,
+    FingerAbsence,
+    QualityRecord,
+)
 from enrollment.core.dossier.plan import Plan, PlannedFingerprint, PlannedPortrait
 
 RULE = PlannedFingerprint(1, accept_score=50, max_attempts=3)
@@ -70,6 +79,34 @@ def test_group_is_excused_only_when_each_of_its_fingers_is() -> None:
     slap = (PlannedFingerprint(13, "slap"),)
     assert missing(dossier(2, 3, 4, planned=slap)) == (MissingItem("fingerprint", "13"),)
     assert missing(dossier(2, 3, 4, 5, planned=slap)) == ()
+
+
+def slap_of(*fingers: int) -> Capture:
+    quality_of_all = quality(60)
+    return Capture(
+        capture_id="c",
+        position=13,
+        impression="slap",
+        quality=quality_of_all,
+        accepted=True,
+        attempts=1,
+        kept_attempt=1,
+        operator_id="o",
+        device_id="d",
+        captured_at=datetime(2026, 1, 1, tzinfo=UTC),
+        parts=(),
+        fingers=tuple(CapturedFinger(finger, quality_of_all, True, 1, ()) for finger in fingers),
+    )
+
+
+def test_slap_without_a_finger_is_whole_only_while_that_finger_is_excused() -> None:
+    planned = (PlannedFingerprint(13, "slap"),)
+    excused = replace(dossier(5, planned=planned), captures=(slap_of(2, 3, 4),))
+    assert fingers_asked_for(excused, 13) == (2, 3, 4)
+    assert missing(excused) == ()
+    asked_again = replace(excused, absent_fingers=())
+    assert missing(asked_again) == (MissingItem("fingerprint", "13"),)
+    assert still_asked_for(asked_again, 13) == {5}
 
 
 @pytest.mark.parametrize(("present", "wanted"), list(product(DossierState, DossierState)))

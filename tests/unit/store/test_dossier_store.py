@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from enrollment.core.dossier.completeness import missing
 from enrollment.core.dossier.lifecycle import TransitionRefused
-from enrollment.core.dossier.model import AbsentFinger, DossierState, FingerAbsence
-from enrollment.core.dossier.plan import Plan
+from enrollment.core.dossier.model import AbsentFinger, CapturedFinger, DossierState, FingerAbsence, QualityRecord
+from enrollment.core.dossier.plan import Plan, PlannedField, PlannedFingerprint
 from enrollment.core.errors import (
     DossierIncomplete,
     DossierNotOpen,
@@ -32,6 +32,7 @@ from enrollment.service.store.errors import (
 from enrollment.service.store.outbox_store import ChainLink, NewPackage
 from enrollment.service.store.store import Store
 from enrollment.service.store.tables import PARTS
+from tests.unit.store.conftest import SetClock
 
 NewCaptures = Callable[..., NewCapture]
 NAME = "Nguyễn Thị Kiểm Thử"
@@ -137,6 +138,80 @@ def test_captured_finger_cannot_be_absent_and_a_capture_ends_an_absence(
     assert store.dossiers.get(dossier_id).absent_fingers == ()
     with pytest.raises(PositionAlreadyCaptured):
         store.dossiers.record_absence(dossier_id, absent)
+
+
+SLAPS = Plan(
+    "slaps",
+    1,
+    "Thử",
+    "Trial",
+    (PlannedFingerprint(15, "slap"), PlannedFingerprint(1, "rolled")),
+    fields=(PlannedField("full_name", "Họ tên", "Full name"),),
+)
+
+
+def thumbs(clock: SetClock, *fingers: int) -> NewCapture:
+    parts = {"fingerprint-15.fir": ("application/x-iso19794-4-2005", b"WHOLE")}
+    for finger in fingers:
+        parts[f"fingerprint-15-{finger:02}.fmr"] = ("application/x-iso19794-2-2005", b"FMR" + bytes([finger]))
+    return NewCapture(
+        position=15,
+        impression="slap",
+        quality=QualityRecord(50, "a", "1"),
+        accepted=False,
+        attempts=3,
+        kept_attempt=2,
+        operator_id="op-1",
+        device_id="scanner-1",
+        captured_at=clock.now(),
+        parts=parts,
+        fingers=tuple(
+            CapturedFinger(
+                finger,
+                QualityRecord(50 + finger, "a", "1"),
+                finger == 6,
+                finger % 3,
+                (f"fingerprint-15-{finger:02}.fmr",),
+            )
+            for finger in fingers
+        ),
+    )
+
+
+def test_slap_comes_back_with_its_fingers_and_each_print_by_its_own_position(
+    store: Store, clock: SetClock, new_capture: NewCaptures
+) -> None:
+    dossier_id = opened(store, SLAPS)
+    stored = store.dossiers.add_capture(dossier_id, thumbs(clock, 1, 6), replace=False, request_id="c")
+    assert stored == store.dossiers.get(dossier_id).capture_of(15)
+    assert [
+        (finger.position, finger.quality.score, finger.accepted, finger.kept_attempt) for finger in stored.fingers
+    ] == [
+        (1, 51, False, 1),
+        (6, 56, True, 0),
+    ]
+    store.dossiers.add_capture(dossier_id, new_capture(1), replace=False, request_id="d")
+    prints = {(one.capture_position, one.position, one.record) for one in store.dossiers.stored_prints(dossier_id)}
+    assert prints == {(15, 1, b"FMR\x01"), (15, 6, b"FMR\x06"), (1, 1, b"FMR\x01")}
+
+
+def test_finger_of_a_slap_cannot_be_absent_and_an_absence_can_be_taken_back(store: Store, clock: SetClock) -> None:
+    dossier_id = opened(store, SLAPS)
+    left, right = (AbsentFinger(position, FingerAbsence.BANDAGED, "", "op-1") for position in (6, 1))
+    store.dossiers.record_absence(dossier_id, left)
+    store.dossiers.add_capture(dossier_id, thumbs(clock, 1), replace=False, request_id="c")
+    assert [item.name for item in missing(store.dossiers.get(dossier_id))] == ["1"]
+    with pytest.raises(PositionAlreadyCaptured):
+        store.dossiers.record_absence(dossier_id, right)
+    for _ in range(2):  # again is no error
+        assert store.dossiers.withdraw_absence(dossier_id, 6, operator_id="op-1").absent_fingers == ()
+    assert [item.name for item in missing(store.dossiers.get(dossier_id))] == ["15", "1"]
+    store.dossiers.record_absence(dossier_id, left)
+    replaced = store.dossiers.add_capture(dossier_id, thumbs(clock, 1, 6), replace=True, request_id="e")
+    assert replaced.shown == {1, 6}
+    assert store.dossiers.get(dossier_id).absent_fingers == (), (
+        "a capture ends the absence of each finger that it shows"
+    )
 
 
 def test_pages_hold_every_dossier_once_newest_first(store: Store, plan: Plan) -> None:
