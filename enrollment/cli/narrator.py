@@ -58,6 +58,8 @@ class Narrator:
     def _live(self, name: str, live: capture_pb2.LiveVerdict) -> None:
         """A line whenever the operator has something else to ask."""
         language = self.out.language
+        if not live.hints and not live.steady_frames_needed:
+            return  # a rolled finger at its end
         asked = words.hint(live.hints[0], language) if live.hints else self.out.pick("hold still", "giữ yên")
         seen = ", ".join(words.finger(position, language) for position in live.missing)
         if seen and live.fingers:

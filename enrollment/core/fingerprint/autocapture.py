@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
-MOST_MOVED_MM: Final = 1.0  # between two frames; twice what noise moves a box's middle, by two cells of the ridge map
+from enrollment.core.fingerprint.slap_parameters import SLAP, PreviewParameters
 
 
 class AutocaptureRule(Protocol):
@@ -52,9 +52,9 @@ class Steadiness:
     moving: bool = False
     before: Sight | None = None
 
-    def after(self, sight: Sight) -> Steadiness:
+    def after(self, sight: Sight, *, parameters: PreviewParameters = SLAP.preview) -> Steadiness:
         """With one more frame."""
-        moving = self.before is not None and _moved(self.before.places, sight.places)
+        moving = self.before is not None and _most_moved(self.before.places, sight.places) > parameters.most_moved_mm
         good_frames = (0 if moving else self.good_frames) + 1 if sight.good else 0
         since_s = self.laid_since_s if self.laid_since_s is not None else sight.at_s
         return Steadiness(good_frames, since_s if sight.laid else None, moving, sight)
@@ -68,5 +68,5 @@ class Steadiness:
         return self.before.at_s - self.laid_since_s >= rule.patience_s
 
 
-def _moved(before: Mapping[int, tuple[float, float]], now: Mapping[int, tuple[float, float]]) -> bool:
-    return any(math.dist(before[position], now[position]) > MOST_MOVED_MM for position in before.keys() & now.keys())
+def _most_moved(before: Mapping[int, tuple[float, float]], now: Mapping[int, tuple[float, float]]) -> float:
+    return max((math.dist(before[position], now[position]) for position in before.keys() & now.keys()), default=0.0)

@@ -22,11 +22,6 @@ from enrollment.core.fingerprint.slap_preview import AWAY_FROM, SlapHint, rough_
 from enrollment.core.fingerprint.template import FingerprintTemplate
 
 _MM_IN_AN_INCH: Final = 25.4
-_MARGIN_MM: Final = 2.0  # of a cut print beyond its skin
-_PAD_SHARE: Final = 0.4  # of the largest piece's area, by reason: the topmost piece of that much is the pad
-# Of the breadth of the same finger's flat print. Here: in slaps of three synthetic people a whole pad that is laid flat
-# again has 0.91 to 1.10; rolled from nail to nail it has 1.33 to 2.65.
-LEAST_ROLL_SHARE: Final = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +61,7 @@ def cut_print(image: FingerprintImage, *, parameters: SlapParameters = SLAP) -> 
     if found is None:
         return None
     left, top, width, height = found.box
-    margin = round(_MARGIN_MM * image.resolution_ppi / _MM_IN_AN_INCH)
+    margin = round(parameters.single.margin_mm * image.resolution_ppi / _MM_IN_AN_INCH)
     rows = slice(max(0, top - margin), top + height + margin)
     cols = slice(max(0, left - margin), left + width + margin)
     pixels = image.pixels[rows, cols].copy()
@@ -86,9 +81,9 @@ def breadth_px(template: FingerprintTemplate) -> float:
     return float(across[-1] - across[0] + 1) * pitch if len(across) else 0.0
 
 
-def is_rolled(rolled: FingerprintTemplate, flat: FingerprintTemplate) -> bool:
+def is_rolled(rolled: FingerprintTemplate, flat: FingerprintTemplate, *, parameters: SlapParameters = SLAP) -> bool:
     """Whether a print is so much broader than a flat one of the same finger that it was rolled."""
-    return breadth_px(rolled) >= LEAST_ROLL_SHARE * breadth_px(flat)
+    return breadth_px(rolled) >= parameters.single.least_roll_share * breadth_px(flat)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +102,7 @@ def _find(image: FingerprintImage, p: SlapParameters) -> _Found | None:
     pieces = np.flatnonzero(areas >= p.pad.least_area_mm2)
     if not len(pieces):
         return None
-    large = pieces[areas[pieces] >= _PAD_SHARE * areas[pieces].max()]
+    large = pieces[areas[pieces] >= p.single.pad_share * areas[pieces].max()]
     pad = int(large[stats[1 + large, cv2.CC_STAT_TOP].argmin()])
     left, _, width, _ = _box(stats, pad)
     centres = stats[1 + pieces, cv2.CC_STAT_LEFT] + stats[1 + pieces, cv2.CC_STAT_WIDTH] / 2

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from enrollment.core.dossier.plan import PlannedFingerprint
-from enrollment.core.fingerprint.autocapture import MOST_MOVED_MM, Sight, Steadiness
+from enrollment.core.fingerprint.autocapture import Sight, Steadiness
+from enrollment.core.fingerprint.slap_parameters import SLAP
 
 RULE = PlannedFingerprint(15, "slap", steady_frames=3, patience_s=4)
 FRAME_S = 1 / 15
@@ -33,10 +34,10 @@ def test_one_frame_that_is_not_good_begins_the_count_anew() -> None:
 
 
 def test_a_hand_that_moves_is_told_so_and_begins_anew() -> None:
-    steadiness = shown(sight(0), sight(1), sight(2, at_mm=10.0 + 1.1 * MOST_MOVED_MM))
+    steadiness = shown(sight(0), sight(1), sight(2, at_mm=10.0 + 1.1 * SLAP.preview.most_moved_mm))
     assert steadiness.moving
     assert steadiness.good_frames == 1
-    assert not shown(sight(0), sight(1, at_mm=10.0 + 0.9 * MOST_MOVED_MM)).moving
+    assert not shown(sight(0), sight(1, at_mm=10.0 + 0.9 * SLAP.preview.most_moved_mm)).moving
 
 
 def test_right_fingers_that_never_become_good_are_taken_after_the_plans_patience() -> None:
