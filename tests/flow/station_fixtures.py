@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -20,7 +21,7 @@ from tests.flow.running_station import (
     set_up,
 )
 
-SLAP_PERSON = 7  # whose slaps are laid again and again
+SLAP_PERSON: Final = 7  # whose slaps are laid again and again; as PERSON in the tests that do
 
 
 @pytest.fixture
