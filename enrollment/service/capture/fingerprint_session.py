@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
-from typing import Final, cast
+from typing import cast
 
 from drivers.errors import CaptureCancelled, CaptureTimedOut, DeviceError, DriverError
 from drivers.frame import Frame
@@ -29,30 +28,23 @@ from drivers.spi import (
     StreamingScanner,
 )
 from enrollment.core import acceptance
-from enrollment.core.acceptance import Objection
-from enrollment.core.dossier.completeness import fingers_asked_for
-from enrollment.core.dossier.lifecycle import require_open
-from enrollment.core.dossier.model import Dossier
-from enrollment.core.dossier.plan import FINGER_GROUPS
-from enrollment.core.errors import EnrollmentError, PositionAlreadyCaptured, PositionNotInPlan
-from enrollment.core.fingerprint.hand import FINGERS_OF
-from enrollment.service.capture.errors import FingersAbsent, FingersNotSeen, OtherPerson, SameFingerTwice
+from enrollment.core.errors import EnrollmentError
 from enrollment.service.capture.events import (
     Emit,
     FingerOn,
-    Judged,
-    JudgedFinger,
     LiftFinger,
     Live,
     StageTimes,
     Waiting,
     outcome,
 )
-from enrollment.service.capture.fingerprint_try import Best, FingerTry, PrintTask, Scan, Try, judge, least_good, records
+from enrollment.service.capture.fingerprint_best import Best, judged, records, require_storable
+from enrollment.service.capture.fingerprint_order import FingerprintOrder, PrintTask, task_of
+from enrollment.service.capture.fingerprint_try import Scan, Try, judge
 from enrollment.service.capture.held_prints import HeldPrints
 from enrollment.service.capture.lamps import Lamps
 from enrollment.service.capture.live_scan import LiveOrder, scan_live
-from enrollment.service.capture.studio import LeaseReference, Studio, raise_why_ended
+from enrollment.service.capture.studio import Studio, raise_why_ended
 from enrollment.service.devices.errors import WrongDeviceKind
 from enrollment.service.devices.inventory import StationDevice
 from enrollment.service.devices.leases import Lease
@@ -60,25 +52,6 @@ from enrollment.service.devices.worker import Driver
 from enrollment.service.store.dossier_store import NewCapture
 
 _log = logging.getLogger(__name__)
-
-_FORBIDDEN: Final[dict[Objection, type[SameFingerTwice | OtherPerson]]] = {
-    Objection.SAME_FINGER: SameFingerTwice,
-    Objection.OTHER_PERSON: OtherPerson,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class FingerprintOrder:
-    """What to capture, for whom. impression, finger_timeout_s: None for the plan's."""
-
-    dossier_id: str
-    lease: LeaseReference
-    position: int
-    impression: str | None
-    replace: bool
-    finger_timeout_s: float | None
-    request_id: str
-    operator_id: str
 
 
 class FingerprintSession:
@@ -103,7 +76,7 @@ class FingerprintSession:
             if earlier is not None:
                 self._emit(outcome(earlier, StageTimes()))
                 return
-            task = _task(await studio.stored(studio.dossiers.get, order.dossier_id), order)
+            task = task_of(await studio.stored(studio.dossiers.get, order.dossier_id), order)
             held = await self._held_prints(task)
             forget = lease.at_end(self._cancel.cancel)
             accepted = False
@@ -151,9 +124,9 @@ class FingerprintSession:
                 made = await studio.numeric(judge, studio.clock, scan, task, held, best.fingers, attempt)
                 best = best.with_(made)
                 decision = best.decide(made)
-                self._emit(_judged(made, best, decision))
+                self._emit(judged(made, best, decision))
                 if not isinstance(decision, acceptance.TryAgain):
-                    _require_storable(best)
+                    require_storable(best)
                     return best, made, isinstance(decision, acceptance.Accepted)
                 self._emit(LiftFinger(attempt))
                 await self._lift(lease, device, best)
@@ -183,7 +156,7 @@ class FingerprintSession:
                 raise WrongDeviceKind("this scanner takes no such prints", impression=impression.value)
             if not isinstance(scanner, StreamingScanner):
                 return scanner.capture(timeout_s=timeout_s, cancel=self._cancel, on_event=on_event), False
-            live_order = LiveOrder(task.planned, _as_they_lie(task), wanted, task.absent, attempt)
+            live_order = LiveOrder(task.planned, task.fingers, wanted, task.absent, attempt)
             try:
                 taken = scan_live(
                     scanner,
@@ -252,76 +225,6 @@ class FingerprintSession:
 
     def _timeout_s(self, task: PrintTask) -> float:
         return self._order.finger_timeout_s or float(task.planned.finger_timeout_s)
-
-
-def _task(dossier: Dossier, order: FingerprintOrder) -> PrintTask:
-    """What the plan asks for here; refuses at once what the store would refuse after the person's trouble."""
-    require_open(dossier)
-    planned = dossier.plan.fingerprint(order.position)
-    facts: dict[str, str | int | float] = {"dossier_id": dossier.dossier_id, "position": order.position}
-    if planned is None or order.impression not in (None, planned.impression):
-        raise PositionNotInPlan(
-            "the plan does not ask for this finger in this way", impression=order.impression or "", **facts
-        )
-    if dossier.capture_of(order.position) is not None and not order.replace:
-        raise PositionAlreadyCaptured("the dossier holds this position; replacing it must be asked for", **facts)
-    if order.position not in FINGER_GROUPS:
-        return PrintTask(planned, (order.position,), ())
-    fingers = fingers_asked_for(dossier, order.position)
-    if not fingers:
-        raise FingersAbsent("all fingers of this group are recorded as absent", **facts)
-    return PrintTask(planned, fingers, [finger.position for finger in dossier.absent_fingers])
-
-
-def _as_they_lie(task: PrintTask) -> tuple[int, ...]:
-    """The fingers that are asked for, from left to right."""
-    if task.slap is None:
-        return task.fingers
-    return tuple(position for position in FINGERS_OF[task.slap] if position in task.fingers)
-
-
-def _require_storable(best: Best) -> None:
-    """Raises FingersNotSeen, SameFingerTwice, OtherPerson for what no dossier may hold."""
-    position = best.task.planned.position
-    unseen = [finger for finger in best.task.fingers if finger not in best.fingers]
-    if unseen:
-        raise FingersNotSeen("no try showed all fingers", position=position, count=len(unseen), finger=unseen[0])
-    for one in best.fingers.values():
-        if one.objection is not None and one.objection.forbids:
-            told = f"every try showed a finger that must not stand there: {one.objection.value}"
-            raise _FORBIDDEN[one.objection](told, position=one.position, same_as=one.same_as or 0)
-
-
-def _judged(made: Try, best: Best, decision: acceptance.Decision) -> Judged:
-    shown = least_good(made.fingers) if made.fingers else None
-    return Judged(
-        attempt=made.attempt,
-        quality=None if shown is None else shown.quality,
-        acceptable=isinstance(decision, acceptance.Accepted),
-        hint=_hint(decision),
-        times=made.times,
-        minutiae=0 if shown is None else len(shown.template),
-        same_as=None if shown is None else shown.same_as,
-        fingers=() if best.task.slap is None else tuple(_judged_finger(one, best) for one in made.fingers),
-        findings=made.findings,
-    )
-
-
-def _judged_finger(one: FingerTry, best: Best) -> JudgedFinger:
-    decision = one.decide(best.task.planned, one.attempt)
-    return JudgedFinger(
-        position=one.position,
-        quality=one.quality,
-        acceptable=isinstance(decision, acceptance.Accepted),
-        hint=_hint(decision),
-        minutiae=len(one.template),
-        same_as=one.same_as,
-        best_attempt=best.fingers[one.position].attempt,
-    )
-
-
-def _hint(decision: acceptance.Decision) -> str | None:
-    return None if isinstance(decision, acceptance.Accepted) else decision.hint
 
 
 async def _watch_platen(lease: Lease, device: StationDevice, timeout_s: float, lamps: Lamps, sound: Sound) -> None:

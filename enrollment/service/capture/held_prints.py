@@ -22,7 +22,7 @@ from enrollment.core.fingerprint import (
     is_rolled,
 )
 from enrollment.core.records import iso19794_2_2005 as minutiae_record
-from enrollment.service.store.dossier_store import StoredPrint
+from enrollment.service.store.dossier_parts import StoredPrint
 
 _ROLLED: Final = "rolled"
 _OBJECTIONS: Final = {

@@ -36,7 +36,7 @@ ROLL_FINGER: Final = "ROLL_FINGER"
 
 @dataclass(frozen=True, slots=True)
 class LiveOrder:
-    """What to wait for. fingers: asked for, as they lie. wanted: those of them that no try before was good of."""
+    """What to wait for. fingers: asked for. wanted: those of them that no try before was good of."""
 
     planned: PlannedFingerprint
     fingers: tuple[int, ...]

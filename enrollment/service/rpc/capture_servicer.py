@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from enrollment.service.capture.events import stream
 from enrollment.service.capture.face_session import FaceSession, PortraitOrder
-from enrollment.service.capture.fingerprint_session import FingerprintOrder, FingerprintSession
+from enrollment.service.capture.fingerprint_order import FingerprintOrder
+from enrollment.service.capture.fingerprint_session import FingerprintSession
 from enrollment.service.capture.studio import LeaseReference, Studio
 from enrollment.service.diagnostics.metrics import Metrics
 from enrollment.service.rpc import capture_messages, requests

@@ -5,10 +5,9 @@ Synchronous and thread-safe: call it from worker threads. Personal fields and pa
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -32,6 +31,7 @@ from enrollment.service.config import Clock
 from enrollment.service.store import dossier_rows as rows
 from enrollment.service.store.audit_log import AuditLog
 from enrollment.service.store.database import Database
+from enrollment.service.store.dossier_parts import StoredPrint, insert_parts, open_part, read_prints
 from enrollment.service.store.errors import (
     DossierUnknown,
     PartPurged,
@@ -54,7 +54,6 @@ from enrollment.service.store.vault import DossierCipher, Vault
 
 MAX_PAGE: Final = 500
 MAX_DESCRIPTION: Final = 200  # characters
-MINUTIAE_SUFFIX: Final = ".fmr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +74,6 @@ class NewCapture:
     captured_at: datetime
     parts: Mapping[str, tuple[str, bytes]]
     fingers: tuple[CapturedFinger, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class StoredPrint:
-    """A finger's minutiae record. capture_position: of the capture that brought it, a slap or the finger itself."""
-
-    capture_position: int
-    position: int
-    impression: str
-    record: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +228,7 @@ class DossierStore:
             )
             capture_id = str(uuid_utils.uuid7())
             self._insert_capture(connection, dossier_id, capture_id, slot, new, request_id)
-            _insert_parts(connection, dossier_id, capture_id, new, cipher)
+            insert_parts(connection, dossier_id, capture_id, new.parts, cipher)
             self._audit.append_in(
                 connection, "captured", new.operator_id, dossier_id=dossier_id, position=slot, capture_id=capture_id
             )
@@ -296,29 +285,15 @@ class DossierStore:
                 raise PartUnknown("the dossier has no such part", dossier_id=dossier_id)
             if row.wrapped_key is None or row.sealed_content is None:
                 raise PartPurged("the dossier was purged: its parts are gone for ever", dossier_id=dossier_id)
-            return _open_part(self._vault.cipher(dossier_id, row.wrapped_key), row)
+            return open_part(self._vault.cipher(dossier_id, row.wrapped_key), row)
 
     def stored_prints(self, dossier_id: str) -> tuple[StoredPrint, ...]:
         """The minutiae record of each captured finger. Raises DossierUnknown, StoredDataDamaged."""
         with self._database.read() as connection:
-            found = connection.execute(
-                select(PARTS, CAPTURES.c.position, CAPTURES.c.impression, CAPTURES.c.fingers, DOSSIERS.c.wrapped_key)
-                .join(CAPTURES, PARTS.c.capture_id == CAPTURES.c.capture_id)
-                .join(DOSSIERS, PARTS.c.dossier_id == DOSSIERS.c.dossier_id)
-                .where(PARTS.c.dossier_id == dossier_id, PARTS.c.name.endswith(MINUTIAE_SUFFIX))
-            ).all()
-            if not found:
+            prints = read_prints(connection, dossier_id, self._vault)
+            if not prints:
                 self._load(connection, dossier_id)
-            return tuple(
-                StoredPrint(
-                    row.position,
-                    _finger_of(row),
-                    row.impression,
-                    _open_part(self._vault.cipher(dossier_id, row.wrapped_key), row),
-                )
-                for row in found
-                if row.wrapped_key is not None and row.sealed_content is not None
-            )
+            return prints
 
     def _destroy(self, dossier_id: str, state: DossierState, action: str, operator_id: str, **facts: str) -> Dossier:
         with self._database.write() as connection:
@@ -375,26 +350,6 @@ class DossierStore:
         )
 
 
-def _insert_parts(
-    connection: Connection, dossier_id: str, capture_id: str, new: NewCapture, cipher: DossierCipher
-) -> None:
-    connection.execute(
-        insert(PARTS),
-        [
-            {
-                "dossier_id": dossier_id,
-                "name": name,
-                "capture_id": capture_id,
-                "media_type": media_type,
-                "length": len(content),
-                "sha256": hashlib.sha256(content).digest(),
-                "sealed_content": cipher.seal(rows.part_place(name), content),
-            }
-            for name, (media_type, content) in new.parts.items()
-        ],
-    )
-
-
 def _update(connection: Connection, dossier_id: str, **values: str | bytes | int | None) -> None:
     connection.execute(update(DOSSIERS).where(DOSSIERS.c.dossier_id == dossier_id).values(**values))
 
@@ -406,16 +361,3 @@ def _erase(connection: Connection, dossier_id: str) -> None:
     connection.execute(update(ABSENCES).where(ABSENCES.c.dossier_id == dossier_id).values(sealed_description=None))
     packages = select(PACKAGES.c.package_id).where(PACKAGES.c.dossier_id == dossier_id)
     connection.execute(delete(PACKAGE_CONTENTS).where(PACKAGE_CONTENTS.c.package_id.in_(packages)))
-
-
-def _finger_of(row: rows.AnyRow) -> int:
-    """Which finger a part of a capture shows."""
-    fingers = rows.fingers_from_json(row.fingers)
-    return next((finger.position for finger in fingers if row.name in finger.parts), row.position)
-
-
-def _open_part(cipher: DossierCipher, row: rows.AnyRow) -> bytes:
-    content = cipher.open(rows.part_place(row.name), row.sealed_content)
-    if hashlib.sha256(content).digest() != row.sha256:
-        raise StoredDataDamaged("a part differs from its digest", dossier_id=row.dossier_id, part=row.name)
-    return content

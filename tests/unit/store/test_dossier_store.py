@@ -21,7 +21,8 @@ from enrollment.core.errors import (
     PositionAlreadyCaptured,
     PositionNotInPlan,
 )
-from enrollment.service.store.dossier_store import NewCapture, StoredPrint
+from enrollment.service.store.dossier_parts import StoredPrint
+from enrollment.service.store.dossier_store import NewCapture
 from enrollment.service.store.errors import (
     DossierUnknown,
     PartPurged,
