@@ -40,6 +40,7 @@ def slap_picture(person: int, position: int, impression: int, missing: int = 0) 
     return pixels
 
 
+@functools.lru_cache(maxsize=16)
 def rolled_picture(person: int, position: int, impression: int) -> NDArray[np.uint8]:
     """A person's finger rolled from nail to nail in the middle of the glass, (1500, 1600) uint8. position: 1 to 10."""
     from firmware_stubs.fingers.hand import draw_hands
@@ -51,6 +52,7 @@ def rolled_picture(person: int, position: int, impression: int) -> NDArray[np.ui
     top, left = (HEIGHT - height) // 2, (WIDTH - width) // 2
     picture = np.full((HEIGHT, WIDTH), np.median(rolled[:8]), np.uint8)
     picture[top : top + height, left : left + width] = rolled
+    picture.flags.writeable = False
     return picture
 
 

@@ -428,16 +428,17 @@ async def test_a_rolled_finger_is_taken_at_its_end_and_checked_against_its_slap(
 async def test_another_persons_rolled_fingers_are_told_from_the_slap_of_the_first(
     at_strict: InProcess, person: Person
 ) -> None:
-    client, stub, other = at_strict.client, person.stub, PERSON + 1
-    for thumb in FINGERS[TWO_THUMBS]:  # grown before the scanner streams, and laid again when it is asked for
-        await asyncio.to_thread(stub.roll, other, thumb, 1)
+    client, stub = at_strict.client, person.stub
+    strangers = {1: 3, 6: 4}  # a dossier that holds thumbs alone does not know these fingers
+    for finger in strangers.values():  # drawn before the scanner streams, and laid again when it is asked for
+        await asyncio.to_thread(stub.roll, PERSON, finger, 1)
     await asyncio.to_thread(stub.lift)
     dossier = await open_strict(client)
     async with client.lease((await client.scanner()).device_id) as lease:
         await person.follow(client.capture_finger(dossier.dossier_id, lease, TWO_THUMBS), TWO_THUMBS, (0, 2))
-        events = await rolled(stub, client.capture_finger(dossier.dossier_id, lease, 1), other, 1)
+        events = await rolled(stub, client.capture_finger(dossier.dossier_id, lease, 1), PERSON, strangers[1])
         assert events[-1][0] == "exhausted", "one finger that does not match may be a poor print"
         (judged,) = named(events, "judged")
         assert judged.hint == types_pb2.CAPTURE_HINT_OTHER_FINGER
         call = client.capture_finger(dossier.dossier_id, lease, 6)
-        assert (await refused(rolled(stub, call, other, 6)))[:2] == ("FAILED_PRECONDITION", "OTHER_PERSON")
+        assert (await refused(rolled(stub, call, PERSON, strangers[6])))[:2] == ("FAILED_PRECONDITION", "OTHER_PERSON")

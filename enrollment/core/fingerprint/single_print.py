@@ -42,11 +42,15 @@ class PrintPreview:
     hints: tuple[SlapHint, ...]
 
 
+BARE: Final = PrintPreview(None, 0, (), False, False, False, (SlapHint.PLACE_FINGER,))
+"""The verdict on bare glass, for whoever knows without looking."""
+
+
 def preview_print(image: FingerprintImage, *, parameters: SlapParameters = SLAP) -> PrintPreview:
     """Judge one frame. Raises as `segment_slap` does for what is no large glass."""
     found = _find(image, parameters)
     if found is None:
-        return PrintPreview(None, 0, (), False, False, False, (SlapHint.PLACE_FINGER,))
+        return BARE
     weak = found.quality < parameters.preview.ready_quality
     hints = [SlapHint.FEWER_FINGERS] * found.others + [AWAY_FROM[edge] for edge in found.edges]
     hints += [SlapHint.PRESS_HARDER] * weak

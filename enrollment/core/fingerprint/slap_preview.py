@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from enrollment.core.fingerprint.hand import SlapKind
 from enrollment.core.fingerprint.image import FingerprintImage
@@ -74,6 +75,21 @@ _HINT_FOR = {
 }
 _NOT_LAID = frozenset(_HINT_FOR) - {SlapFindingKind.TOUCHING_FINGERS}
 _HARMLESS = frozenset({SlapFindingKind.TOUCHING_FINGERS, SlapFindingKind.FINGERS_UNCERTAIN})  # parted, or told later
+
+
+BARE: Final = SlapPreview(
+    fingers=(),
+    qualities=(),
+    hand=None,
+    hand_confidence=0.0,
+    findings=(SlapFinding(SlapFindingKind.NOTHING_THERE),),
+    laid=False,
+    whole=False,
+    weak=(),
+    ready=False,
+    hints=(SlapHint.PLACE_FINGERS,),
+)
+"""The verdict on bare glass, for whoever knows without looking."""
 
 
 def preview_slap(

@@ -1,7 +1,8 @@
 """Watches a live platen until what lies there is to be taken. On the device's thread, one frame at a time.
 
 The driver hands over the newest frame whenever the one before is judged, so a slow machine judges fewer frames and is
-never late with one. Only the verdict that is cheap enough for every frame is made here.
+never late with one. Only the verdict that is cheap enough for every frame is made here; a platen that the scanner
+itself says is bare is not looked at.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from enrollment.core.fingerprint import (
     Steadiness,
     preview_print,
     preview_slap,
+    single_print,
+    slap_preview,
 )
 from enrollment.core.fingerprint.slap_parameters import SLAP, SlapParameters
 from enrollment.service.capture.events import Live, SeenFinger
@@ -72,8 +75,10 @@ class SlapWatch:
         """Judge a frame; whether it is to be taken."""
         frame, order = live.frame, self._order
         ppi = frame.resolution_ppi or CANON_PPI
-        image = FingerprintImage(frame.pixels, ppi)
-        seen = preview_slap(image, self._kind, order.absent, parameters=order.parameters)
+        seen = slap_preview.BARE
+        if live.presence.any():
+            image = FingerprintImage(frame.pixels, ppi)
+            seen = preview_slap(image, self._kind, order.absent, parameters=order.parameters)
         mm = _MM_IN_AN_INCH / ppi
         places = {one.position: (one.centre[0] * mm, one.centre[1] * mm) for one in seen.fingers}
         good = seen.whole and order.wanted.isdisjoint(seen.weak)
@@ -128,7 +133,9 @@ class PrintWatch:
         """Judge a frame; whether it is to be taken."""
         frame, planned = live.frame, self._order.planned
         ppi = frame.resolution_ppi or CANON_PPI
-        seen = preview_print(FingerprintImage(frame.pixels, ppi), parameters=self._order.parameters)
+        seen = single_print.BARE
+        if live.presence.any():
+            seen = preview_print(FingerprintImage(frame.pixels, ppi), parameters=self._order.parameters)
         if self._rolled:
             return self._told(live, seen), live.roll_complete and seen.box is not None
         places = {}
