@@ -8,14 +8,14 @@ from typing import Final
 import click
 
 from enrollment.cli.connection import Station
-from enrollment.cli.enrollment_flow import Absence, DeviceMissing, Enrollment, Person
+from enrollment.cli.enrollment_flow import Absence, DeviceMissing, Enrollment, Person, captured_fingers
 from enrollment.cli.enrollment_flow import enroll as carry_out
 from enrollment.cli.evidence import read_parts
 from enrollment.cli.failure import EXIT_REFUSED
 from enrollment.cli.narrator import Narrator
 from enrollment.cli.output import Output
 from enrollment.cli.session import with_station
-from enrollment.v1 import dossier_pb2, outbox_pb2, types_pb2
+from enrollment.v1 import outbox_pb2, types_pb2
 
 FINGERS: Final = 10
 ABSENCES: Final = {
@@ -99,16 +99,6 @@ def enroll(
         for name, content in read_parts(station, done.dossier).items():
             (folder / name).write_bytes(content)
     out.value(summary(done))
-
-
-def captured_fingers(dossier: dossier_pb2.Dossier) -> frozenset[int]:
-    """Positions of the single fingers that a dossier holds a print of, of slaps as well."""
-    prints = [capture for capture in dossier.captures if capture.position]
-    return frozenset(
-        int(position)
-        for capture in prints
-        for position in ([finger.position for finger in capture.fingers] or [capture.position])
-    )
 
 
 def summary(done: Enrollment) -> dict[str, object]:

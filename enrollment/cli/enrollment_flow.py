@@ -93,6 +93,16 @@ def ready_device(devices: Iterable[device_pb2.Device], kind: device_pb2.DeviceKi
     raise DeviceMissing(device_pb2.DeviceKind.Name(kind).removeprefix("DEVICE_KIND_").lower())
 
 
+def captured_fingers(dossier: dossier_pb2.Dossier) -> frozenset[int]:
+    """Positions of the single fingers that a dossier holds a print of, of slaps as well."""
+    prints = [capture for capture in dossier.captures if capture.position]
+    return frozenset(
+        int(position)
+        for capture in prints
+        for position in ([finger.position for finger in capture.fingers] or [capture.position])
+    )
+
+
 def enroll(
     station: Station,
     *,

@@ -442,3 +442,22 @@ async def test_another_persons_rolled_fingers_are_told_from_the_slap_of_the_firs
         assert judged.hint == types_pb2.CAPTURE_HINT_OTHER_FINGER
         call = client.capture_finger(dossier.dossier_id, lease, 6)
         assert (await refused(rolled(stub, call, PERSON, strangers[6])))[:2] == ("FAILED_PRECONDITION", "OTHER_PERSON")
+
+
+async def test_a_single_flat_finger_on_the_live_platen_is_taken_when_it_lies_still_and_cut_out(
+    at_tenprint: InProcess, person: Person
+) -> None:
+    client, stub = at_tenprint.client, person.stub
+    dossier = await client.open_dossier("card-issue")
+    async with client.lease((await client.scanner()).device_id) as lease:
+        call = client.capture_finger(dossier.dossier_id, lease, 1)
+        await until(call, lambda name, _: name == "waiting")
+        await asyncio.to_thread(stub.lay_slap, PERSON, TWO_THUMBS, missing=6)
+        live = await until(call, lambda name, event: name == "live" and bool(event.steady_frames))
+        assert [finger.position for finger in live.fingers] == [1]
+        await lit(stub, {1: GREEN})
+        outcome = await until(call, lambda name, _: name == "accepted")
+        await asyncio.to_thread(stub.lift)
+    assert list(outcome.part_names) == ["fingerprint-01.fir", "fingerprint-01.fmr"]
+    record = FingerImageRecord.decode(await parts_of(client, dossier.dossier_id, "fingerprint-01.fir"))
+    assert record.views[0].width < 600

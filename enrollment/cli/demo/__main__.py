@@ -15,7 +15,6 @@ import click
 import cv2
 import grpc
 
-from enrollment.cli.commands_enroll import captured_fingers
 from enrollment.cli.connection import connect
 from enrollment.cli.contact_sheet import contact_sheet, entries
 from enrollment.cli.demo.processes import ProcessFailed
@@ -28,7 +27,7 @@ from enrollment.cli.demo.subject import (
     TenPrintStandIn,
     find_impressions,
 )
-from enrollment.cli.enrollment_flow import DeviceMissing, Enrollment, enroll
+from enrollment.cli.enrollment_flow import DeviceMissing, Enrollment, captured_fingers, enroll
 from enrollment.cli.evidence import Evidence, collect
 from enrollment.cli.failure import EXIT_REFUSED, describe
 from enrollment.cli.narrator import Narrator
@@ -83,8 +82,11 @@ def run(
     return done, evidence
 
 
-def stay(demo: DemoStation, out: Output) -> None:
+def stay(demo: DemoStation, out: Output, plan: str) -> None:
     """Leave the station running for enrollctl until Ctrl-C."""
+    lay, what = "finger=1&impression=0", "a finger"
+    if PLANS[plan] == "tenprint":
+        lay, what = "person=1&position=13&impression=0", "a right hand's four fingers"
     token_file = demo.folder / "session-token"
     token_file.touch(mode=0o600)
     token_file.write_text(demo.token, encoding="ascii")
@@ -92,7 +94,7 @@ def stay(demo: DemoStation, out: Output) -> None:
     for line in (
         f"export ENROLL_SOCKET={demo.socket} ENROLL_TOKEN_FILE={token_file}",
         ".venv/bin/enrollctl devices",
-        f"curl -X PUT '{demo.platen.url}/platen?finger=1&impression=0'   # lay a finger",
+        f"curl -X PUT '{demo.platen.url}/platen?{lay}'   # lay {what}",
     ):
         out.say(f"    {line}", f"    {line}")
     out.say("Ctrl-C ends it", "Ctrl-C để dừng")
@@ -153,7 +155,7 @@ def main(
             done.seconds["total"] = round(time.monotonic() - began, 3)
             report(out, done, evidence)
             if stays:
-                stay(demo, out)
+                stay(demo, out, plan)
         if not (evidence.receipt_verified and done.package.state == outbox_pb2.PACKAGE_STATE_ACKNOWLEDGED):
             sys.exit(EXIT_REFUSED)
     except grpc.RpcError as error:

@@ -11,11 +11,10 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from enrollment.cli.commands_enroll import captured_fingers
 from enrollment.cli.commands_enroll import enroll as enroll_command
 from enrollment.cli.connection import connect
 from enrollment.cli.contact_sheet import contact_sheet, entries
-from enrollment.cli.enrollment_flow import Absence, Enrollment, Person, enroll
+from enrollment.cli.enrollment_flow import Absence, Enrollment, Person, captured_fingers, enroll
 from enrollment.cli.evidence import read_parts
 from enrollment.cli.narrator import Narrator
 from enrollment.cli.output import Output
