@@ -461,3 +461,19 @@ async def test_a_single_flat_finger_on_the_live_platen_is_taken_when_it_lies_sti
     assert list(outcome.part_names) == ["fingerprint-01.fir", "fingerprint-01.fmr"]
     record = FingerImageRecord.decode(await parts_of(client, dossier.dossier_id, "fingerprint-01.fir"))
     assert record.views[0].width < 600
+
+
+async def test_a_lease_that_is_taken_over_while_the_platen_is_live_ends_the_capture_and_stores_nothing(
+    at_tenprint: InProcess, person: Person
+) -> None:
+    client, stub = at_tenprint.client, person.stub
+    dossier = await client.open_dossier(PLAN)
+    scanner = await client.scanner()
+    async with client.lease(scanner.device_id) as lease:
+        call = client.capture_finger(dossier.dossier_id, lease, TWO_THUMBS)
+        await until(call, lambda name, _: name == "live")
+        at_tenprint.station.leases.take_over(scanner.device_id)
+        await asyncio.to_thread(stub.lay_slap, PERSON, TWO_THUMBS)
+        assert (await refused(call))[:2] == ("FAILED_PRECONDITION", "LEASE_NOT_YOURS")
+    assert (await client.dossier(dossier.dossier_id)).captures == []
+    await lit(stub, {})

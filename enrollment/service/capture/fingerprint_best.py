@@ -25,12 +25,15 @@ _OTHER_HAND: Final = "OTHER_HAND"
 _MORE_FINGERS: Final = "MORE_FINGERS"
 _PLACE_FINGER: Final = "PLACE_FINGER"
 _DOUBTS_OF_HAND: Final = frozenset({SlapFindingKind.WRONG_HAND, SlapFindingKind.HAND_UNCERTAIN})
-Parts = dict[str, tuple[str, bytes]]
-
-_FORBIDDEN: Final[dict[Objection, type[SameFingerTwice | OtherPerson]]] = {
-    Objection.SAME_FINGER: SameFingerTwice,
-    Objection.OTHER_PERSON: OtherPerson,
+_FORBIDDEN: Final[dict[Objection, tuple[type[SameFingerTwice | OtherPerson], str]]] = {
+    Objection.SAME_FINGER: (
+        SameFingerTwice,
+        "every try showed a finger that the dossier holds under another position",
+    ),
+    Objection.OTHER_PERSON: (OtherPerson, "every try showed a hand that is not that of the dossier's other prints"),
 }
+
+Parts = dict[str, tuple[str, bytes]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,11 +145,12 @@ def require_storable(best: Best) -> None:
         raise FingersNotSeen("no try showed all fingers", position=position, count=len(unseen), finger=unseen[0])
     for one in best.fingers.values():
         if one.objection is not None and one.objection.forbids:
-            told = f"every try showed a finger that must not stand there: {one.objection.value}"
-            raise _FORBIDDEN[one.objection](told, position=one.position, same_as=one.same_as or 0)
+            error, told = _FORBIDDEN[one.objection]
+            raise error(told, position=one.position, same_as=one.same_as or 0)
 
 
 def judged(made: Try, best: Best, decision: acceptance.Decision) -> Judged:
+    """A try as the client hears of it. best: with it."""
     shown = least_good(made.fingers) if made.fingers else None
     return Judged(
         attempt=made.attempt,

@@ -15,7 +15,7 @@ import asyncio
 import logging
 from typing import cast
 
-from drivers.errors import CaptureCancelled, CaptureTimedOut, DeviceError, DriverError
+from drivers.errors import CaptureCancelled, CaptureTimedOut, DriverError
 from drivers.frame import Frame
 from drivers.spi import (
     CancelToken,
@@ -42,7 +42,7 @@ from enrollment.service.capture.fingerprint_best import Best, judged, records, r
 from enrollment.service.capture.fingerprint_order import FingerprintOrder, PrintTask, task_of
 from enrollment.service.capture.fingerprint_try import Scan, Try, judge
 from enrollment.service.capture.held_prints import HeldPrints
-from enrollment.service.capture.lamps import Lamps
+from enrollment.service.capture.lamps import DARK, Lamps
 from enrollment.service.capture.live_scan import LiveOrder, scan_live
 from enrollment.service.capture.studio import Studio, raise_why_ended
 from enrollment.service.devices.errors import WrongDeviceKind
@@ -157,7 +157,7 @@ class FingerprintSession:
             if not isinstance(scanner, StreamingScanner):
                 return scanner.capture(timeout_s=timeout_s, cancel=self._cancel, on_event=on_event), False
             live_order = LiveOrder(task.planned, task.fingers, wanted, task.absent, attempt)
-            try:
+            with self._lamps.dark_at_failure(driver):
                 taken = scan_live(
                     scanner,
                     live_order,
@@ -167,12 +167,7 @@ class FingerprintSession:
                     on_event=on_event,
                     tell=lambda frame, seen: loop.call_soon_threadsafe(self._show, lease, frame, seen),
                 )
-            except DeviceError:
-                raise
-            except DriverError:
-                self._lamps.darken(driver)
-                raise
-            return taken.frame, True
+            return taken, True
 
         frame, live = await device.worker.run(scan, cancel=self._cancel, check=lease.require_live)
         if not live:
@@ -191,7 +186,8 @@ class FingerprintSession:
             self._lamps.show(driver, lights)
             self._lamps.sound(driver, Sound.BAD)
             scanner = cast(FingerprintScanner, driver)
-            scanner.wait_finger_off(timeout_s=self._timeout_s(best.task), cancel=self._cancel)
+            with self._lamps.dark_at_failure(driver):
+                scanner.wait_finger_off(timeout_s=self._timeout_s(best.task), cancel=self._cancel)
 
         await device.worker.run(lift, cancel=self._cancel, check=lease.require_live)
 
@@ -234,8 +230,9 @@ async def _watch_platen(lease: Lease, device: StationDevice, timeout_s: float, l
 
     def lift(driver: Driver) -> None:
         lamps.sound(driver, sound)
-        cast(FingerprintScanner, driver).wait_finger_off(timeout_s=timeout_s, cancel=cancel)
-        lamps.darken(driver)
+        with lamps.dark_at_failure(driver):
+            cast(FingerprintScanner, driver).wait_finger_off(timeout_s=timeout_s, cancel=cancel)
+        lamps.show(driver, DARK)
 
     try:
         await device.worker.run(lift, cancel=cancel, check=lease.require_live)

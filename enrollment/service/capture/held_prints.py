@@ -70,7 +70,8 @@ class HeldPrints:
         earlier: Mapping[int, FingerprintTemplate],
     ) -> Mapping[int, Likeness]:
         """Judge prints of one try, by position. earlier: the best of the tries before, by position."""
-        if not self._known(new) and not earlier:
+        known = self._known(new)
+        if not known and not earlier:
             return {position: self._among_others(template) for position, template in new.items()}
         held = len(self.templates)
         compared = self._compared.with_((*new.values(), *earlier.values()))
@@ -80,7 +81,6 @@ class HeldPrints:
         for index, (position, lies_rolled) in enumerate(zip(self.positions, self.rolled, strict=True)):
             (own if lies_rolled == rolled and position not in new else other)[position] = index
         own |= dict(zip(new, range(held, held + len(new)), strict=True))
-        known = self._known(new)
         checks = check_compared(compared, other, own) if rolled else check_compared(compared, own, other)
         found = {}
         for check in checks.checks:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Final
 
-from drivers.errors import DriverError, UnsupportedDevice
+from drivers.errors import DeviceError, DriverError, UnsupportedDevice
 from drivers.spi import Light, Signals, Sound
 from enrollment.service.capture.events import Live
 
-_DARK: Final[Mapping[int, Light]] = {}
+DARK: Final[Mapping[int, Light]] = {}
 
 
 class Lamps:
     """What the lamps of one session's scanner show. A lamp is changed only when it has to be: each is a command."""
 
     def __init__(self) -> None:
-        self._shown: Mapping[int, Light] = _DARK
+        self._shown: Mapping[int, Light] = DARK
 
     def show(self, driver: object, fingers: Mapping[int, Light]) -> None:
         """Light the fingers' lamps, by position; the others go dark. Raises DeviceError."""
@@ -35,12 +36,17 @@ class Lamps:
             except UnsupportedDevice:
                 return
 
-    def darken(self, driver: object) -> None:
-        """Put all lamps out; what the device says to that matters no more."""
+    @contextmanager
+    def dark_at_failure(self, driver: object) -> Iterator[None]:
+        """Put all lamps out where the block is cancelled or runs out of time; a device that failed is closed anyway."""
         try:
-            self.show(driver, _DARK)
+            yield
+        except DeviceError:
+            raise
         except DriverError:
-            return
+            with suppress(DriverError):
+                self.show(driver, DARK)
+            raise
 
 
 def lights_of(live: Live, asked_for: tuple[int, ...]) -> dict[int, Light]:

@@ -187,14 +187,13 @@ def scan_live(
     lamps: Lamps,
     on_event: Callable[[ScanEvent], None],
     tell: Callable[[Frame, Live], object],
-) -> LiveFrame:
+) -> Frame:
     """Tell each frame's verdict, show it on the scanner's lamps, and return the frame that is to be taken.
 
     on_event: gets WAITING with the first frame, and FINGER_ON when something first lies there.
     Raises CaptureTimedOut, CaptureCancelled, DeviceError.
     """
     watch: Watch = SlapWatch(order) if order.impression is Impression.SLAP else PrintWatch(order)
-    taken: list[LiveFrame] = []
     told: set[ScanEvent] = set()
 
     def once(event: ScanEvent) -> None:
@@ -209,10 +208,7 @@ def scan_live(
             once(ScanEvent.FINGER_ON)
         tell(live.frame, verdict)
         lamps.show(scanner, lights_of(verdict, order.fingers))
-        if enough:
-            taken.append(live)
         return enough
 
     lamps.sound(scanner, Sound.READY)
-    scanner.stream(impression=order.impression, timeout_s=timeout_s, cancel=cancel, on_frame=on_frame)
-    return taken[-1]
+    return scanner.stream(impression=order.impression, timeout_s=timeout_s, cancel=cancel, on_frame=on_frame)
