@@ -18,6 +18,7 @@ from drivers.errors import CaptureTimedOut, DeviceStalled, DriverError
 from drivers.frame import Frame
 from drivers.spi import Camera, CancelToken, DeviceKind
 from enrollment.core.errors import EnrollmentError
+from enrollment.service.capture.events import Live
 from enrollment.service.config import Clock
 from enrollment.service.devices.inventory import StationDevice
 from enrollment.service.devices.leases import Lease
@@ -33,11 +34,13 @@ class Picture:
 
     sequence: the device's own count of frames.
     age_s: from the end of the frame's transfer until it was handed out.
+    live: what a running capture made of this frame, where the scanner shows its platen live.
     """
 
     jpeg: bytes
     sequence: int
     age_s: float
+    live: Live | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +48,7 @@ class _Screen:
     """What a lease's readers look at: the newest frame, and that frame encoded for each size that was asked for."""
 
     frame: Frame | None = None
+    live: Live | None = None
     number: int = 0
     problem: DriverError | EnrollmentError | None = None
     readers: set[asyncio.Event] = field(default_factory=set)
@@ -73,9 +77,9 @@ class Previews:
         self._clock = clock
         self._screens: dict[str, _Screen] = {}
 
-    def publish(self, lease: Lease, frame: Frame) -> None:
-        """Show a frame that a capture got. On the event loop."""
-        self._show(self._screen(lease), frame)
+    def publish(self, lease: Lease, frame: Frame, live: Live | None = None) -> None:
+        """Show a frame that a capture got, with what it made of it. On the event loop."""
+        self._show(self._screen(lease), frame, live)
 
     async def pictures(
         self, device: StationDevice, lease: Lease, *, max_side_px: int, max_frames_per_second: float
@@ -101,10 +105,12 @@ class Previews:
                     news.clear()
                     await news.wait()
                     continue
-                shown, frame = screen.number, screen.frame
+                shown, frame, live = screen.number, screen.frame, screen.live
                 began_s = self._clock.monotonic()
                 jpeg = await self._encoded(screen, frame, max_side_px)
-                yield Picture(jpeg, frame.sequence, max(0.0, self._clock.monotonic() - frame.captured_monotonic_s))
+                yield Picture(
+                    jpeg, frame.sequence, max(0.0, self._clock.monotonic() - frame.captured_monotonic_s), live
+                )
                 pause_s = began_s + 1 / max_frames_per_second - self._clock.monotonic()
                 if pause_s > 0:
                     await asyncio.sleep(pause_s)
@@ -128,8 +134,8 @@ class Previews:
             screen.pump_cancel.cancel()
             screen.wake()
 
-    def _show(self, screen: _Screen, frame: Frame) -> None:
-        screen.frame = frame
+    def _show(self, screen: _Screen, frame: Frame, live: Live | None = None) -> None:
+        screen.frame, screen.live = frame, live
         screen.number += 1
         screen.encoded.clear()
         screen.wake()

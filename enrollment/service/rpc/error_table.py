@@ -91,6 +91,21 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         "Ngón này đã được thu ở vị trí khác: kiểm tra lại ngón tay.",
         "This finger is already captured under another position: check which finger it is.",
     ),
+    capture.OtherPerson: Row(
+        Code.FAILED_PRECONDITION,
+        "Bàn tay này không phải của người đã thu vân tay trong hồ sơ: kiểm tra lại người và hồ sơ.",
+        "This hand is not that of the dossier's other prints: check the person and the dossier.",
+    ),
+    capture.FingersNotSeen: Row(
+        Code.FAILED_PRECONDITION,
+        "Không lần nào thấy đủ các ngón: thu lại, hoặc ghi lý do thiếu ngón.",
+        "No try showed all the fingers: capture again, or record why one is missing.",
+    ),
+    capture.FingersAbsent: Row(
+        Code.FAILED_PRECONDITION,
+        "Các ngón này đều đã ghi là thiếu: không cần thu.",
+        "All these fingers are recorded as absent: there is nothing to capture.",
+    ),
     capture.FrameTooSmall: Row(
         Code.FAILED_PRECONDITION,
         "Ảnh từ máy ảnh nhỏ hơn yêu cầu: đổi độ phân giải máy ảnh.",
