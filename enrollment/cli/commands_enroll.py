@@ -60,6 +60,14 @@ def _parse_absence(_ctx: click.Context, _option: click.Parameter, values: tuple[
     metavar="FINGER=REASON[:WORDS]",
     help="A finger, 1 to 10, that cannot be captured: amputated, bandaged or damaged.",
 )
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.IntRange(0, 3600),
+    default=0,
+    metavar="SECONDS",
+    help="Queue for a scanner or camera that another PC is using.",
+)
 @click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), help="Leave the ISO records here.")
 @with_station
 def enroll(
@@ -70,6 +78,7 @@ def enroll(
     scanner: str,
     camera: str,
     absent: dict[int, Absence],
+    wait_s: int,
     folder: Path | None,
 ) -> None:
     """Enroll the person in front of the station, and wait for the registry's receipt."""
@@ -83,6 +92,7 @@ def enroll(
             scanner=scanner,
             camera=camera,
             absent=absent,
+            wait_s=wait_s,
         )
     except DeviceMissing as missing:
         out.say(f"no {missing.kind} is ready", f"không có thiết bị {missing.kind} sẵn sàng", style="red")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -49,6 +51,8 @@ class Listener(Protocol):
     def devices(self, devices: Iterable[device_pb2.Device]) -> None: ...
 
     def opened(self, dossier: dossier_pb2.Dossier) -> None: ...
+
+    def queued(self, device_id: str, position: int) -> None: ...
 
     def fingerprint(self, position: int, event: capture_pb2.CaptureFingerprintResponse) -> None: ...
 
@@ -113,11 +117,13 @@ def enroll(
     scanner: str = "",
     camera: str = "",
     absent: Mapping[int, Absence] = MappingProxyType({}),
+    wait_s: int = 0,
 ) -> Enrollment:
     """Carry out one enrollment.
 
     absent: by finger position, recorded before anything is captured; a slap is then taken without them.
-    scanner, camera: device names; empty for the first that is ready.
+    scanner, camera: device names; empty for the first that is ready. wait_s: how long to queue for each, where another
+    PC has it.
     Raises grpc.RpcError as the daemon answers, DeviceMissing, TimeoutError when no receipt came (the package stays
     queued and goes on by itself).
     """
@@ -129,6 +135,10 @@ def enroll(
         now = time.monotonic()
         seconds[step] = round(now - started, 3)
         started = now
+
+    def hold(device_id: str) -> AbstractContextManager[capture_pb2.LeaseReference]:
+        queued = partial(listener.queued, device_id)
+        return held_lease(station, device_id, client_name=CLIENT_NAME, wait_s=wait_s, queued=queued)
 
     devices = station.devices.ListDevices(device_pb2.ListDevicesRequest()).devices
     listener.devices(devices)
@@ -146,7 +156,7 @@ def enroll(
     lap("open")
     if dossier.plan.fingerprints:
         name = ready_device(devices, device_pb2.DEVICE_KIND_FINGERPRINT_SCANNER, scanner)
-        with held_lease(station, name, client_name=CLIENT_NAME) as lease:
+        with hold(name) as lease:
             still_missing = {item.name for item in dossier.missing if item.kind == "fingerprint"}
             for planned in dossier.plan.fingerprints:
                 if str(planned.position) not in still_missing:
@@ -155,7 +165,7 @@ def enroll(
     lap("fingerprints")
     if dossier.plan.HasField("portrait"):
         name = ready_device(devices, device_pb2.DEVICE_KIND_CAMERA, camera)
-        with held_lease(station, name, client_name=CLIENT_NAME) as lease:
+        with hold(name) as lease:
             subject.present_face()
             request = capture_pb2.CapturePortraitRequest(
                 dossier_id=dossier.dossier_id, lease=lease, request_id=str(uuid.uuid4())

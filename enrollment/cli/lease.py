@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import grpc
@@ -18,10 +18,16 @@ RENEW_EVERY_S = TIME_TO_LIVE_S / 3
 
 @contextmanager
 def held_lease(
-    station: Station, device_id: str, *, client_name: str, wait_s: int = 0
+    station: Station,
+    device_id: str,
+    *,
+    client_name: str,
+    wait_s: int = 0,
+    queued: Callable[[int], None] = lambda position: None,
 ) -> Iterator[capture_pb2.LeaseReference]:
     """Hold a device for as long as the block runs; renewed in the background, released at the end.
 
+    wait_s: how long to stand in the queue where another holds it. queued: hears of each place there, 1 for the next.
     Raises grpc.RpcError (LEASE_HELD, DEVICE_UNKNOWN ...) as the daemon answers.
     """
     call = station.devices.HoldLease(
@@ -32,7 +38,11 @@ def held_lease(
             wait=duration_pb2.Duration(seconds=wait_s),
         )
     )
-    lease = next(event.granted for event in call if event.WhichOneof("event") == "granted")
+    event = next(call)
+    while event.WhichOneof("event") == "queued":
+        queued(event.queued.position)
+        event = next(call)
+    lease = event.granted
     done = threading.Event()
 
     def renew() -> None:

@@ -40,6 +40,12 @@ class Narrator:
             f"hồ sơ    {dossier.dossier_id} đã mở: {plan.title_vi}, {prints} vân tay",
         )
 
+    def queued(self, device_id: str, position: int) -> None:
+        self.out.say(
+            f"queue    {device_id}  in use elsewhere, place {position}",
+            f"chờ      {device_id}  nơi khác đang dùng, thứ {position}",
+        )
+
     def fingerprint(self, position: int, event: capture_pb2.CaptureFingerprintResponse) -> None:
         finger = words.finger(position, self.out.language)
         match event.WhichOneof("event"):

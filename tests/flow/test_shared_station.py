@@ -26,6 +26,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from enrollment.cli.connection import Station, connect, open_channel
 from enrollment.cli.failure import Refusal, describe
+from enrollment.cli.lease import held_lease
 from enrollment.cli.sharing import CERTIFICATE_FILE, KEY_FILE, SharedStation, make_request
 from enrollment.service import daemon as station_commands
 from enrollment.service.keys.sharing import SharingFolder
@@ -184,6 +185,22 @@ def test_three_pcs_queue_for_one_scanner_and_each_gets_it_when_the_one_before_ha
     second.signal(signal.SIGTERM)
     tokens.append(int(third.hears()["fencing_token"]))
     assert tokens == sorted(set(tokens))
+
+
+def test_enrollctl_queues_for_a_device_and_is_told_its_place(share: Share, pc: Callable[..., OtherPc]) -> None:
+    name = scanner(share)
+    first = pc("counter-1", name)
+    assert first.hears()["event"] == "granted"
+    places: list[int] = []
+
+    def queued(position: int) -> None:
+        places.append(position)
+        first.signal(signal.SIGTERM)
+
+    with connect(share.station("counter-2"), share.token("op-2")) as station:
+        with held_lease(station, name, client_name="counter-2", wait_s=30, queued=queued) as lease:
+            assert lease.fencing_token > 0
+        assert places == [1]
 
 
 def test_a_pc_that_falls_silent_loses_its_lease_within_seconds_and_its_late_use_is_refused(
