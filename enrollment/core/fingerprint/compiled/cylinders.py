@@ -27,7 +27,7 @@ _SLOTS: Final = CYLINDER.slots
 _SIDE: Final = (CYLINDER.radius_px * ((2.0 * np.arange(_GRID) + 1.0) / _GRID - 1.0)).astype(np.float32)
 _DISC: Final = np.flatnonzero(np.hypot(*np.meshgrid(_SIDE, _SIDE, indexing="ij")) <= CYLINDER.radius_px)
 _SHARPNESS: Final = np.float32(0.5 / CYLINDER.position_sigma_px**2)
-_FAR: Final = np.float32(5.5 * CYLINDER.position_sigma_px)
+_FAR: Final = np.float32(4.5 * CYLINDER.position_sigma_px)
 _REACH: Final = np.float32(CYLINDER.radius_px) + _FAR
 _CELLS_A_PX: Final = np.float32(_GRID / (2.0 * CYLINDER.radius_px))
 _GAIN: Final = np.float32(CYLINDER.squash_gain)
@@ -87,7 +87,8 @@ def cylinder(
     (CELL_COUNT,) which cells the finger covers: the others are unknown, not empty.
     """
     mass = np.zeros((_GRID, _GRID * _SLOTS), np.float32)
-    ahead, aside = np.empty(_GRID, np.float32), np.empty(_GRID * _SLOTS, np.float32)
+    ahead, near = np.empty(_GRID, np.float32), np.empty(_GRID, np.float32)
+    aside = np.empty(_GRID * _SLOTS, np.float32)
     x, y, cos, sin = points[0, i], points[1, i], headings[0, i], headings[1, i]
     for j in range(points.shape[1]):
         east, south = points[0, j] - x, points[1, j] - y
@@ -102,16 +103,17 @@ def cylinder(
             ahead[a] = exp(-_SHARPNESS * away * away)
         for b in range(_GRID):
             away = sideways - _SIDE[b]
-            near = exp(-_SHARPNESS * away * away)
-            for slot in range(_SLOTS):
-                aside[b * _SLOTS + slot] = near * _SHARES[step, slot]
+            near[b] = exp(-_SHARPNESS * away * away)
+        for slot in range(_SLOTS):  # slot by slot: the cells of a row are done at once
+            for b in range(_GRID):
+                aside[slot * _GRID + b] = near[b] * _SHARES[step, slot]
         for a in range(first, last + 1):
             for k in range(_GRID * _SLOTS):
                 mass[a, k] += ahead[a] * aside[k]
     for cell in range(CELL_COUNT):
         a, b = _DISC[cell] // _GRID, _DISC[cell] % _GRID
         for slot in range(_SLOTS):
-            values[cell * _SLOTS + slot] = mass[a, b * _SLOTS + slot]
+            values[cell * _SLOTS + slot] = mass[a, slot * _GRID + b]
     for k in range(CYLINDER_SIZE):
         values[k] = ONE / (ONE + exp((_MIDDLE - values[k]) * _GAIN))
     cover(x, y, cos, sin, polygon, known)
