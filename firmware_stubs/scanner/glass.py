@@ -17,7 +17,6 @@ from firmware_stubs.scanner.picture import fit
 from firmware_stubs.scanner.sensor import Defects, Look, Noise, bare_glass, grey
 
 _DARK: Final = 4
-_SOILED: Final = 50.0  # mean block variance that dirt or a ghost adds
 _GHOST_FINGER: Final = 86  # seed of whose print is left
 
 
@@ -26,6 +25,7 @@ class Glass:
 
     def __init__(self, size: tuple[int, int], look: Look, seed: int, faults: Faults) -> None:
         self._width, self._height = size
+        self._look = look
         self._faults = faults
         self._seed = seed
         self._bare = bare_glass(size, look, seed)
@@ -98,5 +98,6 @@ class Glass:
             window = (8, 8)
             mean = cv2.blur(darker, window)
             variance = float(np.mean(cv2.blur(darker * darker, window) - mean * mean))
-            self._soils[fault] = darker * np.float32(np.sqrt(_SOILED / max(variance, 1e-3)))
+            wanted = self._look.ghost if fault is OpticalFault.GHOST_PRINT else self._look.dirt
+            self._soils[fault] = darker * np.float32(np.sqrt(wanted / max(variance, 1e-3)))
         return self._soils[fault]

@@ -24,7 +24,8 @@ class Look:
     """How the bare glass looks through one kind of sensor, in grey levels.
 
     level: in the middle. falloff: by how much less light the corners have. columns, specks: deviations of the lasting
-    pattern, column by column and pixel by pixel. noise: deviation from exposure to exposure.
+    pattern, column by column and pixel by pixel. noise: deviation from exposure to exposure. dirt, ghost: mean variance
+    of an 8 x 8 block that dirty glass and the grease of an earlier finger add.
     """
 
     level: float
@@ -32,6 +33,8 @@ class Look:
     columns: float
     specks: float
     noise: float
+    dirt: float = 50.0
+    ghost: float = 50.0
 
 
 def bare_glass(size: tuple[int, int], look: Look, seed: int) -> NDArray[np.float32]:

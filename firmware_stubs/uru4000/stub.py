@@ -16,7 +16,7 @@ from firmware_stubs.uru4000.firmware import Mode, Uru4000
 from firmware_stubs.uru4000.models import HEIGHT, U_ARE_U_4500, WIDTH, Model
 
 FAULTS: Final[tuple[Enum, ...]] = (*Fault, *OpticalFault, *CableFault)
-_LOOK: Final = Look(level=236.0, falloff=8.0, columns=1.0, specks=1.5, noise=1.2)
+_LOOK: Final = Look(level=236.0, falloff=8.0, columns=1.0, specks=1.5, noise=1.2, ghost=12.0)
 _IMAGE_MS: Final = 128.0
 
 

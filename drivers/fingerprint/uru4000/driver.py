@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.errors import (
+    CaptureTimedOut,
     DeviceError,
     DeviceNotReady,
     DeviceStalled,
@@ -240,6 +241,8 @@ class Uru4000:
             dark = dark + 1 if float(pixels.mean()) < _DARK else 0
             if dark == _DARK_IMAGES:
                 raise DeviceNotReady("the picture stays black: the lamp or the sensor does not work", pictures=dark)
+            if time.monotonic() >= deadline:  # what is felt again and again must not outlast the caller's time
+                raise CaptureTimedOut("something is felt that is no finger: clean the platen, or hold the finger still")
             _logger.info("%s: the finger was lifted before the image was taken", self._address)
 
     def _number(self, pixels: NDArray[np.uint8], captured_s: float) -> Frame:
