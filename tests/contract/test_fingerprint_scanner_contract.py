@@ -254,6 +254,7 @@ def test_each_indicator_goes_on_and_off_and_another_name_is_refused(
 ) -> None:
     if not isinstance(scanner, Indicating):
         pytest.skip("it has no lamp and no beeper")
+    beeps = stand.control("GET", "/state").get("beeps", 0)
     scanner.open()
     for name in scanner.indicators:
         scanner.indicate(name, seconds=0.02, cancel=CancelToken())
@@ -264,7 +265,7 @@ def test_each_indicator_goes_on_and_off_and_another_name_is_refused(
     scanner.close()
     state = stand.control("GET", "/state?until=released&timeout_s=10")
     if stand.model == "tenprint":
-        assert state["beeps"] == 1
+        assert state["beeps"] == beeps + 1
         assert state["lights"] == [0] * 10
     else:
         assert set(scanner.indicators) <= state["switched_on"].keys()

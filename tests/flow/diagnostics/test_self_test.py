@@ -104,10 +104,10 @@ async def test_scanner_with_an_empty_platen_is_measured_whole(bench: Bench, requ
     judged = findings(events)
     if bench.stub.model == "nb1010":  # as the recorded one, it is sprinkled with dead pixels
         assert judged.pop("dead-pixels") is Severity.WARNING
-    judged.pop("frame-rate", None)  # of a machine under tests
-    judged.pop("missing-frames", None)
-    assert set(judged.values()) == {Severity.OK}, judged
     assert judged.keys() >= {"open", "round-trips", "noise", "dead-lines", "evenness"}
+    for timed in ("round-trips", "frame-rate", "missing-frames"):  # of a machine that may be busy with other tests
+        judged.pop(timed, None)
+    assert set(judged.values()) == {Severity.OK}, judged
     found = measures(events)
     assert found["frames_per_second"] > 1
     assert 0.5 < found["noise_grey"] < 3
@@ -171,7 +171,9 @@ async def test_driver_without_pictures_of_an_empty_platen_is_tested_on_its_wire_
     monkeypatch.setitem(catalogue.entries(), "uru4000", entry)
     scanner = await bench.here.client.scanner()
     events = await events_of(bench.here, scanner.device_id)
-    assert findings(events) == {"open": Severity.OK, "round-trips": Severity.OK, "imaging": Severity.WARNING}
+    judged = findings(events)
+    assert judged.keys() == {"open", "round-trips", "imaging"}
+    assert judged["imaging"] is Severity.WARNING
 
 
 async def test_camera_that_sees_a_person_leaves_neither_map_nor_figure(
