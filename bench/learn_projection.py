@@ -27,7 +27,7 @@ from rich.progress import track
 import enrollment.core.fingerprint
 from bench.toy_templates import draw_finger, draw_impression
 from enrollment.core.fingerprint.area import supports
-from enrollment.core.fingerprint.cylinders import CYLINDER_SIZE, cells_on_finger, cylinders
+from enrollment.core.fingerprint.compiled.cylinders import CELL_COUNT, CYLINDER_SIZE, cylinder
 from enrollment.core.fingerprint.matching_parameters import CYLINDER, MATCHING
 from enrollment.core.fingerprint.projection import DIMENSIONS, RESOURCE
 
@@ -36,6 +36,19 @@ FINGERS: Final = 250
 IMPRESSIONS: Final = 4
 WITHIN_RIDGE: Final = 0.02  # share of the mean variance added to the scatter of mates, so that it can be inverted
 RHO_RIDGE: Final = 0.05  # keeps the weight of a perfectly repeating direction finite
+
+
+def cylinders_of(
+    points: NDArray[np.float32], directions: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the cylinders of N minutiae, points (2, N), directions (N,), and which of their cells are known."""
+    count = len(directions)
+    values, known = np.empty((count, CYLINDER_SIZE), np.float32), np.empty((count, CELL_COUNT), bool)
+    headings = np.stack([np.cos(directions), np.sin(directions)])
+    polygon = supports(points[:, None], np.array([count]))[0]
+    for number in range(count):
+        cylinder(number, points, headings, directions, polygon, values[number], known[number])
+    return values, known
 
 
 def toy_cylinders(fingers: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.intp]]:
@@ -50,10 +63,10 @@ def toy_cylinders(fingers: int, seed: int) -> tuple[NDArray[np.float32], NDArray
             directions = impression.template.directions[: MATCHING.most_minutiae]
             if len(positions) < MATCHING.least_minutiae:
                 continue
-            points = (positions - positions.mean(axis=0)).T[:, None]
-            count = np.array([len(positions)])
-            values.append(cylinders(points, directions[None], count)[0])
-            known.append(cells_on_finger(points, directions[None], supports(points, count))[0])
+            points = np.ascontiguousarray((positions - positions.mean(axis=0)).T)
+            described, covered = cylinders_of(points, directions)
+            values.append(described)
+            known.append(covered)
             identities = impression.identities[: MATCHING.most_minutiae]
             names.append(np.where(identities < 0, -1, identities + 1000 * finger_number))
     return np.concatenate(values), np.repeat(np.concatenate(known), CYLINDER.slots, axis=1), np.concatenate(names)

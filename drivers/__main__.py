@@ -77,9 +77,7 @@ def main() -> None:
 
 
 @main.command("list")
-@click.option(
-    "--address", "addresses", multiple=True, help="usb:, usbip://host:port, http://..., video:/dev/...; repeatable."
-)
+@click.option("--address", "addresses", multiple=True, help="usb:, usbip://host:port, http://..., video:; repeatable.")
 @_as_json
 @_language
 def list_devices(addresses: tuple[str, ...], as_json: bool, lang: str | None) -> None:

@@ -1,7 +1,8 @@
 """What is attached now, and which driver drives it.
 
 A device's id stays the same across re-plugs and restarts: the serial number where there is one, else the socket it is
-plugged into; for a camera, its address.
+plugged into; for a camera on the network, its address. "usb:" alone is every scanner, "video:" every camera on USB, and
+"gphoto2:" every reflex camera there.
 """
 
 from __future__ import annotations
@@ -9,16 +10,18 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from drivers import catalogue
+from drivers.camera import video_devices
+from drivers.camera.dslr import usb_bodies
 from drivers.catalogue import CatalogueEntry, Proof
 from drivers.errors import DeviceError, DeviceNotFound, UnsupportedDevice
 from drivers.spi import Camera, DeviceKind, FingerprintScanner
-from drivers.usb import bus
+from drivers.usb import bus, hotplug
 
 _BUS_SCHEMES = ("usb", "usbip")
 
@@ -31,6 +34,7 @@ class FoundDevice:
     driver: name in the catalogue.
     vendor, model, serial: what the device says of itself, "" where it says nothing.
     proven: what its driver was proven on.
+    attachment: differs from one plugging in to the next; "" where the system does not tell.
     """
 
     device_id: str
@@ -41,6 +45,7 @@ class FoundDevice:
     model: str
     serial: str
     proven: Proof = Proof.MODEL_ONLY
+    attachment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,14 @@ class DiscoveryFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at an address saw: devices, each with the name of its socket, or why there was nothing to see."""
+
+    devices: tuple[tuple[FoundDevice, str], ...]
+    failure: DiscoveryFailure | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Discovery:
     """What a scan found, and where it could not look."""
 
@@ -60,26 +73,55 @@ class Discovery:
 
 
 def discover(addresses: Sequence[str], *, usb_ids: Collection[tuple[int, int]] | None = None) -> Discovery:
-    """Look at each address: usb:, usb:1-10, usbip://host:port, usbip://host:port/1-1, http://, rtsp://, video:/dev/...
+    """Look at each address, one after another. usb_ids: as `look`."""
+    return Naming()([look(address, usb_ids=usb_ids) for address in addresses])
 
-    A camera's address may end in #name, which then is its id. An address that fails is reported, and stops nothing.
+
+def look(address: str, *, usb_ids: Collection[tuple[int, int]] | None = None) -> Look:
+    """Look at one address: usb:, usb:1-10, usbip://host:port, usbip://host:port/1-1, http://, rtsp://, video:/dev/...
+
+    A camera's address may end in #name, which then is its id. An address that fails is told of, and raises nothing.
     usb_ids: look only for these (vendor, product) on a bus; None for all that the catalogue knows.
     """
-    found: dict[str, tuple[FoundDevice, str]] = {}
-    failures = []
-    for address in addresses:
-        try:
-            for device, path in _look_at(address, usb_ids):
+    try:
+        return Look(tuple(_look_at(address, usb_ids)))
+    except DeviceError as error:
+        return Look((), DiscoveryFailure(address, error))
+
+
+class Naming:
+    """Puts looks at several addresses together, and gives each device the name that tells it from all others.
+
+    Cheap devices share one serial number: then the socket must tell them apart. It goes on doing so when one of them
+    leaves, for the other may be in use under its name.
+    """
+
+    def __init__(self) -> None:
+        self._shared: set[str] = set()
+
+    def __call__(self, looks: Sequence[Look]) -> Discovery:
+        found: dict[str, tuple[FoundDevice, str]] = {}
+        for seen in looks:
+            for device, path in seen.devices:
                 found.setdefault(device.address, (device, path))
-        except DeviceError as error:
-            failures.append(DiscoveryFailure(address, error))
-    # Cheap devices share one serial number: then the socket must tell them apart.
-    shared = Counter(device.device_id for device, _ in found.values())
-    devices = (
-        replace(device, device_id=f"{device.device_id}-{path}") if shared[device.device_id] > 1 else device
-        for device, path in found.values()
-    )
-    return Discovery(tuple(devices), tuple(failures))
+        together = Counter(device.device_id for device, _ in found.values())
+        self._shared |= {device_id for device_id, count in together.items() if count > 1}
+        devices = (
+            replace(device, device_id=f"{device.device_id}-{path}") if device.device_id in self._shared else device
+            for device, path in found.values()
+        )
+        return Discovery(tuple(devices), tuple(seen.failure for seen in looks if seen.failure is not None))
+
+
+def watch_bus(addresses: Sequence[str], on_change: Callable[[], None]) -> Callable[[], None] | None:
+    """Call back, on another thread, whenever a local USB device comes or goes; returns what ends it.
+
+    None where nobody can tell of changes, or no address is local: then only a look shows them.
+    """
+    if not any(address.lower().startswith(("usb:", "video:", "gphoto2:")) for address in addresses):
+        return None
+    watch = hotplug.watch_local_bus(on_change)
+    return None if watch is None else watch.close
 
 
 def build(found: FoundDevice, **options: object) -> FingerprintScanner | Camera:
@@ -101,6 +143,10 @@ def _look_at(address: str, usb_ids: Collection[tuple[int, int]] | None) -> list[
         ]
     for entry in entries:
         if scheme in entry.url_schemes:
+            if address == "gphoto2:":
+                return [_describe_body(body, entry) for body in usb_bodies.usb_bodies()]
+            if scheme == "video":
+                return [_name_camera(*_take_as_it_is(place, entry)) for place in _video_places(address)]
             return [_take_as_it_is(address, entry)]
     raise UnsupportedDevice("no driver for this kind of address", address=address)
 
@@ -117,7 +163,35 @@ def _describe(device: bus.AttachedDevice, entry: CatalogueEntry) -> FoundDevice:
         strings.product,
         strings.serial,
         entry.proven,
+        device.attachment,
     )
+
+
+def _describe_body(body: usb_bodies.UsbBody, entry: CatalogueEntry) -> tuple[FoundDevice, str]:
+    path = _slug(body.socket)
+    device_id = f"{entry.name}-{_slug(body.serial) or path}"
+    return FoundDevice(
+        device_id, entry.kind, entry.name, body.address, body.vendor, body.model, body.serial, entry.proven
+    ), path
+
+
+def _video_places(address: str) -> list[str]:
+    """Every camera on USB for "video:" alone."""
+    if address.partition(":")[2]:
+        return [address]
+    return [f"video:{camera.node}" for camera in video_devices.usb_cameras()]
+
+
+def _name_camera(found: FoundDevice, path: str) -> tuple[FoundDevice, str]:
+    """Name a video device by its serial number or its socket, where Linux knows one and nobody has named it."""
+    url = urlsplit(found.address)
+    camera = video_devices.describe(Path(url.path))
+    path = _slug(camera.socket) or path
+    own = _slug(camera.identity.serial) or _slug(camera.socket)
+    device_id = found.device_id if url.fragment or not own else f"{found.driver}-{own}"
+    identity = camera.identity
+    named = replace(found, device_id=device_id, vendor=identity.vendor, model=identity.model, serial=identity.serial)
+    return named, path
 
 
 def _take_as_it_is(address: str, entry: CatalogueEntry) -> tuple[FoundDevice, str]:
@@ -126,13 +200,17 @@ def _take_as_it_is(address: str, entry: CatalogueEntry) -> tuple[FoundDevice, st
         place = f"{url.hostname or ''}-{url.port or ''}-{url.path}"
     except ValueError as error:
         raise UnsupportedDevice("not a URL") from error
-    if url.scheme == "video" and not Path(url.path).exists():
-        raise DeviceNotFound("no such video device", address=address)
+    attachment = ""
+    if url.scheme == "video":
+        try:
+            attachment = str(Path(url.path).stat().st_ino)  # the system makes the node anew at each plugging in
+        except OSError as error:
+            raise DeviceNotFound("no such video device", address=address) from error
     path = _slug(place) or "unnamed"
     if url.query:  # two streams of one server may differ in nothing else; and a query may hold a password
         path += "-" + hashlib.sha256(url.query.encode()).hexdigest()[:8]
     device_id = _slug(url.fragment) or f"{entry.name}-{path}"
-    return FoundDevice(device_id, entry.kind, entry.name, address, "", "", "", entry.proven), path
+    return FoundDevice(device_id, entry.kind, entry.name, address, "", "", "", entry.proven, attachment), path
 
 
 def _slug(text: str) -> str:

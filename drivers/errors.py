@@ -8,6 +8,8 @@
       DeviceStalled             no answer within the time limit
       ProtocolViolation         an answer that the protocol does not allow (bad header, short image)
       DeviceNotReady            power-up or warm-up failed
+        PictureRefused          a camera released no shutter (no focus, busy), and works on
+        CardFull                a camera has no room for a picture
       UnsupportedDevice         no driver, or a thing that this device cannot do
     CaptureCancelled            the caller asked for it; neither's fault
     CaptureTimedOut             no finger came in time
@@ -88,6 +90,18 @@ class DeviceNotReady(DeviceError):
     """Power-up or warm-up failed."""
 
     reason = "DEVICE_NOT_READY"
+
+
+class PictureRefused(DeviceNotReady):
+    """The camera did not take the picture, for want of focus or light or time, and works on: the next may succeed."""
+
+    reason = "PICTURE_REFUSED"
+
+
+class CardFull(DeviceNotReady):
+    """The camera's card has no room: every picture will be refused until somebody makes some."""
+
+    reason = "CARD_FULL"
 
 
 class UnsupportedDevice(DeviceError):

@@ -50,6 +50,14 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "The device does not start properly. Unplug it, plug it in again; check a camera's lens cap.",
         "Thiết bị không khởi động được. Hãy rút ra và cắm lại; nếu là máy ảnh, kiểm tra nắp ống kính.",
     ),
+    "PICTURE_REFUSED": (
+        "The camera took no picture. Look at its focus, its lens and the light, and try again.",
+        "Máy ảnh không chụp được. Hãy kiểm tra lấy nét, ống kính và ánh sáng rồi thử lại.",
+    ),
+    "CARD_FULL": (
+        "The camera's memory card is full. Empty it, or put in another.",
+        "Thẻ nhớ của máy ảnh đã đầy. Hãy xóa bớt hoặc thay thẻ khác.",
+    ),
     "DEVICE_UNSUPPORTED": (
         "There is no driver for this, or the device cannot do it.",
         "Không có trình điều khiển cho thiết bị này, hoặc thiết bị không làm được việc đó.",

@@ -67,11 +67,16 @@ class ScannerCapabilities:
 
 @dataclass(frozen=True, slots=True)
 class CameraCapabilities:
-    """width, height in pixels; frames_per_second as the camera announces it, 0 where it does not."""
+    """Of the live view: width, height in pixels; frames_per_second as the camera announces it, 0 where it does not."""
 
     width: int
     height: int
     frames_per_second: float
+
+    @property
+    def has_live_view(self) -> bool:
+        """Whether `latest` gives frames, of a camera that is open."""
+        return self.width > 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -278,8 +283,8 @@ class StillCamera(Camera, Protocol):
     def take_still(self, *, timeout_s: float, cancel: CancelToken) -> Frame:
         """Release the shutter and return the picture; the camera keeps no copy.
 
-        Raises CaptureCancelled, DeviceNotReady where the camera refuses (no focus, no card) and works on, DeviceStalled
-        where no picture came within timeout_s, other DeviceError.
+        Raises CaptureCancelled, PictureRefused where the camera takes none and works on, CardFull, DeviceNotReady for
+        what must be set at the camera first, DeviceStalled where no picture came within timeout_s, other DeviceError.
         """
 
     def settings(self) -> Mapping[CameraSetting, SettingState]:

@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.fuzzing.sealing import PLANS
 from bench.fuzzing.target import Target, require
+from enrollment.core.certificates import CertificateAuthority
 from enrollment.core.dossier.demographics import validated
 from enrollment.core.dossier.plan import Plan, parse_plan
-from enrollment.registry.certificates import CertificateAuthority
-from enrollment.registry.errors import InvalidRequest
+from enrollment.core.errors import CertificateRefused
+from enrollment.registry.certificates import issue_station_certificate
 from enrollment.service.config import load_config
 
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -71,7 +72,7 @@ def signing_request(data: bytes) -> None:
     """The DER inside: the armour would hide it."""
     lines = base64.encodebytes(data).decode("ascii")
     armoured = f"-----BEGIN CERTIFICATE REQUEST-----\n{lines}-----END CERTIFICATE REQUEST-----\n"
-    certificate = authority().issue_station_certificate(armoured.encode(), "HN-07", NOW)
+    certificate = issue_station_certificate(authority(), armoured.encode(), "HN-07", NOW)
     require(certificate.subject.rfc4514_string() == "CN=HN-07", "a certificate of another station's name")
 
 
@@ -96,5 +97,5 @@ def station_config(data: bytes) -> None:
 STATION_TARGETS: Final = (
     Target("demographics", demographics, demographics_seeds, 1024),
     Target("station-config", station_config, lambda: [STATION_TOML.encode()], 1024),
-    Target("signing-request", signing_request, signing_request_seeds, 1024, refusal=InvalidRequest),
+    Target("signing-request", signing_request, signing_request_seeds, 1024, refusal=CertificateRefused),
 )

@@ -15,7 +15,7 @@ import bench.one_thread  # noqa: F401  (before numpy)
 from atheris.import_hook import instrument_imports  # isort: skip
 from atheris.native import Fuzz, Setup  # isort: skip
 
-INSTRUMENTED = ["enrollment.core", "enrollment.registry.certificates", "enrollment.service.config", "drivers"]
+INSTRUMENTED = ["enrollment.core", "enrollment.service.config", "drivers"]
 
 with instrument_imports(include=INSTRUMENTED, enable_loader_override=False):
     from bench.fuzzing.targets import TARGETS

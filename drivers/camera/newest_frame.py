@@ -1,4 +1,8 @@
-"""The one frame that a camera's thread keeps for its reader, who sees the present or an error, never the past."""
+"""The one frame that a camera's thread keeps for its reader, who sees the present or an error, never the past.
+
+A camera may hang and send its last frame for ever. No sensor is so quiet that two of its frames are the same to the
+last pixel: a repeated frame is none, and where nothing else comes the age limit tells.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,14 @@ from drivers.spi import CancelToken
 AGE_LIMIT_S = 2.0
 
 CANCEL_SLICE_S = 0.05  # one token may serve a whole day's preview, so no callback is left on it
+
+
+def is_repeated(pixels: NDArray[np.uint8], before: NDArray[np.uint8]) -> bool:
+    """Whether two frames are the same to the last pixel."""
+    middle = len(pixels) // 2  # one row tells nearly always
+    if pixels.shape != before.shape or not np.array_equal(pixels[middle], before[middle]):
+        return False
+    return np.array_equal(pixels, before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +53,9 @@ class NewestFrame:
         return Frame(pixels, self._sequence, time.monotonic())
 
     def publish(self, pixels: NDArray[np.uint8]) -> None:
-        """Put a frame in place of the one before."""
+        """Put a frame in place of the one before, unless it is the same."""
+        if self._newest is not None and is_repeated(pixels, self._newest.pixels):
+            return
         frame = self.frame(pixels)
         with self._changed:
             self._newest = frame

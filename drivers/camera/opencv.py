@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.camera.newest_frame import NewestFrame
+from drivers.camera import video_devices
+from drivers.camera.newest_frame import NewestFrame, is_repeated
 from drivers.errors import (
     CaptureTimedOut,
     DeviceGone,
@@ -40,9 +41,11 @@ _JOIN_TIMEOUT_S = 3.0
 _DARK_MEAN = 8.0  # of 255: below it even a portrait in an unlit room is not
 _SETTLED_FRAMES = 4
 _SETTLED_CHANGE = 0.02  # of the brightness; automatic exposure changes by more from frame to frame until it is done
+_FOCUSED_FRAMES = 6
+_FOCUSED_CHANGE = 0.05  # of the sharpness; a lens that hunts changes it by more, but so does a person who moves:
+_FOCUS_LIMIT_S = 1.5  # nobody waits longer for that
+_FOCUS_SIDE_PX = 480
 _STRIDE = 16  # pixels between those that brightness is taken from
-
-_SYSFS_VIDEO = Path("/sys/class/video4linux")
 
 _logger = logging.getLogger(__name__)
 
@@ -50,12 +53,12 @@ _logger = logging.getLogger(__name__)
 class OpenCvCamera:
     """A camera at http(s)://..., rtsp://... or video:/dev/v4l/by-id/...; implements Camera.
 
-    warm_up_frames: first frames that are dropped; after them all until the exposure has settled.
-    width, height: asked of a V4L2 device, which may give another size; 0 leaves its own.
+    warm_up_frames: first frames that are dropped; after them all until exposure (3 s at most) and focus have settled.
+    width, height: asked of a V4L2 device, which gives the nearest that it has; 0 leaves its own, often 640 x 480.
     Raises UnsupportedDevice for another kind of address.
     """
 
-    def __init__(self, address: str, *, warm_up_frames: int = 3, width: int = 0, height: int = 0) -> None:
+    def __init__(self, address: str, *, warm_up_frames: int = 3, width: int = 1920, height: int = 1080) -> None:
         try:
             self._source = urldefrag(address).url
             url = urlsplit(self._source)
@@ -74,7 +77,7 @@ class OpenCvCamera:
     def identity(self) -> DeviceIdentity:
         if not self._is_local:
             return DeviceIdentity("", self._host, "", "")
-        return _identify_video_device(Path(self._source.removeprefix("video:")))
+        return video_devices.identify(Path(self._source.removeprefix("video:")))
 
     @property
     def capabilities(self) -> CameraCapabilities:
@@ -151,7 +154,7 @@ class _Stream:
 
     def __init__(self, capture: cv2.VideoCapture, warm_up_frames: int) -> None:
         self._capture = capture
-        self._exposure = _Exposure(warm_up_frames)
+        self._warm_up_frames = warm_up_frames
         self._frames = NewestFrame()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="camera-reader", daemon=True)
@@ -177,7 +180,7 @@ class _Stream:
             self._capture.release()
 
     def _read_frames(self) -> None:
-        settled = False
+        warm_up: _WarmUp | None = _WarmUp(self._warm_up_frames)
         warm_up_ends = time.monotonic() + _WARM_UP_LIMIT_S
         while not self._stopping.is_set():
             started = time.monotonic()
@@ -187,13 +190,16 @@ class _Stream:
                 self._fail_after(now - started)
                 return
             frame_pixels = np.asarray(pixels, np.uint8)
-            if not settled and not self._exposure.settles(frame_pixels):
+            if warm_up is not None and not warm_up.is_over(frame_pixels):
                 if now <= warm_up_ends:
                     continue
-                if self._exposure.is_dark:
+                if warm_up.is_dark:
                     self._frames.fail(DeviceNotReady, "the camera gives dark frames only")
                     return
-            settled = True
+                if not warm_up.is_live:
+                    self._frames.fail(DeviceStalled, "the camera is frozen: it sends one frame again and again")
+                    return
+            warm_up = None
             self._frames.publish(frame_pixels)
 
     def _fail_after(self, waited_s: float) -> None:
@@ -204,33 +210,44 @@ class _Stream:
             self._frames.fail(DeviceGone, "the camera ended its stream")
 
 
-class _Exposure:
-    """Whether a camera that has just started has found its exposure: not dark, and as bright as some frames ago."""
+class _WarmUp:
+    """Whether a camera that has just started sees as it will: not dark, as bright and as sharp as some frames ago.
 
-    def __init__(self, warm_up_frames: int) -> None:
-        self._remaining = warm_up_frames
+    And whether it sees at all: one that hangs sends the last frame of whoever stood there before.
+    """
+
+    def __init__(self, least_frames: int) -> None:
+        self.is_live = False
+        self._remaining = least_frames
         self._brightness: deque[float] = deque(maxlen=_SETTLED_FRAMES)
+        self._sharpness: deque[float] = deque(maxlen=_FOCUSED_FRAMES)
+        self._focus_ends = time.monotonic() + _FOCUS_LIMIT_S
+        self._before: NDArray[np.uint8] | None = None
 
     @property
     def is_dark(self) -> bool:
         return not self._brightness or self._brightness[-1] < _DARK_MEAN
 
-    def settles(self, pixels: NDArray[np.uint8]) -> bool:
+    def is_over(self, pixels: NDArray[np.uint8]) -> bool:
         self._remaining -= 1
         self._brightness.append(float(pixels[::_STRIDE, ::_STRIDE].mean()))
-        if self._remaining >= 0 or self.is_dark or len(self._brightness) < _SETTLED_FRAMES:
+        self._sharpness.append(_sharpness(pixels))
+        self.is_live = self.is_live or (self._before is not None and not is_repeated(pixels, self._before))
+        self._before = pixels
+        if self._remaining >= 0 or self.is_dark or not self.is_live or len(self._brightness) < _SETTLED_FRAMES:
             return False
-        return max(self._brightness) - min(self._brightness) <= max(1.0, _SETTLED_CHANGE * self._brightness[-1])
+        if np.ptp(self._brightness) > max(1.0, _SETTLED_CHANGE * self._brightness[-1]):
+            return False
+        return self._is_focused() or time.monotonic() > self._focus_ends
+
+    def _is_focused(self) -> bool:
+        change = np.ptp(self._sharpness)
+        return len(self._sharpness) == _FOCUSED_FRAMES and bool(change <= _FOCUSED_CHANGE * self._sharpness[-1])
 
 
-def _identify_video_device(device: Path) -> DeviceIdentity:
-    """What the USB device behind a /dev/videoN says of itself; "" where Linux does not tell."""
-    parent = (_SYSFS_VIDEO / device.resolve().name / "device").resolve().parent
-
-    def read(name: str) -> str:
-        try:
-            return (parent / name).read_text("utf-8", "replace").strip()
-        except OSError:
-            return ""
-
-    return DeviceIdentity(read("manufacturer"), read("product") or device.name, read("serial"), read("bcdDevice"))
+def _sharpness(pixels: NDArray[np.uint8]) -> float:
+    """Standard deviation of the Laplacian in the middle of a frame."""
+    height, width = pixels.shape[:2]
+    top, left = max(0, height - _FOCUS_SIDE_PX) // 2, max(0, width - _FOCUS_SIDE_PX) // 2
+    middle = cv2.cvtColor(pixels[top : top + _FOCUS_SIDE_PX, left : left + _FOCUS_SIDE_PX], cv2.COLOR_BGR2GRAY)
+    return float(cv2.Laplacian(middle, cv2.CV_16S).std())

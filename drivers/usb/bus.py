@@ -54,13 +54,17 @@ class UsbStrings:
 
 @dataclass(frozen=True, slots=True)
 class AttachedDevice:
-    """A device that a scan found or that was opened. `address` opens it; `path` names its socket in [a-z0-9.-]."""
+    """A device that a scan found or that was opened. `address` opens it; `path` names its socket in [a-z0-9.-].
+
+    attachment: differs from one plugging in to the next, as the system numbers devices anew.
+    """
 
     address: str
     path: str
     vendor_id: int
     product_id: int
     strings: UsbStrings
+    attachment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +137,7 @@ def _claim(
     except BaseException:
         backend.close_device(handle)
         raise
-    return transport, AttachedDevice(address, path, *ids, strings)
+    return transport, AttachedDevice(address, path, *ids, strings, _attachment(descriptor))
 
 
 def _require(ids: tuple[int, int], usb_ids: UsbIds, address: str) -> None:
@@ -168,7 +172,7 @@ def _scan_local(port: str, usb_ids: UsbIds) -> list[AttachedDevice]:
             if strings is None:
                 key = (path, descriptor.bus, descriptor.address, *ids)
                 strings = _strings_of(key, backend, device)
-            found.append(AttachedDevice(f"usb:{here}", path, *ids, strings))
+            found.append(AttachedDevice(f"usb:{here}", path, *ids, strings, _attachment(descriptor)))
     if port and not found:
         raise DeviceNotFound("nothing is attached at this port", address=f"usb:{port}")
     return found
@@ -188,7 +192,8 @@ def _scan_server(server: _Server, busid: str, usb_ids: UsbIds) -> list[AttachedD
         path = _server_path(server, device.busid)
         key = (path, device.busnum, device.devnum, *ids)
         strings = _strings_of(key, UsbipBackend(server.host, server.port, device.busid))
-        found.append(AttachedDevice(f"{server.url}/{device.busid}", path, *ids, strings))
+        attachment = f"{device.busnum}-{device.devnum}"
+        found.append(AttachedDevice(f"{server.url}/{device.busid}", path, *ids, strings, attachment))
     if busid and not found:
         raise DeviceNotFound("the USB/IP server exports no such device", address=f"{server.url}/{busid}")
     return found
@@ -259,6 +264,10 @@ def _port_path(descriptor: Any) -> str:
     if descriptor.port_numbers:
         return f"{descriptor.bus}-{'.'.join(str(port) for port in descriptor.port_numbers)}"
     return f"{descriptor.bus}-device{descriptor.address}"
+
+
+def _attachment(descriptor: Any) -> str:
+    return f"{descriptor.bus}-{descriptor.address}"
 
 
 def _server_path(server: _Server, busid: str) -> str:

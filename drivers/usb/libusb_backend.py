@@ -139,7 +139,7 @@ class LibusbBackend:
     def close_device(self, dev_handle: Any) -> None:
         """Close; every request of this handle must have completed before."""
         dev_handle.closing.set()
-        self._interrupt_events(self._inner.ctx)
+        self.interrupt_events()
         dev_handle.events.join()
         self._inner.close_device(dev_handle)
 
@@ -188,8 +188,12 @@ class LibusbBackend:
         arrived = transferred if flight.request.is_in else 0
         flight.on_done(Completion(error, transferred, memoryview(flight.buffer)[start : start + arrived]))
 
+    def interrupt_events(self) -> None:
+        """Have threads in `handle_events` look whether they are to close."""
+        self._interrupt_events(self._inner.ctx)
+
     def handle_events(self, closing: threading.Event) -> None:
-        """Complete requests until closing is set; the body of a handle's event thread."""
+        """Complete requests and tell of hotplug until closing is set; the body of an event thread."""
         limit = _TimeValue(_EVENT_SLICE_S, 0)
         while not closing.is_set():
             status = self._handle_events(self._inner.ctx, ctypes.byref(limit), None)

@@ -6,11 +6,12 @@ import json
 from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from PIL import Image
 
+from enrollment.cli import words
 from enrollment.cli.connection import Station
 from enrollment.cli.doctor.report import Finding, Severity
 from enrollment.cli.lease import held_lease
@@ -21,6 +22,14 @@ from enrollment.cli.session import with_station
 from enrollment.v1 import device_pb2, diagnostics_pb2
 
 CLIENT_NAME: Final = "enrollctl selftest"
+SETTINGS_CLIENT_NAME: Final = "enrollctl settings"
+SETTINGS_HEADINGS: Final = (("Name", "Tên"), ("Setting", "Cài đặt"), ("Value", "Giá trị"), ("Choices", "Lựa chọn"))
+# As they are typed: iso, exposure-time.
+SETTINGS: Final = {
+    name.removeprefix("CAMERA_SETTING_").lower().replace("_", "-"): number
+    for name, number in device_pb2.CameraSetting.items()
+    if number
+}
 # What a step asks for: English, Vietnamese.
 STEPS: Final = {
     "open": ("opening the device, several times", "mở thiết bị nhiều lần"),
@@ -37,9 +46,19 @@ STEPS: Final = {
 MARKS: Final = {Severity.OK: ("ok", "green"), Severity.WARNING: ("! ", "yellow"), Severity.ERROR: ("!!", "red")}
 
 
+class _Change(click.ParamType[tuple[str, str]]):
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        setting, given, chosen = str(value).partition("=")
+        if not given or setting not in SETTINGS:
+            self.fail(f"{value!r} is not NAME=VALUE with NAME one of {', '.join(SETTINGS)}", param, ctx)
+        return setting, chosen
+
+
 @click.group()
 def device() -> None:
-    """One device: its wire log, its self-test."""
+    """One device: its wire log, its self-test, a camera's settings."""
 
 
 @device.command()
@@ -113,3 +132,35 @@ def trace(station: Station, out: Output, device_id: str, most: int | None) -> No
             if count == most:
                 break
     call.cancel()
+
+
+@device.command()
+@click.argument("device_id")
+@click.argument("changes", nargs=-1, metavar="[NAME=VALUE]...", type=_Change())
+@with_station
+def settings(station: Station, out: Output, device_id: str, changes: tuple[tuple[str, str], ...]) -> None:
+    """Show what of a camera can be set, after setting what is given: iso=400 aperture=f/5.6.
+
+    NAME is the first column, VALUE one of the choices as they are shown.
+    """
+    with held_lease(station, device_id, client_name=SETTINGS_CLIENT_NAME) as lease:
+        for name, value in changes:
+            request = device_pb2.ChangeCameraSettingRequest(lease=lease, setting=SETTINGS[name], value=value)
+            station.devices.ChangeCameraSetting(request)
+        listed = station.devices.ListCameraSettings(device_pb2.ListCameraSettingsRequest(lease=lease))
+    out.value(listed)
+    names = {number: name for name, number in SETTINGS.items()}
+    out.table(
+        SETTINGS_HEADINGS,
+        [
+            (
+                names.get(state.setting, str(state.setting)),
+                words.camera_setting(state.setting, out.language),
+                state.value,
+                "  ".join(state.choices),
+            )
+            for state in listed.settings
+        ],
+    )
+    if not listed.settings:
+        out.say("nothing of this device can be set from here", "thiết bị này không có gì để cài đặt từ đây")

@@ -31,6 +31,13 @@ def _image(device: device_pb2.Device) -> str:
     return f"{device.width_px}x{device.height_px}{ppi}"
 
 
+def _holder(device: device_pb2.Device) -> str:
+    """Who holds it, and at which counter: the next in the queue may want to ask there."""
+    if not device.HasField("lease_holder"):
+        return ""
+    return f"{device.lease_holder.operator_id} ({device.lease_holder.client_name})"
+
+
 @click.command()
 @with_station
 def devices(station: Station, out: Output) -> None:
@@ -49,7 +56,7 @@ def devices(station: Station, out: Output) -> None:
                 f"{device.vendor} {device.model}".strip(),
                 words.proof(device.driver_proof, out.language),
                 _image(device),
-                device.lease_holder.operator_id if device.HasField("lease_holder") else "",
+                _holder(device),
                 device.address,
                 device.problem,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ import click
 from enrollment.cli.connection import Station
 from enrollment.cli.doctor import outside
 from enrollment.cli.doctor.report import Finding, Report, Severity
+from enrollment.cli.failure import Refusal
 from enrollment.cli.output import Output
 from enrollment.cli.session import Session
 from enrollment.cli.station_side import StationSideFailed, ask
@@ -45,6 +47,8 @@ def doctor(ctx: click.Context, config: Path | None) -> None:
 
 def examine(session: Session, config: Path | None) -> Report:
     """Make every check that can be made."""
+    if session.address is not None:
+        return _examine_shared(session)
     if session.socket is None:
         found = [
             Finding(
@@ -68,6 +72,26 @@ def examine(session: Session, config: Path | None) -> Report:
                 if made:
                     return Report.of(found, "daemon", ())
     return _without_daemon(found, config or _beside(session.socket))
+
+
+def _examine_shared(session: Session) -> Report:
+    """A station on another PC: what of it is seen from here, and what its daemon says of itself."""
+    unseen = ("all other checks",)
+    try:
+        shared = session.shared_station()
+    except Refusal as refusal:
+        return Report.of([outside.papers_refused(refusal.failure)], "nobody", unseen)
+    found = [outside.check_papers(shared.expires, datetime.now(UTC)), outside.check_shared_service(shared)]
+    if found[-1].severity is Severity.OK:
+        with _station(session) as station:
+            if isinstance(station, Finding):
+                found.append(station)
+            else:
+                answered, made = outside.ask_daemon(station)
+                found += answered
+                if made:
+                    return Report.of(found, "daemon", ())
+    return Report.of(found, "nobody", unseen)
 
 
 @contextmanager

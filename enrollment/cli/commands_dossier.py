@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice
 
 import click
 
 from enrollment.cli import words
 from enrollment.cli.connection import Station
+from enrollment.cli.enrollment_flow import captured_fingers
 from enrollment.cli.output import Output
 from enrollment.cli.pages import pages
 from enrollment.cli.session import with_station
@@ -35,14 +37,14 @@ def list_dossiers(station: Station, out: Output, state: str | None, limit: int) 
     out.value(dossier_pb2.ListDossiersResponse(dossiers=found))
     out.table(
         (("Dossier", "Hồ sơ"), ("State", "Trạng thái"), ("Plan", "Thủ tục"), ("Opened", "Mở lúc"),
-         ("Prints", "Vân tay"), ("Missing", "Còn thiếu"), ("Operator", "Cán bộ")),
+         ("Fingers", "Ngón tay"), ("Missing", "Còn thiếu"), ("Operator", "Cán bộ")),
         [
             (
                 item.dossier_id,
                 words.state(dossier_pb2.DossierState.Name(item.state), out.language),
                 f"{item.plan.plan_id} v{item.plan.version}",
                 item.create_time.ToDatetime().strftime("%Y-%m-%d %H:%M:%SZ"),
-                str(sum(1 for capture in item.captures if capture.position)),
+                str(len(captured_fingers(item))),
                 str(len(item.missing)),
                 item.operator_id,
             )
@@ -68,18 +70,31 @@ def show(station: Station, out: Output, dossier_id: str, personal: bool) -> None
     out.table(
         (("Capture", "Thu nhận"), ("Quality", "Chất lượng"), ("Accepted", "Đạt"), ("Tries", "Lần"), ("Bytes", "Byte"),
          ("Operator", "Cán bộ")),
-        [
-            (
-                words.finger(capture.position, out.language) if capture.position else out.pick("portrait", "chân dung"),
-                f"{capture.quality.score} ({capture.quality.algorithm} {capture.quality.algorithm_version})",
-                out.pick("yes", "có") if capture.accepted else out.pick("best of tries", "lần tốt nhất"),
-                str(capture.attempts),
-                f"{sum(part.length for part in capture.parts):,}",
-                capture.operator_id,
-            )
-            for capture in item.captures
-        ],
+        [row for capture in item.captures for row in _rows(capture, out)],
     )  # fmt: skip
     for missing in item.missing:
         name = words.finger(int(missing.name), out.language) if missing.kind == "fingerprint" else missing.name
         out.say(f"  missing: {missing.kind} {name}", f"  còn thiếu: {missing.kind} {name}", style="yellow")
+
+
+def _rows(capture: dossier_pb2.Capture, out: Output) -> Iterator[tuple[str, ...]]:
+    """A capture, and below a slap its fingers."""
+
+    def row(
+        name: str, kept: dossier_pb2.Capture | dossier_pb2.CapturedFinger, tries: int, length: int
+    ) -> tuple[str, ...]:
+        return (
+            name,
+            f"{kept.quality.score} ({kept.quality.algorithm} {kept.quality.algorithm_version})",
+            out.pick("yes", "có") if kept.accepted else out.pick("best of tries", "lần tốt nhất"),
+            str(tries),
+            f"{length:,}",
+            capture.operator_id,
+        )
+
+    name = words.finger(capture.position, out.language) if capture.position else out.pick("portrait", "chân dung")
+    lengths = {part.name: part.length for part in capture.parts}
+    yield row(name, capture, capture.attempts, sum(lengths.values()))
+    for finger in capture.fingers:
+        length = sum(lengths[part] for part in finger.part_names)
+        yield row(f"  {words.finger(finger.position, out.language)}", finger, finger.kept_attempt, length)

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
 
 from enrollment.cli.connection import Station
-from enrollment.cli.enrollment_flow import DeviceMissing, Enrollment, Person
+from enrollment.cli.enrollment_flow import Absence, DeviceMissing, Enrollment, Person, captured_fingers
 from enrollment.cli.enrollment_flow import enroll as carry_out
 from enrollment.cli.evidence import read_parts
 from enrollment.cli.failure import EXIT_REFUSED
 from enrollment.cli.narrator import Narrator
 from enrollment.cli.output import Output
 from enrollment.cli.session import with_station
-from enrollment.v1 import outbox_pb2
+from enrollment.v1 import outbox_pb2, types_pb2
+
+FINGERS: Final = 10
+ABSENCES: Final = {
+    "amputated": types_pb2.FINGER_ABSENCE_AMPUTATED,
+    "bandaged": types_pb2.FINGER_ABSENCE_BANDAGED,
+    "damaged": types_pb2.FINGER_ABSENCE_DAMAGED,
+}
 
 
 def _parse_field(_ctx: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -27,11 +35,31 @@ def _parse_field(_ctx: click.Context, _option: click.Parameter, values: tuple[st
     return pairs
 
 
+def _parse_absence(_ctx: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[int, Absence]:
+    absent = {}
+    for value in values:
+        number, _, reason = value.partition("=")
+        reason, _, words = reason.partition(":")
+        if not number.isascii() or not number.isdigit() or not 1 <= int(number) <= FINGERS:
+            raise click.BadParameter(f"{number!r} is no finger: 1 right thumb .. 10 left little finger")
+        if reason not in ABSENCES:
+            raise click.BadParameter(f"{reason!r}: write one of {', '.join(ABSENCES)}")
+        absent[int(number)] = Absence(ABSENCES[reason], words)
+    return absent
+
+
 @click.command()
 @click.option("--plan", "plan_id", default="card-issue", show_default=True, help="The procedure to carry out.")
 @click.option("--field", "fields", multiple=True, callback=_parse_field, metavar="NAME=VALUE", help="A personal field.")
 @click.option("--scanner", default="", help="Device name; else the first ready scanner.")
 @click.option("--camera", default="", help="Device name; else the first ready camera.")
+@click.option(
+    "--absent",
+    multiple=True,
+    callback=_parse_absence,
+    metavar="FINGER=REASON[:WORDS]",
+    help="A finger, 1 to 10, that cannot be captured: amputated, bandaged or damaged.",
+)
 @click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), help="Leave the ISO records here.")
 @with_station
 def enroll(
@@ -41,6 +69,7 @@ def enroll(
     fields: dict[str, str],
     scanner: str,
     camera: str,
+    absent: dict[int, Absence],
     folder: Path | None,
 ) -> None:
     """Enroll the person in front of the station, and wait for the registry's receipt."""
@@ -53,6 +82,7 @@ def enroll(
             listener=Narrator(out),
             scanner=scanner,
             camera=camera,
+            absent=absent,
         )
     except DeviceMissing as missing:
         out.say(f"no {missing.kind} is ready", f"không có thiết bị {missing.kind} sẵn sàng", style="red")
@@ -78,7 +108,7 @@ def summary(done: Enrollment) -> dict[str, object]:
         "package_id": done.package.package_id,
         "package_sha256": done.package.sha256,
         "acknowledged": done.package.state == outbox_pb2.PACKAGE_STATE_ACKNOWLEDGED,
-        "fingers": sum(1 for capture in done.dossier.captures if capture.position),
+        "fingers": len(captured_fingers(done.dossier)),
         "portrait": any(not capture.position for capture in done.dossier.captures),
         "seconds": done.seconds,
     }

@@ -1,4 +1,4 @@
-"""A client's connection to enrolld: one channel, a stub a service, the operator's token on every call."""
+"""A client's connection to enrolld, on this PC or another: one channel, a stub a service, the token on every call."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import grpc
 
+from enrollment.cli.sharing import SharedStation
 from enrollment.v1 import (
     capture_pb2_grpc,
     card_pb2_grpc,
@@ -21,6 +22,12 @@ from enrollment.v1 import (
 
 DEADLINE_S = 15.0  # of every call that is not a stream of a person's doing
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+# A station whose cable was cut is noticed within 20 s, though a stream waits for it in silence.
+KEEPALIVE = (
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+)
 
 
 class _CallDetails(NamedTuple):
@@ -72,11 +79,18 @@ class Station:
     diagnostics: diagnostics_pb2_grpc.DiagnosticsServiceStub
 
 
-@contextmanager
-def connect(socket: Path, token: str) -> Iterator[Station]:
-    """Open a channel to the daemon's Unix socket for as long as the block runs; nothing is sent yet."""
+def open_channel(place: Path | SharedStation) -> grpc.Channel:
+    """A channel to the daemon's Unix socket, or to a station on another PC; nothing is sent yet."""
     options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
-    with grpc.insecure_channel(f"unix:{socket}", options=options) as bare:
+    if isinstance(place, Path):
+        return grpc.insecure_channel(f"unix:{place}", options=options)
+    return grpc.secure_channel(place.address, place.credentials(), options=[*options, *KEEPALIVE])
+
+
+@contextmanager
+def connect(place: Path | SharedStation, token: str) -> Iterator[Station]:
+    """Open a channel for as long as the block runs."""
+    with open_channel(place) as bare:
         channel = grpc.intercept_channel(bare, _OperatorSession(token))
         yield Station(
             device_pb2_grpc.DeviceServiceStub(channel),

@@ -5,7 +5,7 @@ Drawn from the ISO records that the daemon stored, so what it shows is what the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +19,7 @@ from enrollment.core.fingerprint import FingerprintImage, FingerprintTemplate
 from enrollment.core.fingerprint.template import MinutiaKind
 from enrollment.core.records.iso19794_2_2005 import FingerMinutiaeRecord, template_from_record
 from enrollment.core.records.iso19794_4_2005 import FingerImageRecord, image_from_record
-from enrollment.v1 import dossier_pb2
+from enrollment.v1 import dossier_pb2, types_pb2
 
 Picture = NDArray[np.uint8]  # (H, W, 3) RGB
 
@@ -70,22 +70,38 @@ def entries(dossier: dossier_pb2.Dossier, parts: Mapping[str, bytes]) -> list[Sh
     """The dossier's captures by position, portrait last. Raises MalformedRecord where a record does not decode."""
     found = []
     for capture in sorted(dossier.captures, key=lambda capture: capture.position or 99):
-        named = {part.name.rpartition(".")[2]: parts[part.name] for part in capture.parts}
         score, tries = capture.quality.score, f"try {capture.attempts}"
-        if "fir" in named:
-            image = image_from_record(FingerImageRecord.decode(named["fir"]))
-            template = template_from_record(FingerMinutiaeRecord.decode(named["fmr"]))
-            note = f"quality {score}   {len(template)} minutiae   {tries}"
-            title = f"{capture.position}  {words.finger(capture.position, 'en')}"
-            found.append(SheetEntry(title, note, score, capture.accepted, draw_minutiae(image, template)))
+        if capture.fingers:
+            found += [_slap_finger(finger, parts) for finger in capture.fingers]
+        elif capture.position:
+            names = [part.name for part in capture.parts]
+            rolled = "rolled " if capture.impression == types_pb2.IMPRESSION_ROLLED else ""
+            title = f"{capture.position}  {rolled}{words.finger(capture.position, 'en')}"
+            found.append(_print(title, names, score, capture.accepted, tries, parts))
         else:
-            content = next(iter(named.values()))
+            content = parts[capture.parts[0].name]
             picture = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR_RGB)
             if picture is not None:
                 note = f"quality {score}   {picture.shape[1]} x {picture.shape[0]}   {tries}"
                 rgb = np.asarray(picture, np.uint8)
                 found.append(SheetEntry("portrait", note, score, capture.accepted, rgb, is_portrait=True))
     return found
+
+
+def _slap_finger(finger: dossier_pb2.CapturedFinger, parts: Mapping[str, bytes]) -> SheetEntry:
+    title = f"{finger.position}  {words.finger(finger.position, 'en')}"
+    tries = f"try {finger.kept_attempt}"
+    return _print(title, finger.part_names, finger.quality.score, finger.accepted, tries, parts)
+
+
+def _print(
+    title: str, names: Iterable[str], score: int, accepted: bool, tries: str, parts: Mapping[str, bytes]
+) -> SheetEntry:
+    named = {name.rpartition(".")[2]: parts[name] for name in names}
+    image = image_from_record(FingerImageRecord.decode(named["fir"]))
+    template = template_from_record(FingerMinutiaeRecord.decode(named["fmr"]))
+    note = f"quality {score}   {len(template)} minutiae   {tries}"
+    return SheetEntry(title, note, score, accepted, draw_minutiae(image, template))
 
 
 def _fit(picture: Picture, width: int, height: int) -> Picture:

@@ -6,7 +6,8 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Protocol
 
 import grpc
 
@@ -58,6 +59,14 @@ class Listener(Protocol):
     def package(self, package: outbox_pb2.Package) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Why a finger cannot be captured, in the operator's words."""
+
+    reason: types_pb2.FingerAbsence.ValueType
+    words: str = ""
+
+
 @dataclass(slots=True)
 class Enrollment:
     """What one visit came to. seconds: by step."""
@@ -84,6 +93,16 @@ def ready_device(devices: Iterable[device_pb2.Device], kind: device_pb2.DeviceKi
     raise DeviceMissing(device_pb2.DeviceKind.Name(kind).removeprefix("DEVICE_KIND_").lower())
 
 
+def captured_fingers(dossier: dossier_pb2.Dossier) -> frozenset[int]:
+    """Positions of the single fingers that a dossier holds a print of, of slaps as well."""
+    prints = [capture for capture in dossier.captures if capture.position]
+    return frozenset(
+        int(position)
+        for capture in prints
+        for position in ([finger.position for finger in capture.fingers] or [capture.position])
+    )
+
+
 def enroll(
     station: Station,
     *,
@@ -93,9 +112,11 @@ def enroll(
     listener: Listener,
     scanner: str = "",
     camera: str = "",
+    absent: Mapping[int, Absence] = MappingProxyType({}),
 ) -> Enrollment:
     """Carry out one enrollment.
 
+    absent: by finger position, recorded before anything is captured; a slap is then taken without them.
     scanner, camera: device names; empty for the first that is ready.
     Raises grpc.RpcError as the daemon answers, DeviceMissing, TimeoutError when no receipt came (the package stays
     queued and goes on by itself).
@@ -114,12 +135,22 @@ def enroll(
     dossier = station.dossiers.CreateDossier(
         dossier_pb2.CreateDossierRequest(plan_id=plan_id, demographics=dict(demographics), request_id=str(uuid.uuid4()))
     ).dossier
+    for position, absence in absent.items():
+        finger: Any = position
+        dossier = station.dossiers.RecordFingerAbsence(
+            dossier_pb2.RecordFingerAbsenceRequest(
+                dossier_id=dossier.dossier_id, position=finger, absence=absence.reason, description=absence.words
+            )
+        ).dossier
     listener.opened(dossier)
     lap("open")
     if dossier.plan.fingerprints:
         name = ready_device(devices, device_pb2.DEVICE_KIND_FINGERPRINT_SCANNER, scanner)
         with held_lease(station, name, client_name=CLIENT_NAME) as lease:
+            still_missing = {item.name for item in dossier.missing if item.kind == "fingerprint"}
             for planned in dossier.plan.fingerprints:
+                if str(planned.position) not in still_missing:
+                    continue  # all of it is excused
                 _capture_fingerprint(station, dossier.dossier_id, planned.position, lease, subject, listener)
     lap("fingerprints")
     if dossier.plan.HasField("portrait"):

@@ -15,26 +15,36 @@ EXIT_UNREACHABLE = 3  # 2 is click's own, for wrong usage
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One failed call. `reason` is stable; texts are for people, by language."""
+    """One failed call. `reason` is stable; texts are for people, by language; answered: by the daemon itself."""
 
     code: str
     reason: str
     facts: dict[str, str] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
+    answered: bool = False
 
     def text(self, language: str) -> str:
         return self.texts.get(language) or self.texts.get("en") or self.reason
 
     @property
     def exit_status(self) -> int:
-        return EXIT_UNREACHABLE if self.reason == "DAEMON_UNREACHABLE" else EXIT_REFUSED
+        """Of a command that failed so: no station was reached, or it refused."""
+        return EXIT_REFUSED if self.answered else EXIT_UNREACHABLE
+
+
+class Refusal(Exception):
+    """A command ends before any call is made; carries what to show."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.text("en"))
+        self.failure = failure
 
 
 def describe(error: grpc.RpcError) -> Failure:
     """Read the status details of a failed call; never raises."""
     call: Any = error  # grpc raises classes that are both RpcError and Call, which its types cannot say
     if not isinstance(call, grpc.Call):
-        return Failure("UNKNOWN", "UNKNOWN", texts={"en": "the call failed without a status"})
+        return Failure("UNKNOWN", "UNKNOWN", texts={"en": "the call failed without a status"}, answered=True)
     code = call.code()
     try:
         status = rpc_status.from_call(call)
@@ -47,11 +57,12 @@ def describe(error: grpc.RpcError) -> Failure:
             reason, facts = info.reason, dict(info.metadata)
         elif detail.Unpack(localized):
             texts[localized.locale.split("-")[0]] = localized.message
-    if not reason and code is grpc.StatusCode.UNAVAILABLE:
+    answered = bool(reason) or code is not grpc.StatusCode.UNAVAILABLE
+    if not answered:
         reason = "DAEMON_UNREACHABLE"
         texts = {
             "en": "enrolld does not answer: is it running, and is this its socket?",
             "vi": "enrolld không trả lời: dịch vụ có đang chạy không, và đường dẫn socket có đúng không?",
         }
     texts.setdefault("en", call.details() or code.name)
-    return Failure(code.name, reason or code.name, facts, texts)
+    return Failure(code.name, reason or code.name, facts, texts, answered)

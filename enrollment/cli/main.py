@@ -18,9 +18,10 @@ from enrollment.cli import (
     commands_metrics,
     commands_outbox,
     commands_receipt,
+    commands_share,
     commands_udev,
 )
-from enrollment.cli.failure import describe
+from enrollment.cli.failure import Refusal, describe
 from enrollment.cli.output import Output, default_language
 from enrollment.cli.session import Session
 
@@ -31,8 +32,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except grpc.RpcError as error:
-            failure = describe(error)
+        except (grpc.RpcError, Refusal) as error:
+            failure = error.failure if isinstance(error, Refusal) else describe(error)
             session = ctx.find_object(Session)
             out = session.out if session else Output.make(as_json=False, language=default_language())
             facts = " ".join(f"{name}={value}" for name, value in failure.facts.items())
@@ -45,6 +46,13 @@ class Commands(click.Group):
 
 @click.group(cls=Commands)
 @click.option("--socket", type=click.Path(path_type=Path), envvar="ENROLL_SOCKET", help="The daemon's Unix socket.")
+@click.option("--address", envvar="ENROLL_ADDRESS", help="host:port of a station on another PC, in place of --socket.")
+@click.option(
+    "--papers",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="ENROLL_PAPERS",
+    help="This PC's key and certificate for that station: the folder of `share request`.",
+)
 @click.option(
     "--token-file", type=click.Path(path_type=Path), envvar="ENROLL_TOKEN_FILE", help="File with the session token."
 )
@@ -53,10 +61,17 @@ class Commands(click.Group):
 @click.option("--lang", type=click.Choice(["vi", "en"]), default=default_language, help="Language of messages.")
 @click.pass_context
 def main(
-    ctx: click.Context, socket: Path | None, token_file: Path | None, token: str | None, as_json: bool, lang: str
+    ctx: click.Context,
+    socket: Path | None,
+    address: str | None,
+    papers: Path | None,
+    token_file: Path | None,
+    token: str | None,
+    as_json: bool,
+    lang: str,
 ) -> None:
     """Ask a running enrolld (ENROLL_SOCKET, ENROLL_TOKEN_FILE name its socket and your session)."""
-    ctx.obj = Session(Output.make(as_json=as_json, language=lang), socket, token_file, token)
+    ctx.obj = Session(Output.make(as_json=as_json, language=lang), socket, address, papers, token_file, token)
 
 
 main.add_command(commands_devices.devices)
@@ -69,6 +84,7 @@ main.add_command(commands_doctor.doctor)
 main.add_command(commands_udev.setup_udev)
 main.add_command(commands_device.device)
 main.add_command(commands_metrics.metrics)
+main.add_command(commands_share.share)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -23,6 +23,8 @@ class Narrator:
     """An enrollment_flow.Listener that prints one line an event."""
 
     out: Output
+    _told: int = -1  # the hint of live view that was told last
+    _asked: str = ""  # what the live platen was last told to ask: frames that ask the same again are not told
 
     def devices(self, devices: Iterable[device_pb2.Device]) -> None:
         for device in devices:
@@ -41,7 +43,10 @@ class Narrator:
     def fingerprint(self, position: int, event: capture_pb2.CaptureFingerprintResponse) -> None:
         finger = words.finger(position, self.out.language)
         match event.WhichOneof("event"):
+            case "live":
+                self._live(finger, event.live)
             case "waiting":
+                self._asked = ""
                 text = f"{event.waiting.attempt}/{event.waiting.max_attempts}"
                 self.out.say(f"finger   {finger:16} try {text}: place it", f"ngón     {finger:16} lần {text}: đặt lên")
             case "judged":
@@ -51,17 +56,54 @@ class Narrator:
             case "accepted" | "exhausted":
                 self._outcome(finger, event)
 
+    def _live(self, name: str, live: capture_pb2.LiveVerdict) -> None:
+        """A line whenever the operator has something else to ask."""
+        language = self.out.language
+        if not live.hints and not live.steady_frames_needed:
+            return  # a rolled finger at its end
+        asked = words.hint(live.hints[0], language) if live.hints else self.out.pick("hold still", "giữ yên")
+        seen = ", ".join(words.finger(position, language) for position in live.missing)
+        if seen and live.fingers:
+            asked += self.out.pick(f" (missing: {seen})", f" (thiếu: {seen})")
+        if asked != self._asked:
+            self._asked = asked
+            self.out.say(f"         {name:16} … {asked}", f"         {name:16} … {asked}", style="dim")
+
     def portrait(self, event: capture_pb2.CapturePortraitResponse) -> None:
         name = self.out.pick("portrait", "chân dung")
         match event.WhichOneof("event"):
+            case "live":
+                self._live_view(name, event.live)
+            case "refused":
+                text = f"         {name:16} "
+                self.out.say(f"{text}the camera took no picture", f"{text}máy ảnh không chụp được", style="yellow")
             case "judged":
                 self._judged(name, event.judged)
             case "accepted" | "exhausted":
                 self._outcome(name, event)
 
+    def _live_view(self, name: str, judged: capture_pb2.Judged) -> None:
+        """What live view asks for, when it asks for something else."""
+        if judged.hint == self._told:
+            return
+        self._told = judged.hint
+        hint = words.hint(judged.hint, self.out.language) or self.out.pick("good", "tốt")
+        self.out.say(f"         {name:16} live view: {hint}", f"         {name:16} xem trước: {hint}")
+
     def _judged(self, name: str, judged: capture_pb2.Judged) -> None:
-        score = judged.quality.score
-        hint = words.hint(judged.hint, self.out.language)
+        for finger in judged.fingers:
+            self._print(words.finger(finger.position, self.out.language), finger)
+        if not judged.HasField("quality"):
+            line = f"         {name:16} {words.hint(judged.hint, self.out.language)}"
+            self.out.say(line, line, style="yellow")
+        elif not judged.fingers:
+            self._print(name, judged)
+
+    def _print(self, name: str, judged: capture_pb2.Judged | capture_pb2.JudgedFinger) -> None:
+        score, language = judged.quality.score, self.out.language
+        hint = words.hint(judged.hint, language)
+        if judged.same_as:
+            hint += f" ({words.finger(judged.same_as, language)})"
         minutiae = f"  {judged.minutiae:3} {self.out.pick('minutiae', 'điểm đặc trưng')}" if judged.minutiae else ""
         line = f"         {name:16} {quality_bar(score)} {score:3}{minutiae}  {hint}".rstrip()
         self.out.say(line, line, style="" if judged.acceptable else "yellow")

@@ -10,27 +10,41 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 
 import click
+import grpc
 
 from enrollment.cli.connection import Station, connect
+from enrollment.cli.failure import Refusal, describe
 from enrollment.cli.output import Output
+from enrollment.cli.sharing import SharedStation
 
 P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The options of the command group."""
+    """The options of the command group. address, papers: of a station on another PC, and of this PC for it."""
 
     out: Output
     socket: Path | None
+    address: str | None
+    papers: Path | None
     token_file: Path | None
     token: str | None
 
+    def shared_station(self) -> SharedStation:
+        """The station on another PC. Raises click.UsageError, Refusal."""
+        if self.address is None or self.papers is None:
+            raise click.UsageError("name this PC's papers with --papers or ENROLL_PAPERS (enrollctl share request)")
+        return SharedStation.load(self.address, self.papers)
+
     @contextmanager
     def station(self) -> Iterator[Station]:
-        """Connect. Raises click.UsageError when the socket or the token is not given or cannot be read."""
-        if self.socket is None:
-            raise click.UsageError("name the daemon's socket with --socket or ENROLL_SOCKET")
+        """Connect. Raises click.UsageError when place or token is not given or cannot be read, Refusal."""
+        place = self.socket if self.address is None else self.shared_station()
+        if place is None:
+            raise click.UsageError(
+                "name the daemon's socket with --socket or ENROLL_SOCKET, or another PC's station with --address"
+            )
         token = self.token
         if token is None:
             if self.token_file is None:
@@ -39,8 +53,13 @@ class Session:
                 token = self.token_file.read_text(encoding="ascii").strip()
             except (OSError, UnicodeDecodeError) as error:
                 raise click.UsageError(f"cannot read the session token from {self.token_file}: {error}") from error
-        with connect(self.socket, token) as station:
-            yield station
+        try:
+            with connect(place, token) as station:
+                yield station
+        except grpc.RpcError as error:
+            if isinstance(place, SharedStation) and not describe(error).answered:
+                raise Refusal(place.why_unreachable()) from error
+            raise
 
 
 def with_station(command: Callable[Concatenate[Station, Output, P], None]) -> Callable[P, None]:

@@ -43,6 +43,36 @@ HINTS: Final[dict[int, tuple[str, str]]] = {
     types_pb2.CAPTURE_HINT_PRESS_LESS: ("press less", "ấn nhẹ hơn"),
     types_pb2.CAPTURE_HINT_SMUDGED: ("smeared: do not slide the finger", "bị nhòe: không trượt ngón tay"),
     types_pb2.CAPTURE_HINT_LATENT_PRINT: ("an old print is left: wipe the platen", "còn vết vân tay cũ: lau mặt kính"),
+    types_pb2.CAPTURE_HINT_PLACE_FINGERS: ("lay the fingers on the platen", "đặt các ngón tay lên mặt kính"),
+    types_pb2.CAPTURE_HINT_OTHER_HAND: ("this is not the hand that is asked for", "không đúng bàn tay được yêu cầu"),
+    types_pb2.CAPTURE_HINT_MORE_FINGERS: ("lay all the fingers down", "đặt đủ các ngón tay"),
+    types_pb2.CAPTURE_HINT_FEWER_FINGERS: ("lay only the fingers asked for", "chỉ đặt các ngón được yêu cầu"),
+    types_pb2.CAPTURE_HINT_MOVE_LEFT: ("move to the left", "dịch sang trái"),
+    types_pb2.CAPTURE_HINT_MOVE_RIGHT: ("move to the right", "dịch sang phải"),
+    types_pb2.CAPTURE_HINT_MOVE_DOWN: ("move towards yourself", "dịch về phía người đặt tay"),
+    types_pb2.CAPTURE_HINT_MOVE_UP: ("move away from yourself", "dịch ra xa người đặt tay"),
+    types_pb2.CAPTURE_HINT_SPREAD_FINGERS: ("spread the fingers a little", "xòe nhẹ các ngón tay"),
+    types_pb2.CAPTURE_HINT_TURN_CLOCKWISE: ("turn the hand clockwise", "xoay bàn tay theo chiều kim đồng hồ"),
+    types_pb2.CAPTURE_HINT_TURN_COUNTERCLOCKWISE: (
+        "turn the hand counterclockwise",
+        "xoay bàn tay ngược chiều kim đồng hồ",
+    ),
+    types_pb2.CAPTURE_HINT_ROLL_FINGER: (
+        "roll the finger from nail to nail",
+        "lăn ngón tay từ mép móng này sang mép kia",
+    ),
+    types_pb2.CAPTURE_HINT_ROLL_FURTHER: (
+        "roll further, from nail to nail",
+        "lăn rộng hơn, từ mép móng này sang mép kia",
+    ),
+    types_pb2.CAPTURE_HINT_OTHER_FINGER: (
+        "not the finger that was captured before for this position",
+        "không giống ngón đã thu trước ở vị trí này",
+    ),
+    types_pb2.CAPTURE_HINT_OTHER_PERSON: (
+        "not the hand of the person whose prints are in the dossier",
+        "không phải bàn tay của người đã thu trong hồ sơ",
+    ),
     types_pb2.CAPTURE_HINT_INVERTED: ("light ridges on dark: call a technician", "ảnh âm bản: gọi kỹ thuật viên"),
 }
 
@@ -82,6 +112,20 @@ PROOFS: Final[dict[int, tuple[str, str]]] = {
     device_pb2.DRIVER_PROOF_RECORDING: ("recording of a real one", "bản ghi thiết bị thật"),
     device_pb2.DRIVER_PROOF_MODEL_ONLY: ("not on hardware", "chưa trên thiết bị thật"),
 }
+
+
+CAMERA_SETTINGS: Final[dict[int, tuple[str, str]]] = {
+    device_pb2.CAMERA_SETTING_EXPOSURE_TIME: ("exposure time", "tốc độ màn trập"),
+    device_pb2.CAMERA_SETTING_APERTURE: ("aperture", "khẩu độ"),
+    device_pb2.CAMERA_SETTING_ISO: ("sensitivity (ISO)", "độ nhạy (ISO)"),
+    device_pb2.CAMERA_SETTING_EXPOSURE_COMPENSATION: ("exposure compensation, stops", "bù sáng, stop"),
+    device_pb2.CAMERA_SETTING_ZOOM: ("zoom", "thu phóng"),
+}
+
+
+def camera_setting(code: int, language: str) -> str:
+    """What of a camera can be set."""
+    return CAMERA_SETTINGS.get(code, (f"setting {code}",) * 2)[language == "vi"]
 
 
 def proof(code: int, language: str) -> str:

@@ -1,14 +1,29 @@
 """Whether a try is good enough, what to ask for otherwise, and which try to keep.
 
-A try that resembles another finger of the same dossier is never accepted and never kept before one that does not.
+A print may be objected to: it shows another finger, or another person. Such a try is never accepted, and never kept
+before one that nothing speaks against. A slap is judged finger by finger, on the best try of each.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from enum import Enum
+from typing import Protocol
 
-SAME_FINGER_HINT: Final = "SAME_FINGER"
+
+class Objection(Enum):
+    """What speaks against a print, whatever its quality; the values are hints' stable names."""
+
+    SAME_FINGER = "SAME_FINGER"  # the dossier holds this finger under another position
+    OTHER_PERSON = "OTHER_PERSON"  # no finger of its hand is that of the dossier's other prints
+    OTHER_FINGER = "OTHER_FINGER"  # it is not like the dossier's other print of its position, and nothing tells why
+    NOT_ROLLED = "ROLL_FURTHER"  # it is hardly broader than the finger's flat print
+
+    @property
+    def forbids(self) -> bool:
+        """Whether such a print must not be stored, even when there is no better one."""
+        return self in (Objection.SAME_FINGER, Objection.OTHER_PERSON)
 
 
 class Rule(Protocol):
@@ -58,16 +73,30 @@ class Exhausted:
 Decision = Accepted | TryAgain | Exhausted
 
 
-def decide(rule: Rule, attempt: int, quality: Judgement, same_as: int | None = None) -> Decision:
-    """Decide on the attempt-th try (from 1). same_as: the dossier's other position that it resembles, if any."""
-    if same_as is None and quality.score >= rule.accept_score:
+def decide(rule: Rule, attempt: int, quality: Judgement, objection: Objection | None = None) -> Decision:
+    """Decide on the attempt-th try (from 1)."""
+    if objection is None and quality.score >= rule.accept_score:
         return Accepted()
-    hint = SAME_FINGER_HINT if same_as is not None else next(iter(quality.hints), rule.fallback_hint)
+    hint = next(iter(quality.hints), rule.fallback_hint) if objection is None else objection.value
     return Exhausted(hint) if attempt >= rule.max_attempts else TryAgain(hint)
 
 
+def decide_on_all(decisions: Sequence[Decision]) -> Decision:
+    """Decide on several fingers at once: accepted when each is, else what its first that is not asks for."""
+    return next((decision for decision in decisions if not isinstance(decision, Accepted)), Accepted())
+
+
 def better(
-    candidate: Judgement, kept: Judgement, *, candidate_same_as: int | None = None, kept_same_as: int | None = None
+    candidate: Judgement,
+    kept: Judgement,
+    *,
+    candidate_objection: Objection | None = None,
+    kept_objection: Objection | None = None,
 ) -> bool:
-    """Whether the candidate should be kept instead: another finger's print never wins, then the higher score."""
-    return (candidate_same_as is None, candidate.score) > (kept_same_as is None, kept.score)
+    """Whether the candidate should be kept instead."""
+    return rank(candidate, candidate_objection) > rank(kept, kept_objection)
+
+
+def rank(quality: Judgement, objection: Objection | None = None) -> tuple[int, int]:
+    """The higher, the better: what nothing speaks against, then the score."""
+    return 2 if objection is None else 0 if objection.forbids else 1, quality.score

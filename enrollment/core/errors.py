@@ -9,6 +9,8 @@
         MalformedPackage      bytes that are not a manifest, container, package or receipt
         InvalidPlan           a plan that asks for what cannot be captured
         InvalidDemographics   a personal field that fails its rule (the field is named, its value never)
+        CertificateRefused    a signing request or a name that cannot be certified
+        AuthorityUnusable     a certificate authority's files that cannot be read
       RuleViolation           well-formed, but not allowed now
         DossierIncomplete     something that the plan requires is missing
         DossierNotOpen        a change to a dossier that is complete, sealed or purged
@@ -82,6 +84,18 @@ class InvalidDemographics(InvalidInput):
     """A personal field that fails its rule; facts name the field, never its value."""
 
     reason = "INVALID_DEMOGRAPHICS"
+
+
+class CertificateRefused(InvalidInput):
+    """A signing request, or a name, that cannot be certified."""
+
+    reason = "CERTIFICATE_REFUSED"
+
+
+class AuthorityUnusable(InvalidInput):
+    """The files of a certificate authority cannot be read."""
+
+    reason = "AUTHORITY_UNUSABLE"
 
 
 class RuleViolation(EnrollmentError):

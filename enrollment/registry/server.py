@@ -19,11 +19,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from enrollment.core.certificates import CertificateAuthority, certificate_pem, private_key_pem
 from enrollment.core.errors import EnrollmentError
 from enrollment.core.sealing.field_rules import require_text
 from enrollment.core.sealing.public_keys import RegistryTrust, decode_verifying_key, encode_registry_trust
 from enrollment.registry import ledger as ledger_rows
-from enrollment.registry.certificates import CertificateAuthority, certificate_pem, private_key_pem
+from enrollment.registry.certificates import issue_station_certificate
 from enrollment.registry.data_folder import DataFolder
 from enrollment.registry.errors import RegistryError
 from enrollment.registry.keys import RegistryKeys, write_private_file
@@ -113,7 +114,7 @@ def enroll_station(
         authority = CertificateAuthority.load(
             folder.authority_certificate.read_bytes(), folder.authority_key.read_bytes()
         )
-        certificate = authority.issue_station_certificate(csr.read_bytes(), station_id, datetime.now(UTC))
+        certificate = issue_station_certificate(authority, csr.read_bytes(), station_id, datetime.now(UTC))
         engine = open_database(database or folder.default_database)
         with Session(engine) as session, session.begin():
             ledger_rows.enroll_station(session, station_id, key, time.time_ns() // 1_000_000)

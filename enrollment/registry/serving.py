@@ -87,6 +87,7 @@ async def serving(folder: DataFolder, database: str, tls: TlsFiles, host: str, p
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+                ("grpc.http2.ping_timeout_ms", KEEPALIVE_MS),
                 ("grpc.so_reuseport", 0),  # a second registry on the same port must fail, not share it
             ],
         )

@@ -18,13 +18,24 @@ from typing import Any, Final
 from drivers import discovery
 from enrollment.core.dossier.plan import Plan
 from enrollment.core.errors import EnrollmentError
+from enrollment.core.fingerprint.compiled import prepare
 from enrollment.core.sealing.public_keys import RegistryTrust, decode_registry_trust
 from enrollment.service.capture.preview import Previews
 from enrollment.service.capture.studio import Studio
-from enrollment.service.config import Clock, ConfigInvalid, RegistryConfig, StationConfig, SystemClock, load_plans
+from enrollment.service.config import (
+    Clock,
+    ConfigInvalid,
+    RegistryConfig,
+    ShareConfig,
+    StationConfig,
+    SystemClock,
+    load_plans,
+)
 from enrollment.service.devices.inventory import Inventory
 from enrollment.service.devices.leases import Leases
 from enrollment.service.diagnostics.metrics import Metrics
+from enrollment.service.keys.errors import ClientNotAdmitted
+from enrollment.service.keys.sharing import SharingFolder
 from enrollment.service.keys.software_keys import SoftwareKeys
 from enrollment.service.outbox.events import OutboxEvents
 from enrollment.service.outbox.registry_client import RegistryClient
@@ -39,7 +50,7 @@ from enrollment.service.rpc.dossier_servicer import DossierServicer
 from enrollment.service.rpc.errors import AlreadyRunning
 from enrollment.service.rpc.interception import places
 from enrollment.service.rpc.outbox_servicer import OutboxServicer
-from enrollment.service.rpc.server import Register, RpcServer
+from enrollment.service.rpc.server import Register, RpcServer, Shared
 from enrollment.service.store.store import Store
 from enrollment.v1 import (
     capture_pb2_grpc,
@@ -87,6 +98,7 @@ class Station:
             plans = load_plans(config)
             passphrase = config.passphrase()
             self._keys = SoftwareKeys.load(config.keys_folder, passphrase)
+            shared = _shared(config.share, passphrase)
             self.store = Store.open(config.database, clock, self._keys)
         except BaseException:
             os.close(self._lock)
@@ -96,7 +108,9 @@ class Station:
         self.inventory = Inventory(
             config.devices.addresses,
             config.devices.poll_s,
-            discover=discovery.discover,
+            look=discovery.look,
+            put_together=discovery.Naming(),
+            watch_bus=discovery.watch_bus,
             build=discovery.build,
             at_gone=lambda device_id: self.leases.device_gone(device_id),
             at_failed=self._metrics.device_failed,
@@ -118,14 +132,17 @@ class Station:
             self._started_s,
             registry_reachable=lambda: self._uploader is not None and self._uploader.registry_reachable,
         )
-        gate = SessionGate(self.store.sessions.authenticate, self._store_pool)
-        self._server = RpcServer(config.socket, config.socket_mode, gate, self._services(plans), self._metrics.called)
+        gate = SessionGate(self.store.sessions.authenticate, self._store_pool, self._admit_other_pc)
+        self._server = RpcServer(
+            config.socket, config.socket_mode, gate, self._services(plans), self._metrics.called, shared
+        )
         try:
             await self._server.start()
         except BaseException:
             await self._take_down()
             raise
         await self._server.ready()
+        self._numeric_pool.submit(prepare)  # or the first finger of a day would wait for it
         self._vitals.start_ms = 1000 * (clock.monotonic() - self._started_s)
         self._keep_running("devices", self.inventory.run)
         if config.registry is not None:
@@ -186,6 +203,12 @@ class Station:
             ),
             f"{prefix}.CardService": lambda server: card_pb2_grpc.add_CardServiceServicer_to_server(cards, server),
         }
+
+    def _admit_other_pc(self, presented: bytes) -> None:
+        share = self._config.share
+        if share is None:
+            raise ClientNotAdmitted("this station is not shared", why="not shared")
+        SharingFolder(share.folder).admit(presented, self._clock.now())
 
     # ---------------------------------------------------------------------------------------------------- background
 
@@ -249,6 +272,13 @@ class Station:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _shared(share: ShareConfig | None, passphrase: bytes | None) -> Shared | None:
+    """What the port for other PCs needs. Raises KeysUnusable."""
+    if share is None:
+        return None
+    return Shared(share.address, *SharingFolder(share.folder).server_pems(passphrase))
 
 
 def _lock_folder(folder: Path) -> int:

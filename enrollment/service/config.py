@@ -3,6 +3,7 @@
 [station]   id
 [state]     folder (relative to the file): station.db and keys/; passphrase_file (optional)
 [listen]    socket, socket_mode
+[share]     address, folder (optional): other PCs may use this station's devices over mutual TLS
 [registry]  address, trust, ca, certificate, private_key (the last in the keys folder when not given)
 [devices]   addresses, poll_s
 [plans]     folder (optional): plans of this point, beside and before the built-in ones
@@ -28,6 +29,7 @@ from enrollment.core.sealing.field_rules import require_text
 MAX_CONFIG_BYTES: Final = 256 * 1024
 MAX_PASSPHRASE_BYTES: Final = 4096
 PASSPHRASE_CREDENTIAL: Final = "station-passphrase"  # noqa: S105 - its name among systemd's credentials
+SHARE_FOLDER: Final = "share"
 MAX_SOCKET_PATH: Final = 107  # bytes; sun_path of sockaddr_un less its end
 
 
@@ -71,11 +73,19 @@ class RegistryConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ShareConfig:
+    """Where other PCs reach this station: host:port to listen on, and the folder of keys.sharing."""
+
+    address: str
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
 class DevicesConfig:
-    """addresses as drivers.discovery takes them; poll_s: seconds between two looks."""
+    """addresses as drivers.discovery takes them; poll_s: seconds between two looks where no bus tells of changes."""
 
     addresses: tuple[str, ...] = ("usb:",)
-    poll_s: float = 2.0
+    poll_s: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +100,8 @@ class OutboxConfig:
 
 @dataclass(frozen=True, slots=True)
 class StationConfig:
-    """Everything that a daemon needs to know before it starts. registry is None for a station that never sends."""
+    """Everything that a daemon needs to know before it starts. registry is None for a station that never sends, share
+    for one that only its own PC uses."""
 
     station_id: str
     folder: Path
@@ -98,6 +109,7 @@ class StationConfig:
     socket_mode: int = 0o660
     passphrase_file: Path | None = None
     registry: RegistryConfig | None = None
+    share: ShareConfig | None = None
     devices: DevicesConfig = field(default_factory=DevicesConfig)
     outbox: OutboxConfig = field(default_factory=OutboxConfig)
     plans_folder: Path | None = None
@@ -159,6 +171,12 @@ class _Table:
         value = self.take(key, str, None, required=required)
         return default if value is None else (self._file.parent / value).resolve()
 
+    def address(self, key: str) -> str:
+        value = str(self.take(key, str, required=True))
+        if not is_address(value):
+            raise self.wrong(key, "must be host:port")
+        return value
+
     def wrong(self, key: str, what: str) -> ConfigInvalid:
         return ConfigInvalid(
             f"{self._file}: {self._name}.{key} {what}", file=str(self._file), key=f"{self._name}.{key}"
@@ -167,6 +185,12 @@ class _Table:
     def done(self) -> None:
         for key in self._left:
             raise self.wrong(str(key)[:64], "is not known")
+
+
+def is_address(text: str) -> bool:
+    """Whether it is host:port."""
+    host, _, port = text.rpartition(":")
+    return bool(host) and port.isascii() and port.isdecimal() and 0 < int(port) < 65536
 
 
 def load_config(path: Path) -> StationConfig:
@@ -196,6 +220,7 @@ def load_config(path: Path) -> StationConfig:
         socket_mode=socket_mode,
         passphrase_file=state.path("passphrase_file"),
         registry=_registry(table("registry"), folder) if "registry" in content else None,
+        share=_share(table("share"), folder) if "share" in content else None,
         devices=_devices(table("devices")),
         outbox=_outbox(table("outbox")),
         plans_folder=plans.path("folder"),
@@ -217,13 +242,9 @@ def _station_id(table: _Table) -> str:
 
 
 def _registry(table: _Table, folder: Path) -> RegistryConfig:
-    address = str(table.take("address", str, required=True))
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise table.wrong("address", "must be host:port")
     keys = folder / "keys"
     config = RegistryConfig(
-        address=address,
+        address=table.address("address"),
         trust=table.path("trust", keys / "registry-trust.pem") or keys,
         ca=table.path("ca", keys / "registry-ca.pem") or keys,
         certificate=table.path("certificate", keys / "client-certificate.pem") or keys,
@@ -233,11 +254,17 @@ def _registry(table: _Table, folder: Path) -> RegistryConfig:
     return config
 
 
+def _share(table: _Table, folder: Path) -> ShareConfig:
+    config = ShareConfig(table.address("address"), table.path("folder", folder / SHARE_FOLDER) or folder)
+    table.done()
+    return config
+
+
 def _devices(table: _Table) -> DevicesConfig:
     addresses = table.take("addresses", list, ["usb:"])
     if len(addresses) > 64 or not all(isinstance(address, str) and len(address) <= 500 for address in addresses):
         raise table.wrong("addresses", "must be a list of at most 64 strings")
-    config = DevicesConfig(tuple(addresses), table.number("poll_s", 2.0, 0.05, 3600))
+    config = DevicesConfig(tuple(addresses), table.number("poll_s", 0.5, 0.05, 3600))
     table.done()
     return config
 

@@ -2,6 +2,7 @@
 
     enrolld init          makes a station's folder: configuration, keys, database
     enrolld issue-session makes an operator's token
+    enrolld share         lets other PCs use this station's devices (share_commands)
     enrolld run           serves until SIGTERM or SIGINT
 
 Everything heavy is imported by the command that needs it.
@@ -20,6 +21,7 @@ from typing import Any, Final
 import click
 
 from enrollment.core.errors import EnrollmentError
+from enrollment.service.share_commands import share
 
 CONFIG_NAME: Final = "station.toml"
 ROLES: Final = ("operator", "supervisor", "technician")
@@ -163,9 +165,13 @@ async def _serve(path: Path) -> None:
     config = load_config(path)
     station = Station(config, started_s=process_started_s())
     await station.start()
-    _say({"ready": True, "socket": str(config.socket), "start_ms": round(station.start_ms)}, as_json=True)
+    shared = {} if config.share is None else {"address": config.share.address}
+    _say({"ready": True, "socket": str(config.socket), **shared, "start_ms": round(station.start_ms)}, as_json=True)
     await stop.wait()
     await station.stop()
+
+
+main.add_command(share)
 
 
 def _say(facts: dict[str, Any], as_json: bool) -> None:

@@ -27,39 +27,53 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x65nrollment/v1/capture.proto\x12\renrollment.v1\x1a\x19\x65nrollment/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"9\n\x0eLeaseReference\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12\x15\n\rfencing_token\x18\x02 \x01(\x04\"\x95\x02\n\x19\x43\x61ptureFingerprintRequest\x12\x12\n\ndossier_id\x18\x01 \x01(\t\x12,\n\x05lease\x18\x02 \x01(\x0b\x32\x1d.enrollment.v1.LeaseReference\x12/\n\x08position\x18\x03 \x01(\x0e\x32\x1d.enrollment.v1.FingerPosition\x12-\n\nimpression\x18\x04 \x01(\x0e\x32\x19.enrollment.v1.Impression\x12\x0f\n\x07replace\x18\x05 \x01(\x08\x12\x31\n\x0e\x66inger_timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nrequest_id\x18\x07 \x01(\t\"\xb2\x02\n\x1a\x43\x61ptureFingerprintResponse\x12)\n\x07waiting\x18\x01 \x01(\x0b\x32\x16.enrollment.v1.WaitingH\x00\x12,\n\tfinger_on\x18\x02 \x01(\x0b\x32\x17.enrollment.v1.FingerOnH\x00\x12\'\n\x06judged\x18\x03 \x01(\x0b\x32\x15.enrollment.v1.JudgedH\x00\x12\x30\n\x0blift_finger\x18\x04 \x01(\x0b\x32\x19.enrollment.v1.LiftFingerH\x00\x12*\n\x08\x61\x63\x63\x65pted\x18\x05 \x01(\x0b\x32\x16.enrollment.v1.OutcomeH\x00\x12+\n\texhausted\x18\x06 \x01(\x0b\x32\x16.enrollment.v1.OutcomeH\x00\x42\x07\n\x05\x65vent\"0\n\x07Waiting\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\r\x12\x14\n\x0cmax_attempts\x18\x02 \x01(\r\"\x1b\n\x08\x46ingerOn\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\r\"\xec\x01\n\x06Judged\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\r\x12\'\n\x07quality\x18\x02 \x01(\x0b\x32\x16.enrollment.v1.Quality\x12\x12\n\nacceptable\x18\x03 \x01(\x08\x12\x10\n\x08minutiae\x18\x04 \x01(\r\x12.\n\x07same_as\x18\x05 \x01(\x0e\x32\x1d.enrollment.v1.FingerPosition\x12(\n\x04hint\x18\x06 \x01(\x0e\x32\x1a.enrollment.v1.CaptureHint\x12(\n\x05times\x18\x07 \x01(\x0b\x32\x19.enrollment.v1.StageTimes\"j\n\nStageTimes\x12\x11\n\tdevice_ms\x18\x01 \x01(\x01\x12\x10\n\x08judge_ms\x18\x02 \x01(\x01\x12\x12\n\ncompare_ms\x18\x03 \x01(\x01\x12\x11\n\trecord_ms\x18\x04 \x01(\x01\x12\x10\n\x08store_ms\x18\x05 \x01(\x01\"\x1d\n\nLiftFinger\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\r\"\xdb\x01\n\x07Outcome\x12\x12\n\ncapture_id\x18\x01 \x01(\t\x12\x14\n\x0ckept_attempt\x18\x02 \x01(\r\x12\x10\n\x08\x61ttempts\x18\x03 \x01(\r\x12\'\n\x07quality\x18\x04 \x01(\x0b\x32\x16.enrollment.v1.Quality\x12-\n\tstored_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\npart_names\x18\x06 \x03(\t\x12(\n\x05times\x18\x07 \x01(\x0b\x32\x19.enrollment.v1.StageTimes\"\x7f\n\x16\x43\x61pturePortraitRequest\x12\x12\n\ndossier_id\x18\x01 \x01(\t\x12,\n\x05lease\x18\x02 \x01(\x0b\x32\x1d.enrollment.v1.LeaseReference\x12\x0f\n\x07replace\x18\x03 \x01(\x08\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\xcf\x01\n\x17\x43\x61pturePortraitResponse\x12)\n\x07waiting\x18\x01 \x01(\x0b\x32\x16.enrollment.v1.WaitingH\x00\x12\'\n\x06judged\x18\x02 \x01(\x0b\x32\x15.enrollment.v1.JudgedH\x00\x12*\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x0b\x32\x16.enrollment.v1.OutcomeH\x00\x12+\n\texhausted\x18\x04 \x01(\x0b\x32\x16.enrollment.v1.OutcomeH\x00\x42\x07\n\x05\x65vent\"w\n\x13WatchPreviewRequest\x12,\n\x05lease\x18\x01 \x01(\x0b\x32\x1d.enrollment.v1.LeaseReference\x12\x13\n\x0bmax_side_px\x18\x02 \x01(\r\x12\x1d\n\x15max_frames_per_second\x18\x03 \x01(\r\"^\n\x14WatchPreviewResponse\x12\x0c\n\x04jpeg\x18\x01 \x01(\x0c\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12&\n\x03\x61ge\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration2\xbc\x02\n\x0e\x43\x61ptureService\x12k\n\x12\x43\x61ptureFingerprint\x12(.enrollment.v1.CaptureFingerprintRequest\x1a).enrollment.v1.CaptureFingerprintResponse0\x01\x12\x62\n\x0f\x43\x61pturePortrait\x12%.enrollment.v1.CapturePortraitRequest\x1a&.enrollment.v1.CapturePortraitResponse0\x01\x12Y\n\x0cWatchPreview\x12\".enrollment.v1.WatchPreviewRequest\x1a#.enrollment.v1.WatchPreviewResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x65nrollment/v1/capture.proto\x12\renrollment.v1\x1a\x19\x65nrollment/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"9\n\x0eLeaseReference\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12\x15\n\rfencing_token\x18\x02 \x01(\x04\"\x95\x02\n\x19\x43\x61ptureFingerprintRequest\x12\x12\n\ndossier_id\x18\x01 \x01(\t\x12,\n\x05lease\x18\x02 \x01(\x0b\x32\x1d.enrollment.v1.LeaseReference\x12/\n\x08position\x18\x03 \x01(\x0e\x32\x1d.enrollment.v1.FingerPosition\x12-\n\nimpression\x18\x04 \x01(\x0e\x32\x19.enrollment.v1.Impression\x12\x0f\n\x07replace\x18\x05 \x01(\x08\x12\x31\n\x0e\x66inger_timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nrequest_id\x18\x07 \x01(\t\"\xde\x02\n\x1a\x43\x61ptureFingerprintResponse\x12)\n\x07waiting\x18\x01 \x01(\x0b\x32\x16.enrollment.v1.WaitingH\x00\x12,\n\tfinger_on\x18\x02 \x01(\x0b\x32\x17.enrollment.v1.FingerOnH\x00\x12\'\n\x06judged\x18\x03 \x01(\x0b\x32\x15.enrollment.v1.JudgedH\x00\x12\x30\n\x0blift_finger\x18\x04 \x01(\x0b\x32\x19.enrollment.v1.LiftFingerH\x00\x12*\n\x08\x61\x63\x63\x65pted\x18\x05 \x01(\x0b\x32\x16.enrollment.v1.OutcomeH\x00\x12+\n\texhausted\x18\x06 \x01(\x0b\x32\x16.enrollment.v1.OutcomeH\x00\x12*\n\x04live\x18\x07 \x01(\x0b\x32\x1a.enrollment.v1.LiveVerdictH\x00\x42\x07\n\x05\x65vent\"0\n\x07Waiting\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\r\x12\x14\n\x0cmax_attempts\x18\x02 \x01(\r\"\x1b\n\x08\x46ingerOn\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\r\"\xc8\x02\n\x06Judged\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\r\x12\'\n\x07quality\x18\x02 \x01(\x0b\x32\x16.enrollment.v1.Quality\x12\x12\n\nacceptable\x18\x03 \x01(\x08\x12\x10\n\x08minutiae\x18\x04 \x01(\r\x12.\n\x07same_as\x18\x05 \x01(\x0e\x32\x1d.enrollment.v1.FingerPosition\x12(\n\x04hint\x18\x06 \x01(\x0e\x32\x1a.enrollment.v1.CaptureHint\x12(\n\x05times\x18\x07 \x01(\x0b\x32\x19.enrollment.v1.StageTimes\x12,\n\x07\x66ingers\x18\x08 \x03(\x0b\x32\x1b.enrollment.v1.JudgedFinger\x12,\n\x08\x66indings\x18\t \x03(\x0b\x32\x1a.enrollment.v1.SlapFinding\"\xfe\x01\n\x0cJudgedFinger\x12/\n\x08position\x18\x01 \x01(\x0e\x32\x1d.enrollment.v1.FingerPosition\x12\'\n\x07quality\x18\x02 \x01(\x0b\x32\x16.enrollment.v1.Quality\x12\x12\n\nacceptable\x18\x03 \x01(\x08\x12\x10\n\x08minutiae\x18\x04 \x01(\r\x12.\n\x07same_as\x18\x05 \x01(\x0e\x32\x1d.enrollment.v1.FingerPosition\x12(\n\x04hint\x18\x06 \x01(\x0e\x32\x1a.enrollment.v1.CaptureHint\x12\x14\n\x0c\x62\x65st_attempt\x18\x07 \x01(\r\"\x8d\x03\n\x0bLiveVerdict\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\r\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x10\n\x08width_px\x18\x03 \x01(\r\x12\x11\n\theight_px\x18\x04 \x01(\r\x12*\n\x07\x66ingers\x18\x05 \x03(\x0b\x32\x19.enrollment.v1.SeenFinger\x12.\n\x07missing\x18\x06 \x03(\x0e\x32\x1d.enrollment.v1.FingerPosition\x12+\n\x04hand\x18\x07 \x01(\x0e\x32\x1d.enrollment.v1.FingerPosition\x12\x1f\n\x17hand_confidence_percent\x18\x08 \x01(\r\x12,\n\x08\x66indings\x18\t \x03(\x0b\x32\x1a.enrollment.v1.SlapFinding\x12)\n\x05hints\x18\n \x03(\x0e\x32\x1a.enrollment.v1.CaptureHint\x12\x15\n\rsteady_frames\x18\x0b \x01(\r\x12\x1c\n\x14steady_frames_needed\x18\x0c \x01(\r\"\xf4\x01\n\nSeenFinger\x12/\n\x08position\x18\x01 \x01(\x0e\x32\x1d.enrollment.v1.FingerPosition\x12\x13\n\x0b\x63\x65ntre_x_px\x18\x02 \x01(\x05\x12\x13\n\x0b\x63\x65ntre_y_px\x18\x03 \x01(\x05\x12\x10\n\x08width_px\x18\x04 \x01(\r\x12\x11\n\theight_px\x18\x05 \x01(\r\x12\x18\n\x10rotation_degrees\x18\x06 \x01(\x05\x12\x14\n\x0clive_quality\x18\x07 \x01(\r\x12\x0c\n\x04good\x18\x08 \x01(\x08\x12\x10\n\x08touching\x18\t \x01(\x08\x12\x16\n\x0eoutside_platen\x18\n \x01(\x08\"\x89\x01\n\x0bSlapFinding\x12,\n\x04kind\x18\x01 \x01(\x0e\x32\x1e.enrollment.v1.SlapFindingKind\x12\x30\n\tpositions\x18\x02 \x03(\x0e\x32\x1d.enrollment.v1.FingerPosition\x12\x1a\n\x12\x63onfidence_percent\x18\x03 \x01(\r\"j\n\nStageTimes\x12\x11\n\tdevice_ms\x18\x01 \x01(\x01\x12\x10\n\x08judge_ms\x18\x02 \x01(\x01\x12\x12\n\ncompare_ms\x18\x03 \x01(\x01\x12\x11\n\trecord_ms\x18\x04 \x01(\x01\x12\x10\n\x08store_ms\x18\x05 \x01(\x01\"\x1d\n\nLiftFinger\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\r\"\x87\x02\n\x07Outcome\x12\x12\n\ncapture_id\x18\x01 \x01(\t\x12\x14\n\x0ckept_attempt\x18\x02 \x01(\r\x12\x10\n\x08\x61ttempts\x18\x03 \x01(\r\x12\'\n\x07quality\x18\x04 \x01(\x0b\x32\x16.enrollment.v1.Quality\x12-\n\tstored_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\npart_names\x18\x06 \x03(\t\x12(\n\x05times\x18\x07 \x01(\x0b\x32\x19.enrollment.v1.StageTimes\x12*\n\x07\x66ingers\x18\x08 \x03(\x0b\x32\x19.enrollment.v1.KeptFinger\"\xa2\x01\n\nKeptFinger\x12/\n\x08position\x18\x01 \x01(\x0e\x32\x1d.enrollment.v1.FingerPosition\x12\'\n\x07quality\x18\x02 \x01(\x0b\x32\x16.enrollment.v1.Quality\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x08\x12\x14\n\x0ckept_attempt\x18\x04 \x01(\r\x12\x12\n\npart_names\x18\x05 \x03(\t\"\x7f\n\x16\x43\x61pturePortraitRequest\x12\x12\n\ndossier_id\x18\x01 \x01(\t\x12,\n\x05lease\x18\x02 \x01(\x0b\x32\x1d.enrollment.v1.LeaseReference\x12\x0f\n\x07replace\x18\x03 \x01(\x08\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\xa6\x02\n\x17\x43\x61pturePortraitResponse\x12)\n\x07waiting\x18\x01 \x01(\x0b\x32\x16.enrollment.v1.WaitingH\x00\x12\'\n\x06judged\x18\x02 \x01(\x0b\x32\x15.enrollment.v1.JudgedH\x00\x12*\n\x08\x61\x63\x63\x65pted\x18\x03 \x01(\x0b\x32\x16.enrollment.v1.OutcomeH\x00\x12+\n\texhausted\x18\x04 \x01(\x0b\x32\x16.enrollment.v1.OutcomeH\x00\x12%\n\x04live\x18\x05 \x01(\x0b\x32\x15.enrollment.v1.JudgedH\x00\x12.\n\x07refused\x18\x06 \x01(\x0b\x32\x1b.enrollment.v1.StillRefusedH\x00\x42\x07\n\x05\x65vent\"/\n\x0cStillRefused\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\r\x12\x0e\n\x06reason\x18\x02 \x01(\t\"w\n\x13WatchPreviewRequest\x12,\n\x05lease\x18\x01 \x01(\x0b\x32\x1d.enrollment.v1.LeaseReference\x12\x13\n\x0bmax_side_px\x18\x02 \x01(\r\x12\x1d\n\x15max_frames_per_second\x18\x03 \x01(\r\"\x88\x01\n\x14WatchPreviewResponse\x12\x0c\n\x04jpeg\x18\x01 \x01(\x0c\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12&\n\x03\x61ge\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x04live\x18\x04 \x01(\x0b\x32\x1a.enrollment.v1.LiveVerdict*\x8f\x03\n\x0fSlapFindingKind\x12!\n\x1dSLAP_FINDING_KIND_UNSPECIFIED\x10\x00\x12#\n\x1fSLAP_FINDING_KIND_NOTHING_THERE\x10\x01\x12 \n\x1cSLAP_FINDING_KIND_WRONG_HAND\x10\x02\x12$\n SLAP_FINDING_KIND_HAND_UNCERTAIN\x10\x03\x12\'\n#SLAP_FINDING_KIND_FINGERS_UNCERTAIN\x10\x04\x12$\n SLAP_FINDING_KIND_MISSING_FINGER\x10\x05\x12\'\n#SLAP_FINDING_KIND_UNEXPECTED_FINGER\x10\x06\x12&\n\"SLAP_FINDING_KIND_TOO_MANY_FINGERS\x10\x07\x12&\n\"SLAP_FINDING_KIND_TOUCHING_FINGERS\x10\x08\x12$\n SLAP_FINDING_KIND_OUTSIDE_PLATEN\x10\t2\xbc\x02\n\x0e\x43\x61ptureService\x12k\n\x12\x43\x61ptureFingerprint\x12(.enrollment.v1.CaptureFingerprintRequest\x1a).enrollment.v1.CaptureFingerprintResponse0\x01\x12\x62\n\x0f\x43\x61pturePortrait\x12%.enrollment.v1.CapturePortraitRequest\x1a&.enrollment.v1.CapturePortraitResponse0\x01\x12Y\n\x0cWatchPreview\x12\".enrollment.v1.WatchPreviewRequest\x1a#.enrollment.v1.WatchPreviewResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'enrollment.v1.capture_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SLAPFINDINGKIND']._serialized_start=3590
+  _globals['_SLAPFINDINGKIND']._serialized_end=3989
   _globals['_LEASEREFERENCE']._serialized_start=138
   _globals['_LEASEREFERENCE']._serialized_end=195
   _globals['_CAPTUREFINGERPRINTREQUEST']._serialized_start=198
   _globals['_CAPTUREFINGERPRINTREQUEST']._serialized_end=475
   _globals['_CAPTUREFINGERPRINTRESPONSE']._serialized_start=478
-  _globals['_CAPTUREFINGERPRINTRESPONSE']._serialized_end=784
-  _globals['_WAITING']._serialized_start=786
-  _globals['_WAITING']._serialized_end=834
-  _globals['_FINGERON']._serialized_start=836
-  _globals['_FINGERON']._serialized_end=863
-  _globals['_JUDGED']._serialized_start=866
-  _globals['_JUDGED']._serialized_end=1102
-  _globals['_STAGETIMES']._serialized_start=1104
-  _globals['_STAGETIMES']._serialized_end=1210
-  _globals['_LIFTFINGER']._serialized_start=1212
-  _globals['_LIFTFINGER']._serialized_end=1241
-  _globals['_OUTCOME']._serialized_start=1244
-  _globals['_OUTCOME']._serialized_end=1463
-  _globals['_CAPTUREPORTRAITREQUEST']._serialized_start=1465
-  _globals['_CAPTUREPORTRAITREQUEST']._serialized_end=1592
-  _globals['_CAPTUREPORTRAITRESPONSE']._serialized_start=1595
-  _globals['_CAPTUREPORTRAITRESPONSE']._serialized_end=1802
-  _globals['_WATCHPREVIEWREQUEST']._serialized_start=1804
-  _globals['_WATCHPREVIEWREQUEST']._serialized_end=1923
-  _globals['_WATCHPREVIEWRESPONSE']._serialized_start=1925
-  _globals['_WATCHPREVIEWRESPONSE']._serialized_end=2019
-  _globals['_CAPTURESERVICE']._serialized_start=2022
-  _globals['_CAPTURESERVICE']._serialized_end=2338
+  _globals['_CAPTUREFINGERPRINTRESPONSE']._serialized_end=828
+  _globals['_WAITING']._serialized_start=830
+  _globals['_WAITING']._serialized_end=878
+  _globals['_FINGERON']._serialized_start=880
+  _globals['_FINGERON']._serialized_end=907
+  _globals['_JUDGED']._serialized_start=910
+  _globals['_JUDGED']._serialized_end=1238
+  _globals['_JUDGEDFINGER']._serialized_start=1241
+  _globals['_JUDGEDFINGER']._serialized_end=1495
+  _globals['_LIVEVERDICT']._serialized_start=1498
+  _globals['_LIVEVERDICT']._serialized_end=1895
+  _globals['_SEENFINGER']._serialized_start=1898
+  _globals['_SEENFINGER']._serialized_end=2142
+  _globals['_SLAPFINDING']._serialized_start=2145
+  _globals['_SLAPFINDING']._serialized_end=2282
+  _globals['_STAGETIMES']._serialized_start=2284
+  _globals['_STAGETIMES']._serialized_end=2390
+  _globals['_LIFTFINGER']._serialized_start=2392
+  _globals['_LIFTFINGER']._serialized_end=2421
+  _globals['_OUTCOME']._serialized_start=2424
+  _globals['_OUTCOME']._serialized_end=2687
+  _globals['_KEPTFINGER']._serialized_start=2690
+  _globals['_KEPTFINGER']._serialized_end=2852
+  _globals['_CAPTUREPORTRAITREQUEST']._serialized_start=2854
+  _globals['_CAPTUREPORTRAITREQUEST']._serialized_end=2981
+  _globals['_CAPTUREPORTRAITRESPONSE']._serialized_start=2984
+  _globals['_CAPTUREPORTRAITRESPONSE']._serialized_end=3278
+  _globals['_STILLREFUSED']._serialized_start=3280
+  _globals['_STILLREFUSED']._serialized_end=3327
+  _globals['_WATCHPREVIEWREQUEST']._serialized_start=3329
+  _globals['_WATCHPREVIEWREQUEST']._serialized_end=3448
+  _globals['_WATCHPREVIEWRESPONSE']._serialized_start=3451
+  _globals['_WATCHPREVIEWRESPONSE']._serialized_end=3587
+  _globals['_CAPTURESERVICE']._serialized_start=3992
+  _globals['_CAPTURESERVICE']._serialized_end=4308
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -20,6 +21,58 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _SlapFindingKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SlapFindingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SlapFindingKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SLAP_FINDING_KIND_UNSPECIFIED: _SlapFindingKind.ValueType  # 0
+    """Not given."""
+    SLAP_FINDING_KIND_NOTHING_THERE: _SlapFindingKind.ValueType  # 1
+    """No finger on the platen."""
+    SLAP_FINDING_KIND_WRONG_HAND: _SlapFindingKind.ValueType  # 2
+    """Another hand, or thumbs for fingers."""
+    SLAP_FINDING_KIND_HAND_UNCERTAIN: _SlapFindingKind.ValueType  # 3
+    """It may be another hand."""
+    SLAP_FINDING_KIND_FINGERS_UNCERTAIN: _SlapFindingKind.ValueType  # 4
+    """Which fingers these are is not sure."""
+    SLAP_FINDING_KIND_MISSING_FINGER: _SlapFindingKind.ValueType  # 5
+    """Asked for, and not there."""
+    SLAP_FINDING_KIND_UNEXPECTED_FINGER: _SlapFindingKind.ValueType  # 6
+    """Recorded as absent, and there."""
+    SLAP_FINDING_KIND_TOO_MANY_FINGERS: _SlapFindingKind.ValueType  # 7
+    """More than the hand has."""
+    SLAP_FINDING_KIND_TOUCHING_FINGERS: _SlapFindingKind.ValueType  # 8
+    """Ran together, and were parted."""
+    SLAP_FINDING_KIND_OUTSIDE_PLATEN: _SlapFindingKind.ValueType  # 9
+    """Runs over an edge of the platen."""
+
+class SlapFindingKind(_SlapFindingKind, metaclass=_SlapFindingKindEnumTypeWrapper):
+    """Something about a slap that is not as it should be."""
+
+SLAP_FINDING_KIND_UNSPECIFIED: SlapFindingKind.ValueType  # 0
+"""Not given."""
+SLAP_FINDING_KIND_NOTHING_THERE: SlapFindingKind.ValueType  # 1
+"""No finger on the platen."""
+SLAP_FINDING_KIND_WRONG_HAND: SlapFindingKind.ValueType  # 2
+"""Another hand, or thumbs for fingers."""
+SLAP_FINDING_KIND_HAND_UNCERTAIN: SlapFindingKind.ValueType  # 3
+"""It may be another hand."""
+SLAP_FINDING_KIND_FINGERS_UNCERTAIN: SlapFindingKind.ValueType  # 4
+"""Which fingers these are is not sure."""
+SLAP_FINDING_KIND_MISSING_FINGER: SlapFindingKind.ValueType  # 5
+"""Asked for, and not there."""
+SLAP_FINDING_KIND_UNEXPECTED_FINGER: SlapFindingKind.ValueType  # 6
+"""Recorded as absent, and there."""
+SLAP_FINDING_KIND_TOO_MANY_FINGERS: SlapFindingKind.ValueType  # 7
+"""More than the hand has."""
+SLAP_FINDING_KIND_TOUCHING_FINGERS: SlapFindingKind.ValueType  # 8
+"""Ran together, and were parted."""
+SLAP_FINDING_KIND_OUTSIDE_PLATEN: SlapFindingKind.ValueType  # 9
+"""Runs over an edge of the platen."""
+Global___SlapFindingKind: _TypeAlias = SlapFindingKind  # noqa: Y015
 
 @_typing.final
 class LeaseReference(_message.Message):
@@ -109,6 +162,7 @@ class CaptureFingerprintResponse(_message.Message):
     LIFT_FINGER_FIELD_NUMBER: _builtins.int
     ACCEPTED_FIELD_NUMBER: _builtins.int
     EXHAUSTED_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def waiting(self) -> Global___Waiting:
         """The scanner waits for the finger."""
@@ -133,6 +187,10 @@ class CaptureFingerprintResponse(_message.Message):
     def exhausted(self) -> Global___Outcome:
         """Done: the tries are used, and the best one is stored."""
 
+    @_builtins.property
+    def live(self) -> Global___LiveVerdict:
+        """What the platen shows now. The newest only: a client that reads slowly misses some."""
+
     def __init__(
         self,
         *,
@@ -142,12 +200,13 @@ class CaptureFingerprintResponse(_message.Message):
         lift_finger: Global___LiftFinger | None = ...,
         accepted: Global___Outcome | None = ...,
         exhausted: Global___Outcome | None = ...,
+        live: Global___LiveVerdict | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "event", b"event", "exhausted", b"exhausted", "finger_on", b"finger_on", "judged", b"judged", "lift_finger", b"lift_finger", "waiting", b"waiting"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "event", b"event", "exhausted", b"exhausted", "finger_on", b"finger_on", "judged", b"judged", "lift_finger", b"lift_finger", "live", b"live", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "event", b"event", "exhausted", b"exhausted", "finger_on", b"finger_on", "judged", b"judged", "lift_finger", b"lift_finger", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "event", b"event", "exhausted", b"exhausted", "finger_on", b"finger_on", "judged", b"judged", "lift_finger", b"lift_finger", "live", b"live", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["waiting", "finger_on", "judged", "lift_finger", "accepted", "exhausted"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["waiting", "finger_on", "judged", "lift_finger", "accepted", "exhausted", "live"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -214,6 +273,8 @@ class Judged(_message.Message):
     SAME_AS_FIELD_NUMBER: _builtins.int
     HINT_FIELD_NUMBER: _builtins.int
     TIMES_FIELD_NUMBER: _builtins.int
+    FINGERS_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
     attempt: _builtins.int
     """The try that was judged."""
     acceptable: _builtins.bool
@@ -232,6 +293,14 @@ class Judged(_message.Message):
     def times(self) -> Global___StageTimes:
         """Where the time went, milliseconds."""
 
+    @_builtins.property
+    def fingers(self) -> _containers.RepeatedCompositeFieldContainer[Global___JudgedFinger]:
+        """Of a slap: each finger of this try, from left to right. The fields above are then of the finger that is least good."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___SlapFinding]:
+        """Of a slap: what was not as it should be, most pressing first."""
+
     def __init__(
         self,
         *,
@@ -242,14 +311,228 @@ class Judged(_message.Message):
         same_as: _types_pb2.FingerPosition.ValueType = ...,
         hint: _types_pb2.CaptureHint.ValueType = ...,
         times: Global___StageTimes | None = ...,
+        fingers: _abc.Iterable[Global___JudgedFinger] | None = ...,
+        findings: _abc.Iterable[Global___SlapFinding] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["quality", b"quality", "times", b"times"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptable", b"acceptable", "attempt", b"attempt", "hint", b"hint", "minutiae", b"minutiae", "quality", b"quality", "same_as", b"same_as", "times", b"times"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptable", b"acceptable", "attempt", b"attempt", "findings", b"findings", "fingers", b"fingers", "hint", b"hint", "minutiae", b"minutiae", "quality", b"quality", "same_as", b"same_as", "times", b"times"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Judged: _TypeAlias = Judged  # noqa: Y015
+
+@_typing.final
+class JudgedFinger(_message.Message):
+    """One finger of a judged slap."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    QUALITY_FIELD_NUMBER: _builtins.int
+    ACCEPTABLE_FIELD_NUMBER: _builtins.int
+    MINUTIAE_FIELD_NUMBER: _builtins.int
+    SAME_AS_FIELD_NUMBER: _builtins.int
+    HINT_FIELD_NUMBER: _builtins.int
+    BEST_ATTEMPT_FIELD_NUMBER: _builtins.int
+    position: _types_pb2.FingerPosition.ValueType
+    """Which finger."""
+    acceptable: _builtins.bool
+    """Whether this try of it reaches the plan's threshold and no rule speaks against it."""
+    minutiae: _builtins.int
+    """Minutiae found."""
+    same_as: _types_pb2.FingerPosition.ValueType
+    """The other position in this dossier that it resembles; unspecified when none does."""
+    hint: _types_pb2.CaptureHint.ValueType
+    """The hint that matters most for it; unspecified when it is acceptable."""
+    best_attempt: _builtins.int
+    """The try whose print of this finger is the best so far, and would be kept."""
+    @_builtins.property
+    def quality(self) -> _types_pb2.Quality:
+        """Its quality in this try, with hints."""
+
+    def __init__(
+        self,
+        *,
+        position: _types_pb2.FingerPosition.ValueType = ...,
+        quality: _types_pb2.Quality | None = ...,
+        acceptable: _builtins.bool = ...,
+        minutiae: _builtins.int = ...,
+        same_as: _types_pb2.FingerPosition.ValueType = ...,
+        hint: _types_pb2.CaptureHint.ValueType = ...,
+        best_attempt: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quality", b"quality"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptable", b"acceptable", "best_attempt", b"best_attempt", "hint", b"hint", "minutiae", b"minutiae", "position", b"position", "quality", b"quality", "same_as", b"same_as"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JudgedFinger: _TypeAlias = JudgedFinger  # noqa: Y015
+
+@_typing.final
+class LiveVerdict(_message.Message):
+    """What one frame of a live platen shows, while the scanner waits for fingers to lie well."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    WIDTH_PX_FIELD_NUMBER: _builtins.int
+    HEIGHT_PX_FIELD_NUMBER: _builtins.int
+    FINGERS_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    HAND_FIELD_NUMBER: _builtins.int
+    HAND_CONFIDENCE_PERCENT_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    HINTS_FIELD_NUMBER: _builtins.int
+    STEADY_FRAMES_FIELD_NUMBER: _builtins.int
+    STEADY_FRAMES_NEEDED_FIELD_NUMBER: _builtins.int
+    attempt: _builtins.int
+    """The try that it may become."""
+    sequence: _builtins.int
+    """The device's count of frames, as in WatchPreviewResponse."""
+    width_px: _builtins.int
+    """Size of the frame that places are told in, pixels."""
+    height_px: _builtins.int
+    """As above."""
+    hand: _types_pb2.FingerPosition.ValueType
+    """Which hand is there, as RIGHT_FOUR, LEFT_FOUR or TWO_THUMBS; unspecified for a bare platen, and for a single finger."""
+    hand_confidence_percent: _builtins.int
+    """How sure that is, percent."""
+    steady_frames: _builtins.int
+    """Frames in a row that were good; the picture is taken at steady_frames_needed."""
+    steady_frames_needed: _builtins.int
+    """As above; 0 for a rolled finger, whose end the scanner tells."""
+    @_builtins.property
+    def fingers(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeenFinger]:
+        """The fingers that are there, from left to right."""
+
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.FingerPosition.ValueType]:
+        """Fingers that were asked for and are not there."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___SlapFinding]:
+        """Of a slap: what is not as it should be, most pressing first."""
+
+    @_builtins.property
+    def hints(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.CaptureHint.ValueType]:
+        """What to ask of the person, most pressing first; empty when it is good."""
+
+    def __init__(
+        self,
+        *,
+        attempt: _builtins.int = ...,
+        sequence: _builtins.int = ...,
+        width_px: _builtins.int = ...,
+        height_px: _builtins.int = ...,
+        fingers: _abc.Iterable[Global___SeenFinger] | None = ...,
+        missing: _abc.Iterable[_types_pb2.FingerPosition.ValueType] | None = ...,
+        hand: _types_pb2.FingerPosition.ValueType = ...,
+        hand_confidence_percent: _builtins.int = ...,
+        findings: _abc.Iterable[Global___SlapFinding] | None = ...,
+        hints: _abc.Iterable[_types_pb2.CaptureHint.ValueType] | None = ...,
+        steady_frames: _builtins.int = ...,
+        steady_frames_needed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "findings", b"findings", "fingers", b"fingers", "hand", b"hand", "hand_confidence_percent", b"hand_confidence_percent", "height_px", b"height_px", "hints", b"hints", "missing", b"missing", "sequence", b"sequence", "steady_frames", b"steady_frames", "steady_frames_needed", b"steady_frames_needed", "width_px", b"width_px"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiveVerdict: _TypeAlias = LiveVerdict  # noqa: Y015
+
+@_typing.final
+class SeenFinger(_message.Message):
+    """One finger on a live platen."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    CENTRE_X_PX_FIELD_NUMBER: _builtins.int
+    CENTRE_Y_PX_FIELD_NUMBER: _builtins.int
+    WIDTH_PX_FIELD_NUMBER: _builtins.int
+    HEIGHT_PX_FIELD_NUMBER: _builtins.int
+    ROTATION_DEGREES_FIELD_NUMBER: _builtins.int
+    LIVE_QUALITY_FIELD_NUMBER: _builtins.int
+    GOOD_FIELD_NUMBER: _builtins.int
+    TOUCHING_FIELD_NUMBER: _builtins.int
+    OUTSIDE_PLATEN_FIELD_NUMBER: _builtins.int
+    position: _types_pb2.FingerPosition.ValueType
+    """Which finger."""
+    centre_x_px: _builtins.int
+    """Middle of its box, pixels from the left of the frame."""
+    centre_y_px: _builtins.int
+    """Middle of its box, pixels from the top."""
+    width_px: _builtins.int
+    """Breadth of the box, before it is turned, pixels."""
+    height_px: _builtins.int
+    """Length of the box, before it is turned, pixels."""
+    rotation_degrees: _builtins.int
+    """How far the box is turned, clockwise, degrees."""
+    live_quality: _builtins.int
+    """How strong its ridges are and how much of the box they fill, 0..100: rough, and no forecast of how well it compares."""
+    good: _builtins.bool
+    """Whether that reaches the plan's threshold for taking the picture."""
+    touching: _builtins.bool
+    """Whether it touches a neighbour."""
+    outside_platen: _builtins.bool
+    """Whether it runs over an edge of the platen."""
+    def __init__(
+        self,
+        *,
+        position: _types_pb2.FingerPosition.ValueType = ...,
+        centre_x_px: _builtins.int = ...,
+        centre_y_px: _builtins.int = ...,
+        width_px: _builtins.int = ...,
+        height_px: _builtins.int = ...,
+        rotation_degrees: _builtins.int = ...,
+        live_quality: _builtins.int = ...,
+        good: _builtins.bool = ...,
+        touching: _builtins.bool = ...,
+        outside_platen: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["centre_x_px", b"centre_x_px", "centre_y_px", b"centre_y_px", "good", b"good", "height_px", b"height_px", "live_quality", b"live_quality", "outside_platen", b"outside_platen", "position", b"position", "rotation_degrees", b"rotation_degrees", "touching", b"touching", "width_px", b"width_px"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SeenFinger: _TypeAlias = SeenFinger  # noqa: Y015
+
+@_typing.final
+class SlapFinding(_message.Message):
+    """One finding."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_PERCENT_FIELD_NUMBER: _builtins.int
+    kind: Global___SlapFindingKind.ValueType
+    """What it is."""
+    confidence_percent: _builtins.int
+    """How sure it is, percent."""
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.FingerPosition.ValueType]:
+        """The fingers that it is about; empty when about all."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___SlapFindingKind.ValueType = ...,
+        positions: _abc.Iterable[_types_pb2.FingerPosition.ValueType] | None = ...,
+        confidence_percent: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence_percent", b"confidence_percent", "kind", b"kind", "positions", b"positions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SlapFinding: _TypeAlias = SlapFinding  # noqa: Y015
 
 @_typing.final
 class StageTimes(_message.Message):
@@ -324,6 +607,7 @@ class Outcome(_message.Message):
     STORED_AT_FIELD_NUMBER: _builtins.int
     PART_NAMES_FIELD_NUMBER: _builtins.int
     TIMES_FIELD_NUMBER: _builtins.int
+    FINGERS_FIELD_NUMBER: _builtins.int
     capture_id: _builtins.str
     """Names the stored capture."""
     kept_attempt: _builtins.int
@@ -346,6 +630,10 @@ class Outcome(_message.Message):
     def times(self) -> Global___StageTimes:
         """Where the time of the kept try went."""
 
+    @_builtins.property
+    def fingers(self) -> _containers.RepeatedCompositeFieldContainer[Global___KeptFinger]:
+        """Of a slap: each finger, by position. Its best try was kept, which need not be kept_attempt, the try of the whole slap's picture."""
+
     def __init__(
         self,
         *,
@@ -356,14 +644,57 @@ class Outcome(_message.Message):
         stored_at: _timestamp_pb2.Timestamp | None = ...,
         part_names: _abc.Iterable[_builtins.str] | None = ...,
         times: Global___StageTimes | None = ...,
+        fingers: _abc.Iterable[Global___KeptFinger] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["quality", b"quality", "stored_at", b"stored_at", "times", b"times"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "capture_id", b"capture_id", "kept_attempt", b"kept_attempt", "part_names", b"part_names", "quality", b"quality", "stored_at", b"stored_at", "times", b"times"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "capture_id", b"capture_id", "fingers", b"fingers", "kept_attempt", b"kept_attempt", "part_names", b"part_names", "quality", b"quality", "stored_at", b"stored_at", "times", b"times"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
+
+@_typing.final
+class KeptFinger(_message.Message):
+    """One finger of a stored slap."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    QUALITY_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    KEPT_ATTEMPT_FIELD_NUMBER: _builtins.int
+    PART_NAMES_FIELD_NUMBER: _builtins.int
+    position: _types_pb2.FingerPosition.ValueType
+    """Which finger."""
+    accepted: _builtins.bool
+    """False when no try of this finger was good."""
+    kept_attempt: _builtins.int
+    """The try that was kept."""
+    @_builtins.property
+    def quality(self) -> _types_pb2.Quality:
+        """The kept try's quality."""
+
+    @_builtins.property
+    def part_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of its parts."""
+
+    def __init__(
+        self,
+        *,
+        position: _types_pb2.FingerPosition.ValueType = ...,
+        quality: _types_pb2.Quality | None = ...,
+        accepted: _builtins.bool = ...,
+        kept_attempt: _builtins.int = ...,
+        part_names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quality", b"quality"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "kept_attempt", b"kept_attempt", "part_names", b"part_names", "position", b"position", "quality", b"quality"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeptFinger: _TypeAlias = KeptFinger  # noqa: Y015
 
 @_typing.final
 class CapturePortraitRequest(_message.Message):
@@ -411,13 +742,15 @@ class CapturePortraitResponse(_message.Message):
     JUDGED_FIELD_NUMBER: _builtins.int
     ACCEPTED_FIELD_NUMBER: _builtins.int
     EXHAUSTED_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def waiting(self) -> Global___Waiting:
-        """The camera is being opened or warms up."""
+        """The camera is being opened or warms up; of a camera that takes stills, before each of them."""
 
     @_builtins.property
     def judged(self) -> Global___Judged:
-        """A frame was judged."""
+        """A frame, or a still, was judged."""
 
     @_builtins.property
     def accepted(self) -> Global___Outcome:
@@ -427,6 +760,14 @@ class CapturePortraitResponse(_message.Message):
     def exhausted(self) -> Global___Outcome:
         """Done: the tries are used, and the best frame is stored."""
 
+    @_builtins.property
+    def live(self) -> Global___Judged:
+        """A frame of live view before a still was judged: it tells what to change, and is never stored."""
+
+    @_builtins.property
+    def refused(self) -> Global___StillRefused:
+        """The camera took no still."""
+
     def __init__(
         self,
         *,
@@ -434,16 +775,44 @@ class CapturePortraitResponse(_message.Message):
         judged: Global___Judged | None = ...,
         accepted: Global___Outcome | None = ...,
         exhausted: Global___Outcome | None = ...,
+        live: Global___Judged | None = ...,
+        refused: Global___StillRefused | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "event", b"event", "exhausted", b"exhausted", "judged", b"judged", "waiting", b"waiting"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "event", b"event", "exhausted", b"exhausted", "judged", b"judged", "live", b"live", "refused", b"refused", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "event", b"event", "exhausted", b"exhausted", "judged", b"judged", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "event", b"event", "exhausted", b"exhausted", "judged", b"judged", "live", b"live", "refused", b"refused", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["waiting", "judged", "accepted", "exhausted"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["waiting", "judged", "accepted", "exhausted", "live", "refused"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___CapturePortraitResponse: _TypeAlias = CapturePortraitResponse  # noqa: Y015
+
+@_typing.final
+class StillRefused(_message.Message):
+    """A still that the camera did not take. The next try follows by itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    attempt: _builtins.int
+    """The try that it was."""
+    reason: _builtins.str
+    """Why, by its stable reason: PICTURE_REFUSED."""
+    def __init__(
+        self,
+        *,
+        attempt: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StillRefused: _TypeAlias = StillRefused  # noqa: Y015
 
 @_typing.final
 class WatchPreviewRequest(_message.Message):
@@ -486,6 +855,7 @@ class WatchPreviewResponse(_message.Message):
     JPEG_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     AGE_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
     jpeg: _builtins.bytes
     """A small JPEG; never stored."""
     sequence: _builtins.int
@@ -494,16 +864,21 @@ class WatchPreviewResponse(_message.Message):
     def age(self) -> _duration_pb2.Duration:
         """How old the frame was when it was sent."""
 
+    @_builtins.property
+    def live(self) -> Global___LiveVerdict:
+        """What a running capture made of this very frame, where the scanner shows its platen live."""
+
     def __init__(
         self,
         *,
         jpeg: _builtins.bytes = ...,
         sequence: _builtins.int = ...,
         age: _duration_pb2.Duration | None = ...,
+        live: Global___LiveVerdict | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["age", b"age"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "live", b"live"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "jpeg", b"jpeg", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "jpeg", b"jpeg", "live", b"live", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

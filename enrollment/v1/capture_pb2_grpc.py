@@ -57,10 +57,12 @@ class CaptureServiceServicer:
     """
 
     def CaptureFingerprint(self, request, context):
-        """Captures one position until a try is accepted or the plan's tries are used; then the best try is kept. The last event is accepted or
-        exhausted; the capture is on disk before that event is sent.
-        FAILED_PRECONDITION / LEASE_REQUIRED, LEASE_EXPIRED, LEASE_NOT_YOURS, DOSSIER_NOT_OPEN; ALREADY_EXISTS / POSITION_ALREADY_CAPTURED;
-        INVALID_ARGUMENT / POSITION_NOT_IN_PLAN; UNAVAILABLE / DEVICE_GONE, DEVICE_STALLED.
+        """Captures one position of the plan, a single finger (flat or rolled) or a slap, until a try is accepted or the plan's tries are used; then
+        the best is kept, of a slap finger by finger. A scanner that shows its platen live sends a verdict on each frame and takes the picture by
+        itself. The last event is accepted or exhausted; the capture is on disk before that event is sent.
+        FAILED_PRECONDITION / LEASE_REQUIRED, LEASE_EXPIRED, LEASE_NOT_YOURS, DOSSIER_NOT_OPEN, FINGERS_ABSENT, SAME_FINGER, OTHER_PERSON,
+        FINGERS_NOT_SEEN; ALREADY_EXISTS / POSITION_ALREADY_CAPTURED; INVALID_ARGUMENT / POSITION_NOT_IN_PLAN, DEVICE_WRONG_KIND;
+        UNAVAILABLE / DEVICE_GONE, DEVICE_STALLED; DEADLINE_EXCEEDED / CAPTURE_TIMED_OUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -68,6 +70,8 @@ class CaptureServiceServicer:
 
     def CapturePortrait(self, request, context):
         """Captures the portrait: judges frames as they come and takes the first that is accepted, else the best one when the plan's tries are used.
+        A camera that takes stills is released by itself when its live view is good, or has not been for 8 s (a flash may light what live view
+        cannot): only stills are tries then, at most three, and only a still is stored. UNAVAILABLE / PICTURE_REFUSED when no try gave one, CARD_FULL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

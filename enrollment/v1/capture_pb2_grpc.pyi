@@ -34,13 +34,18 @@ class CaptureServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CaptureServiceAsyncStub: ...
     CaptureFingerprint: _grpc.UnaryStreamMultiCallable[_capture_pb2.CaptureFingerprintRequest, _capture_pb2.CaptureFingerprintResponse]
-    """Captures one position until a try is accepted or the plan's tries are used; then the best try is kept. The last event is accepted or
-    exhausted; the capture is on disk before that event is sent.
-    FAILED_PRECONDITION / LEASE_REQUIRED, LEASE_EXPIRED, LEASE_NOT_YOURS, DOSSIER_NOT_OPEN; ALREADY_EXISTS / POSITION_ALREADY_CAPTURED;
-    INVALID_ARGUMENT / POSITION_NOT_IN_PLAN; UNAVAILABLE / DEVICE_GONE, DEVICE_STALLED.
+    """Captures one position of the plan, a single finger (flat or rolled) or a slap, until a try is accepted or the plan's tries are used; then
+    the best is kept, of a slap finger by finger. A scanner that shows its platen live sends a verdict on each frame and takes the picture by
+    itself. The last event is accepted or exhausted; the capture is on disk before that event is sent.
+    FAILED_PRECONDITION / LEASE_REQUIRED, LEASE_EXPIRED, LEASE_NOT_YOURS, DOSSIER_NOT_OPEN, FINGERS_ABSENT, SAME_FINGER, OTHER_PERSON,
+    FINGERS_NOT_SEEN; ALREADY_EXISTS / POSITION_ALREADY_CAPTURED; INVALID_ARGUMENT / POSITION_NOT_IN_PLAN, DEVICE_WRONG_KIND;
+    UNAVAILABLE / DEVICE_GONE, DEVICE_STALLED; DEADLINE_EXCEEDED / CAPTURE_TIMED_OUT.
     """
     CapturePortrait: _grpc.UnaryStreamMultiCallable[_capture_pb2.CapturePortraitRequest, _capture_pb2.CapturePortraitResponse]
-    """Captures the portrait: judges frames as they come and takes the first that is accepted, else the best one when the plan's tries are used."""
+    """Captures the portrait: judges frames as they come and takes the first that is accepted, else the best one when the plan's tries are used.
+    A camera that takes stills is released by itself when its live view is good, or has not been for 8 s (a flash may light what live view
+    cannot): only stills are tries then, at most three, and only a still is stored. UNAVAILABLE / PICTURE_REFUSED when no try gave one, CARD_FULL.
+    """
     WatchPreview: _grpc.UnaryStreamMultiCallable[_capture_pb2.WatchPreviewRequest, _capture_pb2.WatchPreviewResponse]
     """Streams the newest picture of a leased device as a small JPEG. A client that reads slowly skips pictures; none are queued."""
 
@@ -50,13 +55,18 @@ class CaptureServiceAsyncStub(CaptureServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CaptureFingerprint: _aio.UnaryStreamMultiCallable[_capture_pb2.CaptureFingerprintRequest, _capture_pb2.CaptureFingerprintResponse]  # type: ignore[assignment]
-    """Captures one position until a try is accepted or the plan's tries are used; then the best try is kept. The last event is accepted or
-    exhausted; the capture is on disk before that event is sent.
-    FAILED_PRECONDITION / LEASE_REQUIRED, LEASE_EXPIRED, LEASE_NOT_YOURS, DOSSIER_NOT_OPEN; ALREADY_EXISTS / POSITION_ALREADY_CAPTURED;
-    INVALID_ARGUMENT / POSITION_NOT_IN_PLAN; UNAVAILABLE / DEVICE_GONE, DEVICE_STALLED.
+    """Captures one position of the plan, a single finger (flat or rolled) or a slap, until a try is accepted or the plan's tries are used; then
+    the best is kept, of a slap finger by finger. A scanner that shows its platen live sends a verdict on each frame and takes the picture by
+    itself. The last event is accepted or exhausted; the capture is on disk before that event is sent.
+    FAILED_PRECONDITION / LEASE_REQUIRED, LEASE_EXPIRED, LEASE_NOT_YOURS, DOSSIER_NOT_OPEN, FINGERS_ABSENT, SAME_FINGER, OTHER_PERSON,
+    FINGERS_NOT_SEEN; ALREADY_EXISTS / POSITION_ALREADY_CAPTURED; INVALID_ARGUMENT / POSITION_NOT_IN_PLAN, DEVICE_WRONG_KIND;
+    UNAVAILABLE / DEVICE_GONE, DEVICE_STALLED; DEADLINE_EXCEEDED / CAPTURE_TIMED_OUT.
     """
     CapturePortrait: _aio.UnaryStreamMultiCallable[_capture_pb2.CapturePortraitRequest, _capture_pb2.CapturePortraitResponse]  # type: ignore[assignment]
-    """Captures the portrait: judges frames as they come and takes the first that is accepted, else the best one when the plan's tries are used."""
+    """Captures the portrait: judges frames as they come and takes the first that is accepted, else the best one when the plan's tries are used.
+    A camera that takes stills is released by itself when its live view is good, or has not been for 8 s (a flash may light what live view
+    cannot): only stills are tries then, at most three, and only a still is stored. UNAVAILABLE / PICTURE_REFUSED when no try gave one, CARD_FULL.
+    """
     WatchPreview: _aio.UnaryStreamMultiCallable[_capture_pb2.WatchPreviewRequest, _capture_pb2.WatchPreviewResponse]  # type: ignore[assignment]
     """Streams the newest picture of a leased device as a small JPEG. A client that reads slowly skips pictures; none are queued."""
 
@@ -69,10 +79,12 @@ class CaptureServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _capture_pb2.CaptureFingerprintRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_capture_pb2.CaptureFingerprintResponse], _abc.AsyncIterator[_capture_pb2.CaptureFingerprintResponse]]:
-        """Captures one position until a try is accepted or the plan's tries are used; then the best try is kept. The last event is accepted or
-        exhausted; the capture is on disk before that event is sent.
-        FAILED_PRECONDITION / LEASE_REQUIRED, LEASE_EXPIRED, LEASE_NOT_YOURS, DOSSIER_NOT_OPEN; ALREADY_EXISTS / POSITION_ALREADY_CAPTURED;
-        INVALID_ARGUMENT / POSITION_NOT_IN_PLAN; UNAVAILABLE / DEVICE_GONE, DEVICE_STALLED.
+        """Captures one position of the plan, a single finger (flat or rolled) or a slap, until a try is accepted or the plan's tries are used; then
+        the best is kept, of a slap finger by finger. A scanner that shows its platen live sends a verdict on each frame and takes the picture by
+        itself. The last event is accepted or exhausted; the capture is on disk before that event is sent.
+        FAILED_PRECONDITION / LEASE_REQUIRED, LEASE_EXPIRED, LEASE_NOT_YOURS, DOSSIER_NOT_OPEN, FINGERS_ABSENT, SAME_FINGER, OTHER_PERSON,
+        FINGERS_NOT_SEEN; ALREADY_EXISTS / POSITION_ALREADY_CAPTURED; INVALID_ARGUMENT / POSITION_NOT_IN_PLAN, DEVICE_WRONG_KIND;
+        UNAVAILABLE / DEVICE_GONE, DEVICE_STALLED; DEADLINE_EXCEEDED / CAPTURE_TIMED_OUT.
         """
 
     @_abc_1.abstractmethod
@@ -81,7 +93,10 @@ class CaptureServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _capture_pb2.CapturePortraitRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_capture_pb2.CapturePortraitResponse], _abc.AsyncIterator[_capture_pb2.CapturePortraitResponse]]:
-        """Captures the portrait: judges frames as they come and takes the first that is accepted, else the best one when the plan's tries are used."""
+        """Captures the portrait: judges frames as they come and takes the first that is accepted, else the best one when the plan's tries are used.
+        A camera that takes stills is released by itself when its live view is good, or has not been for 8 s (a flash may light what live view
+        cannot): only stills are tries then, at most three, and only a still is stored. UNAVAILABLE / PICTURE_REFUSED when no try gave one, CARD_FULL.
+        """
 
     @_abc_1.abstractmethod
     def WatchPreview(

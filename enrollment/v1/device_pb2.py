@@ -22,61 +22,74 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from enrollment.v1 import capture_pb2 as enrollment_dot_v1_dot_capture__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x65nrollment/v1/device.proto\x12\renrollment.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\x03\n\x06\x44\x65vice\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\'\n\x04kind\x18\x02 \x01(\x0e\x32\x19.enrollment.v1.DeviceKind\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.enrollment.v1.DeviceState\x12\x12\n\ngeneration\x18\x04 \x01(\x04\x12\x0e\n\x06\x64river\x18\x05 \x01(\t\x12\x0e\n\x06vendor\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\x12\x0e\n\x06serial\x18\x08 \x01(\t\x12\x10\n\x08\x66irmware\x18\t \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\n \x01(\t\x12\x10\n\x08width_px\x18\x0b \x01(\r\x12\x11\n\theight_px\x18\x0c \x01(\r\x12\x16\n\x0eresolution_ppi\x18\r \x01(\x01\x12\x35\n\x0clease_holder\x18\x0e \x01(\x0b\x32\x1a.enrollment.v1.LeaseHolderH\x00\x88\x01\x01\x12\x0f\n\x07problem\x18\x0f \x01(\t\x12\x30\n\x0c\x64river_proof\x18\x10 \x01(\x0e\x32\x1a.enrollment.v1.DriverProofB\x0f\n\r_lease_holder\"g\n\x0bLeaseHolder\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63lient_name\x18\x02 \x01(\t\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb8\x01\n\x05Lease\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12\x11\n\tdevice_id\x18\x02 \x01(\t\x12\x15\n\rfencing_token\x18\x03 \x01(\x04\x12\x12\n\ngeneration\x18\x04 \x01(\x04\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0ctime_to_live\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"d\n\x12ListDevicesRequest\x12\'\n\x04kind\x18\x01 \x01(\x0e\x32\x19.enrollment.v1.DeviceKind\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"k\n\x13ListDevicesResponse\x12&\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x15.enrollment.v1.Device\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x13\n\x0bunreachable\x18\x03 \x03(\t\"%\n\x10GetDeviceRequest\x12\x11\n\tdevice_id\x18\x01 \x01(\t\":\n\x11GetDeviceResponse\x12%\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x15.enrollment.v1.Device\"\x15\n\x13WatchDevicesRequest\"=\n\x14WatchDevicesResponse\x12%\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x15.enrollment.v1.Device\"\x94\x01\n\x10HoldLeaseRequest\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63lient_name\x18\x02 \x01(\t\x12/\n\x0ctime_to_live\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x9f\x01\n\x11HoldLeaseResponse\x12,\n\x06queued\x18\x01 \x01(\x0b\x32\x1a.enrollment.v1.LeaseQueuedH\x00\x12\'\n\x07granted\x18\x02 \x01(\x0b\x32\x14.enrollment.v1.LeaseH\x00\x12*\n\x05\x65nded\x18\x03 \x01(\x0b\x32\x19.enrollment.v1.LeaseEndedH\x00\x42\x07\n\x05\x65vent\"\x1f\n\x0bLeaseQueued\x12\x10\n\x08position\x18\x01 \x01(\r\"\x1c\n\nLeaseEnded\x12\x0e\n\x06reason\x18\x01 \x01(\t\"V\n\x11RenewLeaseRequest\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12/\n\x0ctime_to_live\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"9\n\x12RenewLeaseResponse\x12#\n\x05lease\x18\x01 \x01(\x0b\x32\x14.enrollment.v1.Lease\"\'\n\x13ReleaseLeaseRequest\x12\x10\n\x08lease_id\x18\x01 \x01(\t\"\x16\n\x14ReleaseLeaseResponse\"9\n\x14TakeOverLeaseRequest\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"5\n\x15TakeOverLeaseResponse\x12\x1c\n\x14previous_operator_id\x18\x01 \x01(\t*\x84\x01\n\nDeviceKind\x12\x1b\n\x17\x44\x45VICE_KIND_UNSPECIFIED\x10\x00\x12#\n\x1f\x44\x45VICE_KIND_FINGERPRINT_SCANNER\x10\x01\x12\x16\n\x12\x44\x45VICE_KIND_CAMERA\x10\x02\x12\x1c\n\x18\x44\x45VICE_KIND_CARD_ENCODER\x10\x03*\x8e\x01\n\x0b\x44\x65viceState\x12\x1c\n\x18\x44\x45VICE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44\x45VICE_STATE_READY\x10\x01\x12\x15\n\x11\x44\x45VICE_STATE_BUSY\x10\x02\x12\x17\n\x13\x44\x45VICE_STATE_FAULTY\x10\x03\x12\x19\n\x15\x44\x45VICE_STATE_DETACHED\x10\x04*d\n\x0b\x44riverProof\x12\x1c\n\x18\x44RIVER_PROOF_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44RIVER_PROOF_RECORDING\x10\x01\x12\x1b\n\x17\x44RIVER_PROOF_MODEL_ONLY\x10\x02\x32\xea\x04\n\rDeviceService\x12T\n\x0bListDevices\x12!.enrollment.v1.ListDevicesRequest\x1a\".enrollment.v1.ListDevicesResponse\x12N\n\tGetDevice\x12\x1f.enrollment.v1.GetDeviceRequest\x1a .enrollment.v1.GetDeviceResponse\x12Y\n\x0cWatchDevices\x12\".enrollment.v1.WatchDevicesRequest\x1a#.enrollment.v1.WatchDevicesResponse0\x01\x12P\n\tHoldLease\x12\x1f.enrollment.v1.HoldLeaseRequest\x1a .enrollment.v1.HoldLeaseResponse0\x01\x12Q\n\nRenewLease\x12 .enrollment.v1.RenewLeaseRequest\x1a!.enrollment.v1.RenewLeaseResponse\x12W\n\x0cReleaseLease\x12\".enrollment.v1.ReleaseLeaseRequest\x1a#.enrollment.v1.ReleaseLeaseResponse\x12Z\n\rTakeOverLease\x12#.enrollment.v1.TakeOverLeaseRequest\x1a$.enrollment.v1.TakeOverLeaseResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x65nrollment/v1/device.proto\x12\renrollment.v1\x1a\x1b\x65nrollment/v1/capture.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\x03\n\x06\x44\x65vice\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\'\n\x04kind\x18\x02 \x01(\x0e\x32\x19.enrollment.v1.DeviceKind\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.enrollment.v1.DeviceState\x12\x12\n\ngeneration\x18\x04 \x01(\x04\x12\x0e\n\x06\x64river\x18\x05 \x01(\t\x12\x0e\n\x06vendor\x18\x06 \x01(\t\x12\r\n\x05model\x18\x07 \x01(\t\x12\x0e\n\x06serial\x18\x08 \x01(\t\x12\x10\n\x08\x66irmware\x18\t \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\n \x01(\t\x12\x10\n\x08width_px\x18\x0b \x01(\r\x12\x11\n\theight_px\x18\x0c \x01(\r\x12\x16\n\x0eresolution_ppi\x18\r \x01(\x01\x12\x35\n\x0clease_holder\x18\x0e \x01(\x0b\x32\x1a.enrollment.v1.LeaseHolderH\x00\x88\x01\x01\x12\x0f\n\x07problem\x18\x0f \x01(\t\x12\x30\n\x0c\x64river_proof\x18\x10 \x01(\x0e\x32\x1a.enrollment.v1.DriverProofB\x0f\n\r_lease_holder\"g\n\x0bLeaseHolder\x12\x13\n\x0boperator_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63lient_name\x18\x02 \x01(\t\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb8\x01\n\x05Lease\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12\x11\n\tdevice_id\x18\x02 \x01(\t\x12\x15\n\rfencing_token\x18\x03 \x01(\x04\x12\x12\n\ngeneration\x18\x04 \x01(\x04\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0ctime_to_live\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"d\n\x12ListDevicesRequest\x12\'\n\x04kind\x18\x01 \x01(\x0e\x32\x19.enrollment.v1.DeviceKind\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"k\n\x13ListDevicesResponse\x12&\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x15.enrollment.v1.Device\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x13\n\x0bunreachable\x18\x03 \x03(\t\"%\n\x10GetDeviceRequest\x12\x11\n\tdevice_id\x18\x01 \x01(\t\":\n\x11GetDeviceResponse\x12%\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x15.enrollment.v1.Device\"\x15\n\x13WatchDevicesRequest\"=\n\x14WatchDevicesResponse\x12%\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x15.enrollment.v1.Device\"\x94\x01\n\x10HoldLeaseRequest\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63lient_name\x18\x02 \x01(\t\x12/\n\x0ctime_to_live\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x9f\x01\n\x11HoldLeaseResponse\x12,\n\x06queued\x18\x01 \x01(\x0b\x32\x1a.enrollment.v1.LeaseQueuedH\x00\x12\'\n\x07granted\x18\x02 \x01(\x0b\x32\x14.enrollment.v1.LeaseH\x00\x12*\n\x05\x65nded\x18\x03 \x01(\x0b\x32\x19.enrollment.v1.LeaseEndedH\x00\x42\x07\n\x05\x65vent\"\x1f\n\x0bLeaseQueued\x12\x10\n\x08position\x18\x01 \x01(\r\"\x1c\n\nLeaseEnded\x12\x0e\n\x06reason\x18\x01 \x01(\t\"V\n\x11RenewLeaseRequest\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12/\n\x0ctime_to_live\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"9\n\x12RenewLeaseResponse\x12#\n\x05lease\x18\x01 \x01(\x0b\x32\x14.enrollment.v1.Lease\"\'\n\x13ReleaseLeaseRequest\x12\x10\n\x08lease_id\x18\x01 \x01(\t\"\x16\n\x14ReleaseLeaseResponse\"9\n\x14TakeOverLeaseRequest\x12\x11\n\tdevice_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"5\n\x15TakeOverLeaseResponse\x12\x1c\n\x14previous_operator_id\x18\x01 \x01(\t\"c\n\x12\x43\x61meraSettingState\x12-\n\x07setting\x18\x01 \x01(\x0e\x32\x1c.enrollment.v1.CameraSetting\x12\r\n\x05value\x18\x02 \x01(\t\x12\x0f\n\x07\x63hoices\x18\x03 \x03(\t\"I\n\x19ListCameraSettingsRequest\x12,\n\x05lease\x18\x01 \x01(\x0b\x32\x1d.enrollment.v1.LeaseReference\"Q\n\x1aListCameraSettingsResponse\x12\x33\n\x08settings\x18\x01 \x03(\x0b\x32!.enrollment.v1.CameraSettingState\"\x88\x01\n\x1a\x43hangeCameraSettingRequest\x12,\n\x05lease\x18\x01 \x01(\x0b\x32\x1d.enrollment.v1.LeaseReference\x12-\n\x07setting\x18\x02 \x01(\x0e\x32\x1c.enrollment.v1.CameraSetting\x12\r\n\x05value\x18\x03 \x01(\t\"R\n\x1b\x43hangeCameraSettingResponse\x12\x33\n\x08settings\x18\x01 \x03(\x0b\x32!.enrollment.v1.CameraSettingState*\x84\x01\n\nDeviceKind\x12\x1b\n\x17\x44\x45VICE_KIND_UNSPECIFIED\x10\x00\x12#\n\x1f\x44\x45VICE_KIND_FINGERPRINT_SCANNER\x10\x01\x12\x16\n\x12\x44\x45VICE_KIND_CAMERA\x10\x02\x12\x1c\n\x18\x44\x45VICE_KIND_CARD_ENCODER\x10\x03*\x8e\x01\n\x0b\x44\x65viceState\x12\x1c\n\x18\x44\x45VICE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44\x45VICE_STATE_READY\x10\x01\x12\x15\n\x11\x44\x45VICE_STATE_BUSY\x10\x02\x12\x17\n\x13\x44\x45VICE_STATE_FAULTY\x10\x03\x12\x19\n\x15\x44\x45VICE_STATE_DETACHED\x10\x04*d\n\x0b\x44riverProof\x12\x1c\n\x18\x44RIVER_PROOF_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44RIVER_PROOF_RECORDING\x10\x01\x12\x1b\n\x17\x44RIVER_PROOF_MODEL_ONLY\x10\x02*\xc9\x01\n\rCameraSetting\x12\x1e\n\x1a\x43\x41MERA_SETTING_UNSPECIFIED\x10\x00\x12 \n\x1c\x43\x41MERA_SETTING_EXPOSURE_TIME\x10\x01\x12\x1b\n\x17\x43\x41MERA_SETTING_APERTURE\x10\x02\x12\x16\n\x12\x43\x41MERA_SETTING_ISO\x10\x03\x12(\n$CAMERA_SETTING_EXPOSURE_COMPENSATION\x10\x04\x12\x17\n\x13\x43\x41MERA_SETTING_ZOOM\x10\x05\x32\xc3\x06\n\rDeviceService\x12T\n\x0bListDevices\x12!.enrollment.v1.ListDevicesRequest\x1a\".enrollment.v1.ListDevicesResponse\x12N\n\tGetDevice\x12\x1f.enrollment.v1.GetDeviceRequest\x1a .enrollment.v1.GetDeviceResponse\x12Y\n\x0cWatchDevices\x12\".enrollment.v1.WatchDevicesRequest\x1a#.enrollment.v1.WatchDevicesResponse0\x01\x12P\n\tHoldLease\x12\x1f.enrollment.v1.HoldLeaseRequest\x1a .enrollment.v1.HoldLeaseResponse0\x01\x12Q\n\nRenewLease\x12 .enrollment.v1.RenewLeaseRequest\x1a!.enrollment.v1.RenewLeaseResponse\x12W\n\x0cReleaseLease\x12\".enrollment.v1.ReleaseLeaseRequest\x1a#.enrollment.v1.ReleaseLeaseResponse\x12Z\n\rTakeOverLease\x12#.enrollment.v1.TakeOverLeaseRequest\x1a$.enrollment.v1.TakeOverLeaseResponse\x12i\n\x12ListCameraSettings\x12(.enrollment.v1.ListCameraSettingsRequest\x1a).enrollment.v1.ListCameraSettingsResponse\x12l\n\x13\x43hangeCameraSetting\x12).enrollment.v1.ChangeCameraSettingRequest\x1a*.enrollment.v1.ChangeCameraSettingResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'enrollment.v1.device_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DEVICEKIND']._serialized_start=1933
-  _globals['_DEVICEKIND']._serialized_end=2065
-  _globals['_DEVICESTATE']._serialized_start=2068
-  _globals['_DEVICESTATE']._serialized_end=2210
-  _globals['_DRIVERPROOF']._serialized_start=2212
-  _globals['_DRIVERPROOF']._serialized_end=2312
-  _globals['_DEVICE']._serialized_start=111
-  _globals['_DEVICE']._serialized_end=540
-  _globals['_LEASEHOLDER']._serialized_start=542
-  _globals['_LEASEHOLDER']._serialized_end=645
-  _globals['_LEASE']._serialized_start=648
-  _globals['_LEASE']._serialized_end=832
-  _globals['_LISTDEVICESREQUEST']._serialized_start=834
-  _globals['_LISTDEVICESREQUEST']._serialized_end=934
-  _globals['_LISTDEVICESRESPONSE']._serialized_start=936
-  _globals['_LISTDEVICESRESPONSE']._serialized_end=1043
-  _globals['_GETDEVICEREQUEST']._serialized_start=1045
-  _globals['_GETDEVICEREQUEST']._serialized_end=1082
-  _globals['_GETDEVICERESPONSE']._serialized_start=1084
-  _globals['_GETDEVICERESPONSE']._serialized_end=1142
-  _globals['_WATCHDEVICESREQUEST']._serialized_start=1144
-  _globals['_WATCHDEVICESREQUEST']._serialized_end=1165
-  _globals['_WATCHDEVICESRESPONSE']._serialized_start=1167
-  _globals['_WATCHDEVICESRESPONSE']._serialized_end=1228
-  _globals['_HOLDLEASEREQUEST']._serialized_start=1231
-  _globals['_HOLDLEASEREQUEST']._serialized_end=1379
-  _globals['_HOLDLEASERESPONSE']._serialized_start=1382
-  _globals['_HOLDLEASERESPONSE']._serialized_end=1541
-  _globals['_LEASEQUEUED']._serialized_start=1543
-  _globals['_LEASEQUEUED']._serialized_end=1574
-  _globals['_LEASEENDED']._serialized_start=1576
-  _globals['_LEASEENDED']._serialized_end=1604
-  _globals['_RENEWLEASEREQUEST']._serialized_start=1606
-  _globals['_RENEWLEASEREQUEST']._serialized_end=1692
-  _globals['_RENEWLEASERESPONSE']._serialized_start=1694
-  _globals['_RENEWLEASERESPONSE']._serialized_end=1751
-  _globals['_RELEASELEASEREQUEST']._serialized_start=1753
-  _globals['_RELEASELEASEREQUEST']._serialized_end=1792
-  _globals['_RELEASELEASERESPONSE']._serialized_start=1794
-  _globals['_RELEASELEASERESPONSE']._serialized_end=1816
-  _globals['_TAKEOVERLEASEREQUEST']._serialized_start=1818
-  _globals['_TAKEOVERLEASEREQUEST']._serialized_end=1875
-  _globals['_TAKEOVERLEASERESPONSE']._serialized_start=1877
-  _globals['_TAKEOVERLEASERESPONSE']._serialized_end=1930
-  _globals['_DEVICESERVICE']._serialized_start=2315
-  _globals['_DEVICESERVICE']._serialized_end=2933
+  _globals['_DEVICEKIND']._serialized_start=2444
+  _globals['_DEVICEKIND']._serialized_end=2576
+  _globals['_DEVICESTATE']._serialized_start=2579
+  _globals['_DEVICESTATE']._serialized_end=2721
+  _globals['_DRIVERPROOF']._serialized_start=2723
+  _globals['_DRIVERPROOF']._serialized_end=2823
+  _globals['_CAMERASETTING']._serialized_start=2826
+  _globals['_CAMERASETTING']._serialized_end=3027
+  _globals['_DEVICE']._serialized_start=140
+  _globals['_DEVICE']._serialized_end=569
+  _globals['_LEASEHOLDER']._serialized_start=571
+  _globals['_LEASEHOLDER']._serialized_end=674
+  _globals['_LEASE']._serialized_start=677
+  _globals['_LEASE']._serialized_end=861
+  _globals['_LISTDEVICESREQUEST']._serialized_start=863
+  _globals['_LISTDEVICESREQUEST']._serialized_end=963
+  _globals['_LISTDEVICESRESPONSE']._serialized_start=965
+  _globals['_LISTDEVICESRESPONSE']._serialized_end=1072
+  _globals['_GETDEVICEREQUEST']._serialized_start=1074
+  _globals['_GETDEVICEREQUEST']._serialized_end=1111
+  _globals['_GETDEVICERESPONSE']._serialized_start=1113
+  _globals['_GETDEVICERESPONSE']._serialized_end=1171
+  _globals['_WATCHDEVICESREQUEST']._serialized_start=1173
+  _globals['_WATCHDEVICESREQUEST']._serialized_end=1194
+  _globals['_WATCHDEVICESRESPONSE']._serialized_start=1196
+  _globals['_WATCHDEVICESRESPONSE']._serialized_end=1257
+  _globals['_HOLDLEASEREQUEST']._serialized_start=1260
+  _globals['_HOLDLEASEREQUEST']._serialized_end=1408
+  _globals['_HOLDLEASERESPONSE']._serialized_start=1411
+  _globals['_HOLDLEASERESPONSE']._serialized_end=1570
+  _globals['_LEASEQUEUED']._serialized_start=1572
+  _globals['_LEASEQUEUED']._serialized_end=1603
+  _globals['_LEASEENDED']._serialized_start=1605
+  _globals['_LEASEENDED']._serialized_end=1633
+  _globals['_RENEWLEASEREQUEST']._serialized_start=1635
+  _globals['_RENEWLEASEREQUEST']._serialized_end=1721
+  _globals['_RENEWLEASERESPONSE']._serialized_start=1723
+  _globals['_RENEWLEASERESPONSE']._serialized_end=1780
+  _globals['_RELEASELEASEREQUEST']._serialized_start=1782
+  _globals['_RELEASELEASEREQUEST']._serialized_end=1821
+  _globals['_RELEASELEASERESPONSE']._serialized_start=1823
+  _globals['_RELEASELEASERESPONSE']._serialized_end=1845
+  _globals['_TAKEOVERLEASEREQUEST']._serialized_start=1847
+  _globals['_TAKEOVERLEASEREQUEST']._serialized_end=1904
+  _globals['_TAKEOVERLEASERESPONSE']._serialized_start=1906
+  _globals['_TAKEOVERLEASERESPONSE']._serialized_end=1959
+  _globals['_CAMERASETTINGSTATE']._serialized_start=1961
+  _globals['_CAMERASETTINGSTATE']._serialized_end=2060
+  _globals['_LISTCAMERASETTINGSREQUEST']._serialized_start=2062
+  _globals['_LISTCAMERASETTINGSREQUEST']._serialized_end=2135
+  _globals['_LISTCAMERASETTINGSRESPONSE']._serialized_start=2137
+  _globals['_LISTCAMERASETTINGSRESPONSE']._serialized_end=2218
+  _globals['_CHANGECAMERASETTINGREQUEST']._serialized_start=2221
+  _globals['_CHANGECAMERASETTINGREQUEST']._serialized_end=2357
+  _globals['_CHANGECAMERASETTINGRESPONSE']._serialized_start=2359
+  _globals['_CHANGECAMERASETTINGRESPONSE']._serialized_end=2441
+  _globals['_DEVICESERVICE']._serialized_start=3030
+  _globals['_DEVICESERVICE']._serialized_end=3865
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 Which scanners, cameras and card encoders this station has, and who may use them now."""
 
 from collections import abc as _abc
+from enrollment.v1 import capture_pb2 as _capture_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
@@ -104,6 +105,42 @@ DRIVER_PROOF_RECORDING: DriverProof.ValueType  # 1
 DRIVER_PROOF_MODEL_ONLY: DriverProof.ValueType  # 2
 """A public protocol and a software model of it: not proven on hardware."""
 Global___DriverProof: _TypeAlias = DriverProof  # noqa: Y015
+
+class _CameraSetting:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CameraSettingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CameraSetting.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CAMERA_SETTING_UNSPECIFIED: _CameraSetting.ValueType  # 0
+    """Not given."""
+    CAMERA_SETTING_EXPOSURE_TIME: _CameraSetting.ValueType  # 1
+    """How long the shutter is open."""
+    CAMERA_SETTING_APERTURE: _CameraSetting.ValueType  # 2
+    """How wide the lens is open."""
+    CAMERA_SETTING_ISO: _CameraSetting.ValueType  # 3
+    """Sensitivity."""
+    CAMERA_SETTING_EXPOSURE_COMPENSATION: _CameraSetting.ValueType  # 4
+    """Brighter or darker than the body would have it, stops."""
+    CAMERA_SETTING_ZOOM: _CameraSetting.ValueType  # 5
+    """Zoom, where a motor drives it."""
+
+class CameraSetting(_CameraSetting, metaclass=_CameraSettingEnumTypeWrapper):
+    """What of a camera may be set, where the body offers it."""
+
+CAMERA_SETTING_UNSPECIFIED: CameraSetting.ValueType  # 0
+"""Not given."""
+CAMERA_SETTING_EXPOSURE_TIME: CameraSetting.ValueType  # 1
+"""How long the shutter is open."""
+CAMERA_SETTING_APERTURE: CameraSetting.ValueType  # 2
+"""How wide the lens is open."""
+CAMERA_SETTING_ISO: CameraSetting.ValueType  # 3
+"""Sensitivity."""
+CAMERA_SETTING_EXPOSURE_COMPENSATION: CameraSetting.ValueType  # 4
+"""Brighter or darker than the body would have it, stops."""
+CAMERA_SETTING_ZOOM: CameraSetting.ValueType  # 5
+"""Zoom, where a motor drives it."""
+Global___CameraSetting: _TypeAlias = CameraSetting  # noqa: Y015
 
 @_typing.final
 class Device(_message.Message):
@@ -678,3 +715,139 @@ class TakeOverLeaseResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TakeOverLeaseResponse: _TypeAlias = TakeOverLeaseResponse  # noqa: Y015
+
+@_typing.final
+class CameraSettingState(_message.Message):
+    """One setting as it stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SETTING_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
+    setting: Global___CameraSetting.ValueType
+    """Which one."""
+    value: _builtins.str
+    """Its value, in the body's own words."""
+    @_builtins.property
+    def choices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it may be set to; empty where it can only be read."""
+
+    def __init__(
+        self,
+        *,
+        setting: Global___CameraSetting.ValueType = ...,
+        value: _builtins.str = ...,
+        choices: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices", "setting", b"setting", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CameraSettingState: _TypeAlias = CameraSettingState  # noqa: Y015
+
+@_typing.final
+class ListCameraSettingsRequest(_message.Message):
+    """Asks for a camera's settings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEASE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lease(self) -> _capture_pb2.LeaseReference:
+        """The camera's lease."""
+
+    def __init__(
+        self,
+        *,
+        lease: _capture_pb2.LeaseReference | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCameraSettingsRequest: _TypeAlias = ListCameraSettingsRequest  # noqa: Y015
+
+@_typing.final
+class ListCameraSettingsResponse(_message.Message):
+    """A camera's settings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def settings(self) -> _containers.RepeatedCompositeFieldContainer[Global___CameraSettingState]:
+        """Those that this body offers."""
+
+    def __init__(
+        self,
+        *,
+        settings: _abc.Iterable[Global___CameraSettingState] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCameraSettingsResponse: _TypeAlias = ListCameraSettingsResponse  # noqa: Y015
+
+@_typing.final
+class ChangeCameraSettingRequest(_message.Message):
+    """Asks for a change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEASE_FIELD_NUMBER: _builtins.int
+    SETTING_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    setting: Global___CameraSetting.ValueType
+    """Which one."""
+    value: _builtins.str
+    """One of its choices."""
+    @_builtins.property
+    def lease(self) -> _capture_pb2.LeaseReference:
+        """The camera's lease."""
+
+    def __init__(
+        self,
+        *,
+        lease: _capture_pb2.LeaseReference | None = ...,
+        setting: Global___CameraSetting.ValueType = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "setting", b"setting", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeCameraSettingRequest: _TypeAlias = ChangeCameraSettingRequest  # noqa: Y015
+
+@_typing.final
+class ChangeCameraSettingResponse(_message.Message):
+    """The settings after the change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def settings(self) -> _containers.RepeatedCompositeFieldContainer[Global___CameraSettingState]:
+        """All of them: one may move another."""
+
+    def __init__(
+        self,
+        *,
+        settings: _abc.Iterable[Global___CameraSettingState] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["settings", b"settings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeCameraSettingResponse: _TypeAlias = ChangeCameraSettingResponse  # noqa: Y015

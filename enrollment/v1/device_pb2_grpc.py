@@ -70,6 +70,16 @@ class DeviceServiceStub:
                 request_serializer=enrollment_dot_v1_dot_device__pb2.TakeOverLeaseRequest.SerializeToString,
                 response_deserializer=enrollment_dot_v1_dot_device__pb2.TakeOverLeaseResponse.FromString,
                 _registered_method=True)
+        self.ListCameraSettings = channel.unary_unary(
+                '/enrollment.v1.DeviceService/ListCameraSettings',
+                request_serializer=enrollment_dot_v1_dot_device__pb2.ListCameraSettingsRequest.SerializeToString,
+                response_deserializer=enrollment_dot_v1_dot_device__pb2.ListCameraSettingsResponse.FromString,
+                _registered_method=True)
+        self.ChangeCameraSetting = channel.unary_unary(
+                '/enrollment.v1.DeviceService/ChangeCameraSetting',
+                request_serializer=enrollment_dot_v1_dot_device__pb2.ChangeCameraSettingRequest.SerializeToString,
+                response_deserializer=enrollment_dot_v1_dot_device__pb2.ChangeCameraSettingResponse.FromString,
+                _registered_method=True)
 
 
 class DeviceServiceServicer:
@@ -127,6 +137,20 @@ class DeviceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListCameraSettings(self, request, context):
+        """Reads what of a leased camera can be set, as it stands now; nothing for a camera that is not set by a program. Opens the camera.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeCameraSetting(self, request, context):
+        """Sets one of them, between two frames of a running preview or capture. INVALID_ARGUMENT / SETTING_NOT_OFFERED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DeviceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -164,6 +188,16 @@ def add_DeviceServiceServicer_to_server(servicer, server):
                     servicer.TakeOverLease,
                     request_deserializer=enrollment_dot_v1_dot_device__pb2.TakeOverLeaseRequest.FromString,
                     response_serializer=enrollment_dot_v1_dot_device__pb2.TakeOverLeaseResponse.SerializeToString,
+            ),
+            'ListCameraSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCameraSettings,
+                    request_deserializer=enrollment_dot_v1_dot_device__pb2.ListCameraSettingsRequest.FromString,
+                    response_serializer=enrollment_dot_v1_dot_device__pb2.ListCameraSettingsResponse.SerializeToString,
+            ),
+            'ChangeCameraSetting': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeCameraSetting,
+                    request_deserializer=enrollment_dot_v1_dot_device__pb2.ChangeCameraSettingRequest.FromString,
+                    response_serializer=enrollment_dot_v1_dot_device__pb2.ChangeCameraSettingResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -356,6 +390,60 @@ class DeviceService:
             '/enrollment.v1.DeviceService/TakeOverLease',
             enrollment_dot_v1_dot_device__pb2.TakeOverLeaseRequest.SerializeToString,
             enrollment_dot_v1_dot_device__pb2.TakeOverLeaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCameraSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/enrollment.v1.DeviceService/ListCameraSettings',
+            enrollment_dot_v1_dot_device__pb2.ListCameraSettingsRequest.SerializeToString,
+            enrollment_dot_v1_dot_device__pb2.ListCameraSettingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeCameraSetting(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/enrollment.v1.DeviceService/ChangeCameraSetting',
+            enrollment_dot_v1_dot_device__pb2.ChangeCameraSettingRequest.SerializeToString,
+            enrollment_dot_v1_dot_device__pb2.ChangeCameraSettingResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,6 +50,10 @@ class DeviceServiceStub:
     """Gives a lease back before its stream ends. Idempotent."""
     TakeOverLease: _grpc.UnaryUnaryMultiCallable[_device_pb2.TakeOverLeaseRequest, _device_pb2.TakeOverLeaseResponse]
     """Ends another holder's lease. Supervisors only; audited with the reason."""
+    ListCameraSettings: _grpc.UnaryUnaryMultiCallable[_device_pb2.ListCameraSettingsRequest, _device_pb2.ListCameraSettingsResponse]
+    """Reads what of a leased camera can be set, as it stands now; nothing for a camera that is not set by a program. Opens the camera."""
+    ChangeCameraSetting: _grpc.UnaryUnaryMultiCallable[_device_pb2.ChangeCameraSettingRequest, _device_pb2.ChangeCameraSettingResponse]
+    """Sets one of them, between two frames of a running preview or capture. INVALID_ARGUMENT / SETTING_NOT_OFFERED."""
 
 @_typing.type_check_only
 class DeviceServiceAsyncStub(DeviceServiceStub):
@@ -73,6 +77,10 @@ class DeviceServiceAsyncStub(DeviceServiceStub):
     """Gives a lease back before its stream ends. Idempotent."""
     TakeOverLease: _aio.UnaryUnaryMultiCallable[_device_pb2.TakeOverLeaseRequest, _device_pb2.TakeOverLeaseResponse]  # type: ignore[assignment]
     """Ends another holder's lease. Supervisors only; audited with the reason."""
+    ListCameraSettings: _aio.UnaryUnaryMultiCallable[_device_pb2.ListCameraSettingsRequest, _device_pb2.ListCameraSettingsResponse]  # type: ignore[assignment]
+    """Reads what of a leased camera can be set, as it stands now; nothing for a camera that is not set by a program. Opens the camera."""
+    ChangeCameraSetting: _aio.UnaryUnaryMultiCallable[_device_pb2.ChangeCameraSettingRequest, _device_pb2.ChangeCameraSettingResponse]  # type: ignore[assignment]
+    """Sets one of them, between two frames of a running preview or capture. INVALID_ARGUMENT / SETTING_NOT_OFFERED."""
 
 class DeviceServiceServicer(metaclass=_abc_1.ABCMeta):
     """Lists the station's devices and leases them, one holder at a time."""
@@ -135,5 +143,21 @@ class DeviceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_device_pb2.TakeOverLeaseResponse, _abc.Awaitable[_device_pb2.TakeOverLeaseResponse]]:
         """Ends another holder's lease. Supervisors only; audited with the reason."""
+
+    @_abc_1.abstractmethod
+    def ListCameraSettings(
+        self,
+        request: _device_pb2.ListCameraSettingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_device_pb2.ListCameraSettingsResponse, _abc.Awaitable[_device_pb2.ListCameraSettingsResponse]]:
+        """Reads what of a leased camera can be set, as it stands now; nothing for a camera that is not set by a program. Opens the camera."""
+
+    @_abc_1.abstractmethod
+    def ChangeCameraSetting(
+        self,
+        request: _device_pb2.ChangeCameraSettingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_device_pb2.ChangeCameraSettingResponse, _abc.Awaitable[_device_pb2.ChangeCameraSettingResponse]]:
+        """Sets one of them, between two frames of a running preview or capture. INVALID_ARGUMENT / SETTING_NOT_OFFERED."""
 
 def add_DeviceServiceServicer_to_server(servicer: DeviceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -126,6 +126,9 @@ class PlannedFingerprint(_message.Message):
     ACCEPT_SCORE_FIELD_NUMBER: _builtins.int
     MAX_ATTEMPTS_FIELD_NUMBER: _builtins.int
     FINGER_TIMEOUT_SECONDS_FIELD_NUMBER: _builtins.int
+    STEADY_FRAMES_FIELD_NUMBER: _builtins.int
+    LIVE_QUALITY_FIELD_NUMBER: _builtins.int
+    PATIENCE_SECONDS_FIELD_NUMBER: _builtins.int
     position: _types_pb2.FingerPosition.ValueType
     """Which finger or group."""
     impression: _types_pb2.Impression.ValueType
@@ -136,6 +139,12 @@ class PlannedFingerprint(_message.Message):
     """Tries before the best one is kept."""
     finger_timeout_seconds: _builtins.int
     """Seconds to wait for each finger."""
+    steady_frames: _builtins.int
+    """On a live platen: frames in a row that must be good before the picture is taken."""
+    live_quality: _builtins.int
+    """On a live platen: live quality that each finger must show, 0..100."""
+    patience_seconds: _builtins.int
+    """On a live platen: seconds that the right fingers may lie without being good before the picture is taken all the same; 0 for never."""
     def __init__(
         self,
         *,
@@ -144,10 +153,13 @@ class PlannedFingerprint(_message.Message):
         accept_score: _builtins.int = ...,
         max_attempts: _builtins.int = ...,
         finger_timeout_seconds: _builtins.int = ...,
+        steady_frames: _builtins.int = ...,
+        live_quality: _builtins.int = ...,
+        patience_seconds: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_score", b"accept_score", "finger_timeout_seconds", b"finger_timeout_seconds", "impression", b"impression", "max_attempts", b"max_attempts", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_score", b"accept_score", "finger_timeout_seconds", b"finger_timeout_seconds", "impression", b"impression", "live_quality", b"live_quality", "max_attempts", b"max_attempts", "patience_seconds", b"patience_seconds", "position", b"position", "steady_frames", b"steady_frames"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -343,6 +355,7 @@ class Capture(_message.Message):
     DEVICE_ID_FIELD_NUMBER: _builtins.int
     CAPTURE_TIME_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
+    FINGERS_FIELD_NUMBER: _builtins.int
     capture_id: _builtins.str
     """UUIDv7."""
     position: _types_pb2.FingerPosition.ValueType
@@ -369,6 +382,10 @@ class Capture(_message.Message):
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Part]:
         """Its parts."""
 
+    @_builtins.property
+    def fingers(self) -> _containers.RepeatedCompositeFieldContainer[Global___CapturedFinger]:
+        """Of a slap: its fingers, by position. `quality` is then that of the finger that is least good."""
+
     def __init__(
         self,
         *,
@@ -382,14 +399,57 @@ class Capture(_message.Message):
         device_id: _builtins.str = ...,
         capture_time: _timestamp_pb2.Timestamp | None = ...,
         parts: _abc.Iterable[Global___Part] | None = ...,
+        fingers: _abc.Iterable[Global___CapturedFinger] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["capture_time", b"capture_time", "quality", b"quality"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "attempts", b"attempts", "capture_id", b"capture_id", "capture_time", b"capture_time", "device_id", b"device_id", "impression", b"impression", "operator_id", b"operator_id", "parts", b"parts", "position", b"position", "quality", b"quality"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "attempts", b"attempts", "capture_id", b"capture_id", "capture_time", b"capture_time", "device_id", b"device_id", "fingers", b"fingers", "impression", b"impression", "operator_id", b"operator_id", "parts", b"parts", "position", b"position", "quality", b"quality"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Capture: _TypeAlias = Capture  # noqa: Y015
+
+@_typing.final
+class CapturedFinger(_message.Message):
+    """One finger of a stored slap."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    QUALITY_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    KEPT_ATTEMPT_FIELD_NUMBER: _builtins.int
+    PART_NAMES_FIELD_NUMBER: _builtins.int
+    position: _types_pb2.FingerPosition.ValueType
+    """Which finger."""
+    accepted: _builtins.bool
+    """False when no try of this finger was good."""
+    kept_attempt: _builtins.int
+    """The try that was kept: of each finger its best one."""
+    @_builtins.property
+    def quality(self) -> _types_pb2.Quality:
+        """The kept try's quality."""
+
+    @_builtins.property
+    def part_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of its parts."""
+
+    def __init__(
+        self,
+        *,
+        position: _types_pb2.FingerPosition.ValueType = ...,
+        quality: _types_pb2.Quality | None = ...,
+        accepted: _builtins.bool = ...,
+        kept_attempt: _builtins.int = ...,
+        part_names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quality", b"quality"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "kept_attempt", b"kept_attempt", "part_names", b"part_names", "position", b"position", "quality", b"quality"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CapturedFinger: _TypeAlias = CapturedFinger  # noqa: Y015
 
 @_typing.final
 class Part(_message.Message):
@@ -402,7 +462,9 @@ class Part(_message.Message):
     LENGTH_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """For example "fingerprint-01.fir" (image), "fingerprint-01.fmr" (minutiae), "portrait.jpg"."""
+    """For example "fingerprint-01.fir" (image), "fingerprint-01.fmr" (minutiae), "portrait.jpg"; of a slap "fingerprint-13.fir" (the whole
+    picture), "fingerprint-13-02.fir" and "fingerprint-13-02.fmr" (its right index finger).
+    """
     media_type: _builtins.str
     """Media type, for example "application/x-iso19794-4-2005"."""
     length: _builtins.int
@@ -835,6 +897,56 @@ class RecordFingerAbsenceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordFingerAbsenceResponse: _TypeAlias = RecordFingerAbsenceResponse  # noqa: Y015
+
+@_typing.final
+class WithdrawFingerAbsenceRequest(_message.Message):
+    """Takes an excuse back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOSSIER_ID_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    dossier_id: _builtins.str
+    """The dossier."""
+    position: _types_pb2.FingerPosition.ValueType
+    """Which single finger, 1..10."""
+    def __init__(
+        self,
+        *,
+        dossier_id: _builtins.str = ...,
+        position: _types_pb2.FingerPosition.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dossier_id", b"dossier_id", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawFingerAbsenceRequest: _TypeAlias = WithdrawFingerAbsenceRequest  # noqa: Y015
+
+@_typing.final
+class WithdrawFingerAbsenceResponse(_message.Message):
+    """The dossier after the change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOSSIER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def dossier(self) -> Global___Dossier:
+        """The dossier."""
+
+    def __init__(
+        self,
+        *,
+        dossier: Global___Dossier | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dossier", b"dossier"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dossier", b"dossier"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawFingerAbsenceResponse: _TypeAlias = WithdrawFingerAbsenceResponse  # noqa: Y015
 
 @_typing.final
 class CompleteDossierRequest(_message.Message):

@@ -65,6 +65,11 @@ class DossierServiceStub:
                 request_serializer=enrollment_dot_v1_dot_dossier__pb2.RecordFingerAbsenceRequest.SerializeToString,
                 response_deserializer=enrollment_dot_v1_dot_dossier__pb2.RecordFingerAbsenceResponse.FromString,
                 _registered_method=True)
+        self.WithdrawFingerAbsence = channel.unary_unary(
+                '/enrollment.v1.DossierService/WithdrawFingerAbsence',
+                request_serializer=enrollment_dot_v1_dot_dossier__pb2.WithdrawFingerAbsenceRequest.SerializeToString,
+                response_deserializer=enrollment_dot_v1_dot_dossier__pb2.WithdrawFingerAbsenceResponse.FromString,
+                _registered_method=True)
         self.CompleteDossier = channel.unary_unary(
                 '/enrollment.v1.DossierService/CompleteDossier',
                 request_serializer=enrollment_dot_v1_dot_dossier__pb2.CompleteDossierRequest.SerializeToString,
@@ -127,7 +132,14 @@ class DossierServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecordFingerAbsence(self, request, context):
-        """Records why a finger is not captured.
+        """Records why a finger is not captured. A slap is then captured without it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawFingerAbsence(self, request, context):
+        """Takes such a record back: the finger is asked for again. One that is not recorded is no error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -193,6 +205,11 @@ def add_DossierServiceServicer_to_server(servicer, server):
                     servicer.RecordFingerAbsence,
                     request_deserializer=enrollment_dot_v1_dot_dossier__pb2.RecordFingerAbsenceRequest.FromString,
                     response_serializer=enrollment_dot_v1_dot_dossier__pb2.RecordFingerAbsenceResponse.SerializeToString,
+            ),
+            'WithdrawFingerAbsence': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawFingerAbsence,
+                    request_deserializer=enrollment_dot_v1_dot_dossier__pb2.WithdrawFingerAbsenceRequest.FromString,
+                    response_serializer=enrollment_dot_v1_dot_dossier__pb2.WithdrawFingerAbsenceResponse.SerializeToString,
             ),
             'CompleteDossier': grpc.unary_unary_rpc_method_handler(
                     servicer.CompleteDossier,
@@ -378,6 +395,33 @@ class DossierService:
             '/enrollment.v1.DossierService/RecordFingerAbsence',
             enrollment_dot_v1_dot_dossier__pb2.RecordFingerAbsenceRequest.SerializeToString,
             enrollment_dot_v1_dot_dossier__pb2.RecordFingerAbsenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawFingerAbsence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/enrollment.v1.DossierService/WithdrawFingerAbsence',
+            enrollment_dot_v1_dot_dossier__pb2.WithdrawFingerAbsenceRequest.SerializeToString,
+            enrollment_dot_v1_dot_dossier__pb2.WithdrawFingerAbsenceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,7 +44,9 @@ class DossierServiceStub:
     UpdateDemographics: _grpc.UnaryUnaryMultiCallable[_dossier_pb2.UpdateDemographicsRequest, _dossier_pb2.UpdateDemographicsResponse]
     """Replaces the person's fields while the dossier is open."""
     RecordFingerAbsence: _grpc.UnaryUnaryMultiCallable[_dossier_pb2.RecordFingerAbsenceRequest, _dossier_pb2.RecordFingerAbsenceResponse]
-    """Records why a finger is not captured."""
+    """Records why a finger is not captured. A slap is then captured without it."""
+    WithdrawFingerAbsence: _grpc.UnaryUnaryMultiCallable[_dossier_pb2.WithdrawFingerAbsenceRequest, _dossier_pb2.WithdrawFingerAbsenceResponse]
+    """Takes such a record back: the finger is asked for again. One that is not recorded is no error."""
     CompleteDossier: _grpc.UnaryUnaryMultiCallable[_dossier_pb2.CompleteDossierRequest, _dossier_pb2.CompleteDossierResponse]
     """Checks that nothing is missing and closes the dossier for sealing. FAILED_PRECONDITION / DOSSIER_INCOMPLETE names what is missing."""
     AbandonDossier: _grpc.UnaryUnaryMultiCallable[_dossier_pb2.AbandonDossierRequest, _dossier_pb2.AbandonDossierResponse]
@@ -70,7 +72,9 @@ class DossierServiceAsyncStub(DossierServiceStub):
     UpdateDemographics: _aio.UnaryUnaryMultiCallable[_dossier_pb2.UpdateDemographicsRequest, _dossier_pb2.UpdateDemographicsResponse]  # type: ignore[assignment]
     """Replaces the person's fields while the dossier is open."""
     RecordFingerAbsence: _aio.UnaryUnaryMultiCallable[_dossier_pb2.RecordFingerAbsenceRequest, _dossier_pb2.RecordFingerAbsenceResponse]  # type: ignore[assignment]
-    """Records why a finger is not captured."""
+    """Records why a finger is not captured. A slap is then captured without it."""
+    WithdrawFingerAbsence: _aio.UnaryUnaryMultiCallable[_dossier_pb2.WithdrawFingerAbsenceRequest, _dossier_pb2.WithdrawFingerAbsenceResponse]  # type: ignore[assignment]
+    """Takes such a record back: the finger is asked for again. One that is not recorded is no error."""
     CompleteDossier: _aio.UnaryUnaryMultiCallable[_dossier_pb2.CompleteDossierRequest, _dossier_pb2.CompleteDossierResponse]  # type: ignore[assignment]
     """Checks that nothing is missing and closes the dossier for sealing. FAILED_PRECONDITION / DOSSIER_INCOMPLETE names what is missing."""
     AbandonDossier: _aio.UnaryUnaryMultiCallable[_dossier_pb2.AbandonDossierRequest, _dossier_pb2.AbandonDossierResponse]  # type: ignore[assignment]
@@ -129,7 +133,15 @@ class DossierServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _dossier_pb2.RecordFingerAbsenceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_dossier_pb2.RecordFingerAbsenceResponse, _abc.Awaitable[_dossier_pb2.RecordFingerAbsenceResponse]]:
-        """Records why a finger is not captured."""
+        """Records why a finger is not captured. A slap is then captured without it."""
+
+    @_abc_1.abstractmethod
+    def WithdrawFingerAbsence(
+        self,
+        request: _dossier_pb2.WithdrawFingerAbsenceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_dossier_pb2.WithdrawFingerAbsenceResponse, _abc.Awaitable[_dossier_pb2.WithdrawFingerAbsenceResponse]]:
+        """Takes such a record back: the finger is asked for again. One that is not recorded is no error."""
 
     @_abc_1.abstractmethod
     def CompleteDossier(

@@ -189,6 +189,36 @@ class _CaptureHintEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CaptureHi
     """An earlier finger left its print on the platen: wipe it."""
     CAPTURE_HINT_INVERTED: _CaptureHint.ValueType  # 19
     """The device gives negatives, ridges light on dark: no person can change it, call a technician."""
+    CAPTURE_HINT_PLACE_FINGERS: _CaptureHint.ValueType  # 40
+    """Lay the fingers that are asked for on the platen."""
+    CAPTURE_HINT_OTHER_HAND: _CaptureHint.ValueType  # 41
+    """This is not the hand that was asked for."""
+    CAPTURE_HINT_MORE_FINGERS: _CaptureHint.ValueType  # 42
+    """A finger is not on the platen."""
+    CAPTURE_HINT_FEWER_FINGERS: _CaptureHint.ValueType  # 43
+    """More is on the platen than was asked for."""
+    CAPTURE_HINT_MOVE_LEFT: _CaptureHint.ValueType  # 44
+    """Move to the person's left."""
+    CAPTURE_HINT_MOVE_RIGHT: _CaptureHint.ValueType  # 45
+    """Move to the person's right."""
+    CAPTURE_HINT_MOVE_DOWN: _CaptureHint.ValueType  # 46
+    """Move towards the person."""
+    CAPTURE_HINT_MOVE_UP: _CaptureHint.ValueType  # 47
+    """Move away from the person."""
+    CAPTURE_HINT_SPREAD_FINGERS: _CaptureHint.ValueType  # 48
+    """Spread the fingers: they touch."""
+    CAPTURE_HINT_TURN_CLOCKWISE: _CaptureHint.ValueType  # 49
+    """Turn the hand clockwise."""
+    CAPTURE_HINT_TURN_COUNTERCLOCKWISE: _CaptureHint.ValueType  # 50
+    """Turn the hand counterclockwise."""
+    CAPTURE_HINT_ROLL_FINGER: _CaptureHint.ValueType  # 51
+    """Roll the finger, from nail to nail."""
+    CAPTURE_HINT_ROLL_FURTHER: _CaptureHint.ValueType  # 52
+    """The finger was not rolled far enough: roll it again, from nail to nail."""
+    CAPTURE_HINT_OTHER_FINGER: _CaptureHint.ValueType  # 53
+    """It is not the finger that this dossier's other print of the position shows."""
+    CAPTURE_HINT_OTHER_PERSON: _CaptureHint.ValueType  # 54
+    """No finger of this hand is the person's whose prints the dossier holds."""
 
 class CaptureHint(_CaptureHint, metaclass=_CaptureHintEnumTypeWrapper):
     """What the operator should ask of the person next. Person's fault, never the machine's: those are error statuses."""
@@ -233,6 +263,36 @@ CAPTURE_HINT_LATENT_PRINT: CaptureHint.ValueType  # 18
 """An earlier finger left its print on the platen: wipe it."""
 CAPTURE_HINT_INVERTED: CaptureHint.ValueType  # 19
 """The device gives negatives, ridges light on dark: no person can change it, call a technician."""
+CAPTURE_HINT_PLACE_FINGERS: CaptureHint.ValueType  # 40
+"""Lay the fingers that are asked for on the platen."""
+CAPTURE_HINT_OTHER_HAND: CaptureHint.ValueType  # 41
+"""This is not the hand that was asked for."""
+CAPTURE_HINT_MORE_FINGERS: CaptureHint.ValueType  # 42
+"""A finger is not on the platen."""
+CAPTURE_HINT_FEWER_FINGERS: CaptureHint.ValueType  # 43
+"""More is on the platen than was asked for."""
+CAPTURE_HINT_MOVE_LEFT: CaptureHint.ValueType  # 44
+"""Move to the person's left."""
+CAPTURE_HINT_MOVE_RIGHT: CaptureHint.ValueType  # 45
+"""Move to the person's right."""
+CAPTURE_HINT_MOVE_DOWN: CaptureHint.ValueType  # 46
+"""Move towards the person."""
+CAPTURE_HINT_MOVE_UP: CaptureHint.ValueType  # 47
+"""Move away from the person."""
+CAPTURE_HINT_SPREAD_FINGERS: CaptureHint.ValueType  # 48
+"""Spread the fingers: they touch."""
+CAPTURE_HINT_TURN_CLOCKWISE: CaptureHint.ValueType  # 49
+"""Turn the hand clockwise."""
+CAPTURE_HINT_TURN_COUNTERCLOCKWISE: CaptureHint.ValueType  # 50
+"""Turn the hand counterclockwise."""
+CAPTURE_HINT_ROLL_FINGER: CaptureHint.ValueType  # 51
+"""Roll the finger, from nail to nail."""
+CAPTURE_HINT_ROLL_FURTHER: CaptureHint.ValueType  # 52
+"""The finger was not rolled far enough: roll it again, from nail to nail."""
+CAPTURE_HINT_OTHER_FINGER: CaptureHint.ValueType  # 53
+"""It is not the finger that this dossier's other print of the position shows."""
+CAPTURE_HINT_OTHER_PERSON: CaptureHint.ValueType  # 54
+"""No finger of this hand is the person's whose prints the dossier holds."""
 Global___CaptureHint: _TypeAlias = CaptureHint  # noqa: Y015
 
 @_typing.final

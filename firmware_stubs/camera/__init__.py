@@ -4,7 +4,7 @@
     GET  :port/still               one JPEG
     PUT  :control/scene            body: a PNG or JPEG file; or ?portrait=SEED without a body
     DELETE :control/scene          nothing before the lens but the wall
-    PUT  :control/fault            {"kind": "stall" | "freeze" | "black" | "disconnect" | "garbage", "seconds": 2.5}
+    PUT  :control/fault            {"kind": "stall", "seconds": 2.5}; the other kinds are in faults.py
     DELETE :control/fault
     GET  :control/state            clients, frames_sent, fault, scene, fps, size
 

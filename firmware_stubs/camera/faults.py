@@ -22,6 +22,8 @@ class FaultKind(Enum):
     """The frame of the moment is sent again and again."""
     BLACK = "black"
     """The sensor sees nothing but its own noise."""
+    HUNT = "hunt"
+    """The lens goes to and fro and finds no focus."""
     DISCONNECT = "disconnect"
     """Every stream is cut, and every new one at once."""
     GARBAGE = "garbage"

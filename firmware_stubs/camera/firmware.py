@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_stubs.camera.faults import Fault, FaultKind
-from firmware_stubs.camera.scene import HEIGHT_PX, WIDTH_PX, darkness, expose, fit, wall
+from firmware_stubs.camera.scene import HEIGHT_PX, WIDTH_PX, darkness, expose, fit, unfocused, wall
 
 GARBAGE_BYTES: Final = 60_000
 
@@ -42,6 +42,7 @@ class CameraFirmware:
         self._fault: Fault | None = None
         self._fault_ends = 0.0
         self._frozen = b""
+        self._hunting: tuple[bytes, ...] = ()
         if scene is None:
             self.show(wall(), "empty")
         else:
@@ -56,8 +57,10 @@ class CameraFirmware:
 
     def fail(self, fault: Fault | None) -> None:
         """Begin a fault, in place of any other; None ends it."""
+        hunting = unfocused(self._steady(0)) if fault is not None and fault.kind is FaultKind.HUNT else ()
         with self._lock:
             self._frozen = self._steady(self.tick())
+            self._hunting = hunting
             self._fault = fault
             self._fault_ends = time.monotonic() + (fault.seconds if fault and fault.seconds else 0.0)
 
@@ -113,6 +116,8 @@ class CameraFirmware:
                     return self._frozen
                 case FaultKind.BLACK:
                     return self._dark[tick % len(self._dark)]
+                case FaultKind.HUNT:
+                    return self._hunting[sent % len(self._hunting)]
                 case FaultKind.GARBAGE:
                     return self._garbage
                 case None:

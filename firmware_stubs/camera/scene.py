@@ -22,6 +22,7 @@ HEIGHT_PX: Final = 1080
 STEADY_FRAMES: Final = 7
 BLACK_FRAMES: Final = 2
 DARKEST_GAIN: Final = 0.15  # of the first frame after the sensor wakes
+HUNT_DEVIATIONS_PX: Final = (12, 7, 4, 2, 4, 7)
 NOISE_DEVIATION: Final = 1.5  # grey levels
 GRAIN_MARGIN_PX: Final = 64
 JPEG_QUALITY: Final = 88
@@ -104,6 +105,14 @@ def expose(scene: NDArray[np.uint8], warm_up_frames: int) -> Exposures:
 def darkness() -> tuple[bytes, ...]:
     """Give frames of a covered lens: noise alone."""
     return expose(np.zeros((HEIGHT_PX, WIDTH_PX, 3), np.uint8), 0).steady[:BLACK_FRAMES]
+
+
+def unfocused(frame: bytes) -> tuple[bytes, ...]:
+    """Give one frame as a lens shows it on its way through focus and back."""
+    pixels = decode(frame)
+    random = np.random.default_rng(0x6C656E73)
+    blurred = (cv2.GaussianBlur(pixels, (0, 0), deviation) for deviation in HUNT_DEVIATIONS_PX)
+    return tuple(_shot(random, picture.astype(np.uint8, copy=False), 1.0) for picture in blurred)
 
 
 def part(content: bytes) -> bytes:

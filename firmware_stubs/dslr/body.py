@@ -22,11 +22,22 @@ LIVE_VIEW_FRAMES: Final = 4
 LIVE_VIEW_HEADER_BYTES: Final = 384  # what such bodies put before the JPEG
 JPEG_QUALITY: Final = 90
 NOISE_DEVIATION: Final = 1.5  # grey levels
+DARK_GAIN: Final = 0.04
+BLUR_DEVIATION: Final = 8.0  # pixels of the still
+LATE_S: Final = 1.0
 CARD_BYTES: Final = 32 << 30
+FREE_PICTURE_BYTES: Final = 4 << 20
 ISO_CHOICES: Final = (100, 200, 400, 800, 1600, 3200)
 F_NUMBER_CHOICES: Final = (280, 400, 560, 800, 1100)  # hundredths
 EXPOSURE_TIME_CHOICES: Final = (10, 20, 40, 80, 166, 333)  # tenths of a millisecond
 EXPOSURE_BIAS_CHOICES: Final = (-1000, -333, 0, 333, 1000)  # thousandths of a stop
+
+
+REFUSALS: Final = {
+    FaultKind.REFUSE: Response.GENERAL_ERROR,
+    FaultKind.FULL: Response.STORE_FULL,
+    FaultKind.BUSY: Response.DEVICE_BUSY,
+}
 
 
 class Cut(Exception):
@@ -37,13 +48,15 @@ class Cut(Exception):
 class Answer:
     """How an operation ended: its data phase where it has one, and what took place on the card.
 
-    data: the octets, None where there is no data phase. announced: their number as the start of the data phase says it.
-    added: handle of a new object, which events tell of.
+    data: the octets, None where there is no data phase. cut: the channels end half way through them.
+    added: handle of a new object, which events tell of after delay_s.
     """
 
     response: Response = Response.OK
     data: bytes | None = None
+    cut: bool = False
     added: int | None = None
+    delay_s: float = 0.0
 
 
 class Body:
@@ -58,8 +71,8 @@ class Body:
         self._stop = stop
         self._lock = threading.Lock()
         self._healed = threading.Event()
-        self._still = _encode(schematic_portrait(seed, STILL_SIZE))
-        self._frames = _live_view_frames(schematic_portrait(seed, LIVE_VIEW_SIZE)) if live_view else ()
+        self._still_view = _View(schematic_portrait(seed, STILL_SIZE), frames=0)
+        self._live_view = _View(schematic_portrait(seed, LIVE_VIEW_SIZE), LIVE_VIEW_FRAMES) if live_view else None
         self._card: dict[int, bytes] = {}
         self._taken = 0
         self._transfers = 0
@@ -121,6 +134,10 @@ class Body:
         with self._lock:
             return self._perform(Operation(operation), first, received)
 
+    def pause(self, seconds: float) -> None:
+        """Take this long, or until the end."""
+        self._stop.wait(seconds)
+
     def leave(self) -> None:
         """End a session: the mirror comes down."""
         with self._lock:
@@ -134,7 +151,8 @@ class Body:
             case Operation.GET_STORAGE_IDS:
                 return Answer(data=datasets.numbers32([STORAGE_ID]))
             case Operation.GET_STORAGE_INFO:
-                return Answer(data=datasets.storage_info(CARD_BYTES, CARD_BYTES // 2, 4000))
+                free = 0 if self._has(FaultKind.FULL) else CARD_BYTES // 2
+                return Answer(data=datasets.storage_info(CARD_BYTES, free, free // FREE_PICTURE_BYTES))
             case Operation.GET_NUM_OBJECTS:
                 return Answer()
             case Operation.GET_OBJECT_HANDLES:
@@ -149,10 +167,9 @@ class Body:
                 self._in_live_view = operation is Operation.NIKON_START_LIVE_VIEW
                 return Answer()
             case Operation.NIKON_GET_LIVE_VIEW_IMAGE:
-                if not self._in_live_view:
+                if not self._in_live_view or self._live_view is None:
                     return Answer(Response.NIKON_NOT_IN_LIVE_VIEW)
-                frame = self._frames[self._transfers % len(self._frames)]
-                return Answer(data=bytes(LIVE_VIEW_HEADER_BYTES) + self._transferred(frame))
+                return self._transfer(self._shown(self._live_view), bytes(LIVE_VIEW_HEADER_BYTES))
             case _:
                 return Answer()
 
@@ -161,7 +178,7 @@ class Body:
         if content is None:
             return Answer(Response.INVALID_OBJECT)
         if operation is Operation.GET_OBJECT:
-            return Answer(data=self._transferred(content))
+            return self._transfer(content)
         if operation is Operation.DELETE_OBJECT:
             del self._card[handle]
             return Answer()
@@ -185,26 +202,37 @@ class Body:
         return Answer()
 
     def _capture(self) -> Answer:
-        if self._has(FaultKind.REFUSE):
-            return Answer(Response.GENERAL_ERROR)
+        if self._fault is not None and self._fault.kind in REFUSALS:
+            return Answer(REFUSALS[self._fault.kind])
         self._taken += 1
-        self._card[self._taken] = self._still
-        return Answer(added=None if self._has(FaultKind.SILENT) else self._taken)
+        self._card[self._taken] = self._shown(self._still_view)
+        added = None if self._has(FaultKind.SILENT) else self._taken
+        return Answer(added=added, delay_s=LATE_S if self._has(FaultKind.LATE) else 0.0)
+
+    def _shown(self, view: _View) -> bytes:
+        """What the sensor sees of it now, by the exposure compensation and the faults of its light and its lens."""
+        gain = 2.0 ** (self._settings[Property.EXPOSURE_BIAS].value / 1000)
+        if self._has(FaultKind.DARK):
+            gain *= DARK_GAIN
+        unfocused = self._has(FaultKind.UNFOCUSED) and view is self._still_view
+        return view.frame(self._transfers, gain, BLUR_DEVIATION if unfocused else 0.0)
 
     def _has(self, kind: FaultKind) -> bool:
         return self._fault is not None and self._fault.kind is kind
 
-    def _transferred(self, content: bytes) -> bytes:
+    def _transfer(self, content: bytes, head: bytes = b"") -> Answer:
         """Count one image on its way; half of it where the fault says so."""
         self._transfers += 1
         fault = self._fault
         if fault is None:
-            return content
+            return Answer(data=head + content)
         if fault.after:
             self._fault = Fault(fault.kind, fault.after - 1)
         elif fault.kind is FaultKind.TRUNCATE:
-            return content[: len(content) // 2]
-        return content
+            return Answer(data=head + content[: len(content) // 2])
+        elif fault.kind is FaultKind.CUT:
+            return Answer(data=head + content, cut=True)
+        return Answer(data=head + content)
 
     def _strikes(self) -> FaultKind | None:
         with self._lock:
@@ -218,13 +246,28 @@ class Body:
                 raise Cut
 
 
-def _encode(image: NDArray[np.uint8]) -> bytes:
-    encoded, content = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
-    assert encoded  # noqa: S101 - an (H, W, 3) uint8 array always encodes
-    return content.tobytes()
+class _View:
+    """What one way of looking shows, encoded once for each light and focus.
 
+    scene: (H, W, 3) uint8 BGR. frames: that go round, each with noise of its own; 0 for one without noise.
+    """
 
-def _live_view_frames(scene: NDArray[np.uint8]) -> tuple[bytes, ...]:
-    random = np.random.default_rng(0x6E6F6973)
-    noise = (random.normal(0, NOISE_DEVIATION, scene.shape) for _ in range(LIVE_VIEW_FRAMES))
-    return tuple(_encode(np.clip(scene + grain, 0, 255).astype(np.uint8)) for grain in noise)
+    def __init__(self, scene: NDArray[np.uint8], frames: int) -> None:
+        random = np.random.default_rng(0x6E6F6973)
+        self._scene = scene
+        self._grain = [NOISE_DEVIATION * random.standard_normal(scene.shape, np.float32) for _ in range(frames)]
+        self._encoded: dict[tuple[int, float, float], bytes] = {}
+        self.frame(0, 1.0, 0.0)
+
+    def frame(self, count: int, gain: float, blur: float) -> bytes:
+        """The count-th picture, as a JPEG. gain: of the light. blur: standard deviation in pixels, 0 for none."""
+        number = count % max(1, len(self._grain))
+        if (number, gain, blur) not in self._encoded:
+            scene = cv2.GaussianBlur(self._scene, (0, 0), blur) if blur else self._scene
+            seen = cv2.convertScaleAbs(scene, alpha=gain)
+            if self._grain:
+                seen = np.clip(seen + self._grain[number], 0, 255).astype(np.uint8)
+            encoded, content = cv2.imencode(".jpg", seen, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
+            assert encoded  # noqa: S101 - an (H, W, 3) uint8 array always encodes
+            self._encoded[number, gain, blur] = content.tobytes()
+        return self._encoded[number, gain, blur]

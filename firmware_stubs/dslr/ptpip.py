@@ -141,9 +141,10 @@ class Channel(socketserver.BaseRequestHandler):
         received = self._receive_data() if phase == _DATA_OUT else b""
         answer = self._check_session(operation) or self.server.body.perform(operation, parameters, received)
         if answer.data is not None:
-            self._send_data(transaction, answer.data)
+            self._send_data(transaction, answer.data, len(answer.data) // 2 if answer.cut else None)
         _send(self.request, Packet.RESPONSE, struct.pack("<HI", answer.response, transaction))
         if answer.added is not None:
+            self.server.body.pause(answer.delay_s)
             self.server.tell(self._connection, Event.OBJECT_ADDED, transaction, answer.added)
             self.server.tell(self._connection, Event.CAPTURE_COMPLETE, transaction, 0)
 
@@ -174,12 +175,16 @@ class Channel(socketserver.BaseRequestHandler):
             if kind == Packet.END_DATA or len(received) > MAX_PACKET_BYTES:
                 return received
 
-    def _send_data(self, transaction: int, data: bytes) -> None:
+    def _send_data(self, transaction: int, data: bytes, cut_at: int | None) -> None:
         number = struct.pack("<I", transaction)
         _send(self.request, Packet.START_DATA, number + struct.pack("<Q", len(data)))
         last = max(0, (len(data) - 1) // _CHUNK_BYTES * _CHUNK_BYTES)
         for at in range(0, last, _CHUNK_BYTES):
+            if cut_at is not None and at >= cut_at:
+                raise Cut
             _send(self.request, Packet.DATA, number + data[at : at + _CHUNK_BYTES])
+        if cut_at is not None:
+            raise Cut
         _send(self.request, Packet.END_DATA, number + data[last:])
 
 

@@ -2,7 +2,7 @@
 
 The hand's paths are those of scanner.hand, and
 
-    PUT    /platen?person=S&position=P&impression=K            a person's slap: P is 13, 14 or 15
+    PUT    /platen?person=S&position=P&impression=K&missing=M  a person's slap: P is 13, 14 or 15; without finger M
     PUT    /platen?person=S&position=P&impression=K&roll_ms=T  a person's finger, 1 to 10, rolled within T milliseconds
     GET    /state?until=U                                      "off", "idle", "streaming", "sending" (a frame),
                                                                "imported", "released", "images:N", "commands:N"
@@ -61,7 +61,8 @@ class _HandPort(ControlHandler):
         person, position = numbers["person"], numbers.get("position", 0)
         impression, roll_ms = numbers.get("impression", 0), numbers.get("roll_ms")
         if roll_ms is None and position in hands.SLAPS:
-            return self._await(self.device.lay(hands.slap_picture(person, position, impression)))
+            missing = numbers.get("missing", 0)
+            return self._await(self.device.lay(hands.slap_picture(person, position, impression, missing)))
         if roll_ms is not None and position in hands.FINGERS and 1 <= roll_ms <= MAX_ROLL_MS:
             picture = hands.rolled_picture(person, position, impression)
             return self._await(self.device.lay_rolling(picture, roll_ms / 1000))

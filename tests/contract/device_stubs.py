@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -123,15 +124,16 @@ class FrameScannerStub(ScannerStub):
 
 
 class TenPrintStub(ScannerStub):
-    """A ten-print slap scanner: seven times as fast as a real one, so that tests wait less."""
+    """A ten-print slap scanner: faster than a real one, so that tests wait less. rate: frames a second."""
 
-    def __init__(self, model: str = "tenprint") -> None:
-        DeviceStub.__init__(self, "tenprint", "--rate", "100", "--wire-mb-s", "1000")
+    def __init__(self, model: str = "tenprint", rate: int = 100) -> None:
+        DeviceStub.__init__(self, "tenprint", "--rate", str(rate), "--wire-mb-s", "1000")
         self.model = model
 
-    def lay_slap(self, person: int, position: int) -> None:
-        """Lay a person's slap: position 13, 14 or 15."""
-        self.control("PUT", f"/platen?person={person}&position={position}")
+    def lay_slap(self, person: int, position: int, impression: int = 0, missing: int = 0) -> None:
+        """Lay a person's slap: position 13, 14 or 15; without the missing finger, if there is one."""
+        query = f"person={person}&position={position}&impression={impression}&missing={missing}"
+        self.control("PUT", f"/platen?{query}")
 
     def roll(self, person: int, position: int, roll_ms: int) -> None:
         """Roll one of a person's fingers from when a stream begins."""
@@ -151,6 +153,12 @@ class CameraStub(DeviceStub):
 
     def __init__(self) -> None:
         super().__init__("camera")
+
+    def await_frames(self, count: int) -> None:
+        """Return when it has sent so many more."""
+        sent = self.control("GET", "/state")["frames_sent"]
+        while self.control("GET", "/state")["frames_sent"] < sent + count:
+            time.sleep(0.01)
 
     def reset(self) -> None:
         self.heal()

@@ -14,7 +14,7 @@ import pytest
 
 from drivers import catalogue
 from drivers.catalogue import CatalogueEntry
-from drivers.discovery import FoundDevice, build, discover
+from drivers.discovery import FoundDevice, Naming, build, discover, look
 from drivers.errors import DeviceNotFound, UnsupportedDevice
 from drivers.spi import Camera, DeviceKind, FingerprintScanner
 
@@ -137,6 +137,15 @@ def test_two_devices_of_one_serial_are_told_apart_by_their_sockets(scanner_stub:
     ids = [device.device_id for device in discover([scanner_stub.url, by_name]).devices]
     assert len(set(ids)) == 2
     assert all("45000000" in device_id for device_id in ids)
+
+
+def test_a_twin_that_leaves_does_not_change_the_other_ones_name(scanner_stub: ScannerStub) -> None:
+    looks = [look(scanner_stub.url), look(scanner_stub.url.replace("127.0.0.1", "localhost"))]
+    naming = Naming()
+    alone = naming(looks[:1]).devices[0].device_id
+    together = [device.device_id for device in naming(looks).devices]
+    assert alone not in together
+    assert [device.device_id for device in naming(looks[:1]).devices] == together[:1]
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ def test_still_is_the_scene_at_full_resolution_and_leaves_nothing_on_the_card(
     assert still.pixels.shape == scene.shape
     assert still.resolution_ppi is None
     assert cv2.absdiff(still.pixels, scene).mean() < 2  # of 255: JPEG's loss
+    assert "gphoto2" not in sys.modules  # it keeps Python's lock: the library lives in a process of its own
     after = dslr_stub.state()
     assert after["taken"] == before["taken"] + 1
     assert after["on_card"] == before["on_card"]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
+from enrollment.service.capture import face_session
 from enrollment.service.store.operator_sessions import Role
 from enrollment.v1 import capture_pb2, device_pb2, dossier_pb2, types_pb2
 from tests.flow.running_station import Client, Hands, InProcess, refused, to_the_end
@@ -72,6 +74,27 @@ async def test_an_unplugged_scanner_ends_the_capture_and_the_lease_and_works_whe
     code, reason, facts = await refused(client.capture_finger(dossier.dossier_id, lease, 1))
     assert (code, reason, facts["ended"]) == ("FAILED_PRECONDITION", "LEASE_EXPIRED", "DEVICE_GONE")
     assert await captured_positions(client, dossier.dossier_id) == []
+    async with client.lease(scanner.device_id) as fresh:
+        await a_capture_works(client, hands, dossier.dossier_id, fresh)
+
+
+async def test_a_suspended_machine_ends_captures_and_opens_its_devices_anew(
+    here: InProcess, hands: Hands, scanner_stub: ScannerStub
+) -> None:
+    client = here.client
+    dossier = await client.open_dossier()
+    scanner = await client.scanner()
+    async with client.lease(scanner.device_id) as lease:
+        call = client.capture_finger(dossier.dossier_id, lease, 1)
+        await read_until(call, "waiting")
+        here.station.inventory._woken(3600.0)  # no test can send the machine to sleep; the clocks' test stands apart
+        assert (await refused(call))[:2] == ("UNAVAILABLE", "DEVICE_GONE")
+        assert (await refused(client.capture_finger(dossier.dossier_id, lease, 1)))[1] == "LEASE_EXPIRED"
+    released = await asyncio.to_thread(scanner_stub.control, "GET", "/state?until=released&timeout_s=10")
+    assert released  # the old handle was given back
+    await here.station.inventory.scan()
+    back = await client.scanner()
+    assert (back.state, back.generation) == (device_pb2.DEVICE_STATE_READY, scanner.generation + 1)
     async with client.lease(scanner.device_id) as fresh:
         await a_capture_works(client, hands, dossier.dossier_id, fresh)
 
@@ -261,17 +284,65 @@ async def test_a_failing_camera_is_told_of_and_the_next_portrait_works(
     assert answers[-1].WhichOneof("event") == "accepted"
 
 
-async def test_a_dark_scene_uses_up_the_tries_and_says_why(here: InProcess, camera_stub: CameraStub) -> None:
+async def test_a_camera_that_freezes_under_its_preview_stores_nobody_and_the_next_portrait_works(
+    here: InProcess, camera_stub: CameraStub
+) -> None:
+    client = here.client
+    dossier = await client.open_dossier()
+    async with client.lease((await client.camera()).device_id) as lease:
+        preview = client.capture.WatchPreview(capture_pb2.WatchPreviewRequest(lease=lease))
+        await preview.read()
+        camera_stub.fail("freeze")
+        await asyncio.to_thread(camera_stub.await_frames, 15)  # what was on its way before is shown by then
+        code, reason, _ = await refused(client.capture_portrait(dossier.dossier_id, lease))
+        assert (code, reason) == ("UNAVAILABLE", "DEVICE_STALLED")
+        assert (await refused(preview))[1] == "DEVICE_STALLED"
+        assert list((await client.dossier(dossier.dossier_id)).captures) == []
+        camera_stub.heal()
+        answers = [answer async for answer in client.capture_portrait(dossier.dossier_id, lease)]
+    assert answers[-1].WhichOneof("event") == "accepted"
+
+
+async def test_a_camera_that_leaves_the_network_is_back_under_its_name_as_a_new_generation(
+    here: InProcess, camera_stub: CameraStub
+) -> None:
+    client = here.client
+    camera = await client.camera()
+    changes: Any = client.devices.WatchDevices(device_pb2.WatchDevicesRequest())
+    async with client.lease(camera.device_id) as lease:
+        preview = client.capture.WatchPreview(capture_pb2.WatchPreviewRequest(lease=lease))
+        await preview.read()
+        camera_stub.fail("disconnect", seconds=0.5)
+        async for change in changes:
+            if (change.device.device_id, change.device.generation) == (camera.device_id, camera.generation + 1):
+                break
+        assert (await refused(preview))[1] in ("DEVICE_GONE", "LEASE_EXPIRED")
+        told = await refused(client.capture.WatchPreview(capture_pb2.WatchPreviewRequest(lease=lease)))
+        assert told[:2] == ("FAILED_PRECONDITION", "LEASE_EXPIRED")
+    changes.cancel()
+    camera_stub.heal()
+    async with client.lease(camera.device_id) as lease:
+        again: Any = client.capture.WatchPreview(capture_pb2.WatchPreviewRequest(lease=lease))
+        assert (await again.read()).jpeg
+        again.cancel()
+
+
+async def test_a_dark_scene_uses_up_the_tries_one_after_the_other_and_says_why(
+    here: InProcess, camera_stub: CameraStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(face_session, "TRY_PACE_S", 0.05)  # a quarter of the real one, for it is waited for
     client = here.client
     dossier = await client.open_dossier()
     async with client.lease((await client.camera()).device_id) as lease:
         opened = client.capture.WatchPreview(capture_pb2.WatchPreviewRequest(lease=lease))
         await opened.read()  # the camera runs: the light goes out after it has warmed up
         camera_stub.fail("black")
+        began_s = time.monotonic()
         answers = [answer async for answer in client.capture_portrait(dossier.dossier_id, lease)]
         opened.cancel()
     judged = [answer.judged for answer in answers if answer.WhichOneof("event") == "judged"]
     assert len(judged) == dossier.plan.portrait.max_attempts
+    assert time.monotonic() - began_s > 0.05 * (len(judged) - 1)  # no pace but a pause: never less than this
     assert judged[-1].hint == types_pb2.CAPTURE_HINT_TOO_DARK
     assert answers[-1].WhichOneof("event") == "exhausted"
 

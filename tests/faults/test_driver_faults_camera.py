@@ -51,18 +51,32 @@ def test_stream_that_breaks_is_a_typed_error_until_it_is_opened_again(
     assert camera.latest(timeout_s=5, cancel=CancelToken()).sequence >= 1
 
 
-def test_frozen_picture_is_served_as_long_as_frames_come(camera_stub: CameraStub, camera: OpenCvCamera) -> None:
+def test_frozen_picture_is_no_new_frame_is_stalled_at_the_age_limit_and_recovers_by_itself(
+    camera_stub: CameraStub, camera: OpenCvCamera
+) -> None:
     camera_stub.fail("freeze")
-    first = camera.latest(timeout_s=5, cancel=CancelToken())
-    assert camera.latest(newer_than=first.sequence + 5, timeout_s=5, cancel=CancelToken()).pixels.shape == (
-        1080,
-        1920,
-        3,
-    )
+    with pytest.raises(DeviceStalled, match="frozen"):
+        camera.latest(newer_than=NEVER, timeout_s=10, cancel=CancelToken())
+    with pytest.raises(DeviceStalled):  # whoever asks for any frame gets none of the past
+        camera.latest(timeout_s=10, cancel=CancelToken())
+    camera_stub.heal()
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            assert camera.latest(timeout_s=5, cancel=CancelToken()).pixels.shape == (1080, 1920, 3)
+            break
+        except DeviceStalled:  # the first frame that moves is on its way
+            assert time.monotonic() < deadline
 
 
 @pytest.mark.parametrize(
-    ("kind", "error"), [("black", DeviceNotReady), ("disconnect", DeviceNotFound), ("garbage", DeviceError)]
+    ("kind", "error"),
+    [
+        ("black", DeviceNotReady),
+        ("freeze", DeviceStalled),
+        ("disconnect", DeviceNotFound),
+        ("garbage", DeviceError),
+    ],
 )
 def test_camera_that_does_not_start_is_a_typed_error_and_opens_later(
     camera_stub: CameraStub, kind: str, error: type[DeviceError]
@@ -73,6 +87,27 @@ def test_camera_that_does_not_start_is_a_typed_error_and_opens_later(
         camera.open()
     camera_stub.heal()
     camera.open()
+    camera.close()
+
+
+def test_first_frame_waits_for_a_lens_that_hunts(camera_stub: CameraStub) -> None:
+    camera = OpenCvCamera(camera_stub.url)
+    camera_stub.fail("hunt", seconds=0.7)
+    camera.open()
+    try:
+        first = camera.latest(timeout_s=5, cancel=CancelToken())
+        later = camera.latest(newer_than=first.sequence + 20, timeout_s=5, cancel=CancelToken())
+    finally:
+        camera.close()
+    sharpness, usual = (float(cv2.Laplacian(frame.pixels, cv2.CV_16S).std()) for frame in (first, later))
+    assert sharpness == pytest.approx(usual, rel=0.05)
+
+
+def test_lens_that_never_finds_focus_opens_all_the_same(camera_stub: CameraStub) -> None:
+    camera = OpenCvCamera(camera_stub.url)
+    camera_stub.fail("hunt")
+    camera.open()
+    assert camera.latest(timeout_s=5, cancel=CancelToken()).pixels.shape == (1080, 1920, 3)
     camera.close()
 
 
@@ -97,7 +132,7 @@ class BlockingCapture:
         self._frames -= 1
         if self._frames < 0:
             self.hang.wait(30)
-        return self._frames >= 0, np.full((48, 64, 3), 128, np.uint8)
+        return self._frames >= 0, np.full((48, 64, 3), 128 + self._frames % 2, np.uint8)
 
     def release(self) -> None:
         self.released.set()

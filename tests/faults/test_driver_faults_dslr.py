@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,11 +18,13 @@ import pytest
 from drivers.camera.dslr.driver import Dslr
 from drivers.errors import (
     CaptureCancelled,
+    CardFull,
     DeviceGone,
     DeviceNotFound,
     DeviceNotReady,
     DeviceStalled,
     DriverError,
+    PictureRefused,
     ProtocolViolation,
     UnsupportedDevice,
 )
@@ -27,10 +34,63 @@ if TYPE_CHECKING:
     from tests.contract.device_stubs import DslrStub
 
 pytest_plugins = ("tests.contract.device_stubs",)
-pytestmark = pytest.mark.usefixtures("no_thread_left")
+pytestmark = pytest.mark.usefixtures("no_thread_left", "no_process_left")
 
 NEVER = 1_000_000
 STILL = (1152, 1728, 3)
+
+
+def processes_of(parent: int) -> list[int]:
+    """The processes of bodies that this one has started."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            said = (folder / "cmdline").read_bytes()
+            started_by = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:  # it has just ended
+            continue
+        if b"drivers.camera.dslr.process" in said and started_by == parent:
+            found.append(int(folder.name))
+    return found
+
+
+@pytest.fixture
+def no_process_left() -> Iterator[None]:
+    """Fail where a test leaves a body's process or an open file behind, or takes one away, as libgphoto2 does."""
+    files = len(os.listdir("/proc/self/fd"))
+    standard_input = os.fstat(0)
+    yield
+    assert os.path.samestat(os.fstat(0), standard_input)
+    assert processes_of(os.getpid()) == []
+    assert len(os.listdir("/proc/self/fd")) == files
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+class Taking:
+    """A picture being taken on a thread of its own, and how it ended."""
+
+    def __init__(self, camera: Dslr) -> None:
+        self.cancel = CancelToken()
+        self.raised: DriverError | None = None
+        self._thread = threading.Thread(target=self._take, args=(camera,))
+        self._thread.start()
+
+    def _take(self, camera: Dslr) -> None:
+        try:
+            camera.take_still(timeout_s=60, cancel=self.cancel)
+        except DriverError as error:
+            self.raised = error
+
+    def end(self, within_s: float) -> DriverError | None:
+        self._thread.join(within_s)
+        assert not self._thread.is_alive()
+        return self.raised
 
 
 @pytest.fixture
@@ -55,6 +115,21 @@ def test_camera_that_leaves_the_network_is_gone_until_it_is_opened_again(dslr_st
     dslr_stub.heal()
     camera.open()
     assert camera.take_still(timeout_s=10, cancel=CancelToken()).pixels.shape == STILL
+
+
+def test_camera_that_leaves_the_network_before_its_picture_is_gone_and_not_one_that_refused(
+    dslr_without_live_view: DslrStub,
+) -> None:
+    camera = Dslr(dslr_without_live_view.url)
+    camera.open()
+    dslr_without_live_view.fail("disconnect")
+    with pytest.raises(DeviceGone):
+        camera.take_still(timeout_s=10, cancel=CancelToken())
+    camera.close()
+    dslr_without_live_view.heal()
+    camera.open()
+    assert camera.take_still(timeout_s=10, cancel=CancelToken()).pixels.shape == STILL
+    camera.close()
 
 
 def test_connection_that_is_cut_at_a_transfer_ends_the_live_view_there(dslr_stub: DslrStub, camera: Dslr) -> None:
@@ -105,12 +180,98 @@ def test_picture_that_is_cut_short_is_refused_and_not_left_on_the_card(dslr_stub
 
 def test_camera_that_refuses_a_picture_says_so_and_works_on(dslr_stub: DslrStub, camera: Dslr) -> None:
     dslr_stub.fail("refuse")
-    with pytest.raises(DeviceNotReady, match="focus"):
+    with pytest.raises(PictureRefused, match="focus"):
         camera.take_still(timeout_s=10, cancel=CancelToken())
     newest = camera.latest(timeout_s=5, cancel=CancelToken()).sequence
     assert camera.latest(newer_than=newest, timeout_s=5, cancel=CancelToken()).pixels.size
     dslr_stub.heal()
     assert camera.take_still(timeout_s=10, cancel=CancelToken()).pixels.shape == STILL
+
+
+@pytest.mark.parametrize(("kind", "error"), [("busy", PictureRefused), ("full", CardFull)])
+def test_camera_that_can_take_no_picture_now_says_why_and_works_on(
+    dslr_stub: DslrStub, camera: Dslr, kind: str, error: type[DriverError]
+) -> None:
+    taken = dslr_stub.state()["taken"]
+    dslr_stub.fail(kind)
+    with pytest.raises(error, match=kind):
+        camera.take_still(timeout_s=10, cancel=CancelToken())
+    assert dslr_stub.state()["taken"] == taken
+    dslr_stub.heal()
+    assert camera.take_still(timeout_s=10, cancel=CancelToken()).pixels.shape == STILL
+
+
+def test_camera_that_vanishes_on_the_way_of_its_picture_is_gone_and_the_next_picture_is_another(
+    dslr_stub: DslrStub, camera: Dslr
+) -> None:
+    state = dslr_stub.state()
+    dslr_stub.fail("cut")
+    with pytest.raises(DeviceGone):
+        camera.take_still(timeout_s=10, cancel=CancelToken())
+    with pytest.raises(DeviceGone):
+        camera.take_still(timeout_s=10, cancel=CancelToken())
+    dslr_stub.heal()
+    camera.close()
+    camera.open()
+    assert camera.take_still(timeout_s=10, cancel=CancelToken()).pixels.shape == STILL
+    assert dslr_stub.state()["taken"] == state["taken"] + 2  # the one that was lost, which stays on the card, and this
+    assert dslr_stub.state()["on_card"] == state["on_card"] + 1
+
+
+def test_process_that_is_killed_in_the_middle_of_a_picture_is_a_typed_error_and_the_next_open_works(
+    dslr_stub: DslrStub, camera: Dslr
+) -> None:
+    taken = dslr_stub.state()["taken"]
+    dslr_stub.fail("late")
+    taking = Taking(camera)
+    wait_until(lambda: dslr_stub.state()["taken"] > taken)
+    [process] = processes_of(os.getpid())
+    os.kill(process, signal.SIGKILL)
+    assert isinstance(taking.end(within_s=2), DeviceStalled)
+    with pytest.raises(DeviceStalled):
+        camera.latest(newer_than=NEVER, timeout_s=10, cancel=CancelToken())
+    dslr_stub.heal()
+    camera.close()
+    camera.open()
+    assert camera.take_still(timeout_s=10, cancel=CancelToken()).pixels.shape == STILL
+
+
+def test_process_that_hangs_is_ended_at_its_limit_and_the_next_open_works(dslr_stub: DslrStub) -> None:
+    camera = Dslr(dslr_stub.url, call_limit_s=0.5)
+    camera.open()
+    [process] = processes_of(os.getpid())
+    os.kill(process, signal.SIGSTOP)
+    with pytest.raises(DeviceStalled, match="does not come back"):
+        camera.take_still(timeout_s=60, cancel=CancelToken())
+    wait_until(lambda: processes_of(os.getpid()) == [])  # it is not asked whether it wants to end
+    camera.close()
+    camera.open()
+    assert camera.take_still(timeout_s=10, cancel=CancelToken()).pixels.shape == STILL
+    camera.close()
+
+
+OPEN_AND_WAIT = """
+import sys, time
+from drivers.camera.dslr.driver import Dslr
+camera = Dslr(sys.argv[1])
+camera.open()
+print("open", flush=True)
+time.sleep(60)
+"""
+
+
+def test_process_ends_with_the_one_that_started_it_even_while_the_library_hangs(dslr_stub: DslrStub) -> None:
+    command = [sys.executable, "-c", OPEN_AND_WAIT, dslr_stub.url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "open\n"
+        [process] = processes_of(parent.pid)
+        dslr_stub.fail("stall")
+        parent.kill()
+    try:
+        wait_until(lambda: not Path(f"/proc/{process}").exists())
+    finally:
+        dslr_stub.heal()
 
 
 def test_camera_that_saves_raw_files_alone_says_what_to_set(dslr_stub: DslrStub, camera: Dslr) -> None:
@@ -146,23 +307,26 @@ def test_cancelled_picture_returns_at_once_while_the_library_hangs_and_is_not_ta
     dslr_stub.fail("stall")
     with pytest.raises(DeviceStalled):  # the library hangs by now
         camera.latest(newer_than=NEVER, timeout_s=10, cancel=CancelToken())
-    cancel = CancelToken()
-    raised: list[DriverError] = []
-
-    def take() -> None:
-        try:
-            camera.take_still(timeout_s=60, cancel=cancel)
-        except DriverError as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=take)
-    thread.start()
-    cancel.cancel()
-    thread.join(2)
-    assert [type(error) for error in raised] == [CaptureCancelled]
+    taking = Taking(camera)
+    taking.cancel.cancel()
+    assert isinstance(taking.end(within_s=2), CaptureCancelled)
     dslr_stub.heal()
     assert camera.settings()  # asked for after the picture, and so done after it
     assert dslr_stub.state()["taken"] == taken
+
+
+def test_picture_that_is_cancelled_after_the_shutter_is_still_fetched_and_deleted(
+    dslr_stub: DslrStub, camera: Dslr
+) -> None:
+    state = dslr_stub.state()
+    dslr_stub.fail("late")
+    taking = Taking(camera)
+    wait_until(lambda: dslr_stub.state()["taken"] > state["taken"])
+    taking.cancel.cancel()
+    assert isinstance(taking.end(within_s=2), CaptureCancelled)
+    assert camera.settings()  # asked for after the picture, and so done after it
+    dslr_stub.heal()
+    assert dslr_stub.state()["on_card"] == state["on_card"]
 
 
 def test_nothing_at_the_address_is_not_found() -> None:

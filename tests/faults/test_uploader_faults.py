@@ -17,8 +17,9 @@ from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 
+from enrollment.core.certificates import CertificateAuthority, certificate_pem
 from enrollment.core.dossier.model import DossierState
-from enrollment.registry.certificates import CertificateAuthority, certificate_pem
+from enrollment.registry.certificates import issue_station_certificate
 from enrollment.registry.data_folder import DataFolder
 from enrollment.registry.server import main as registryd
 from enrollment.registry.serving import TlsFiles
@@ -197,7 +198,7 @@ async def test_expired_certificate_is_told_with_its_dates(bench: Bench) -> None:
     )
     request = (bench.root / "keys" / REQUEST_FILE).read_bytes()
     long_ago = datetime.now(UTC) - timedelta(days=3650)
-    bench.certificate.write_bytes(certificate_pem(authority.issue_station_certificate(request, STATION_ID, long_ago)))
+    bench.certificate.write_bytes(certificate_pem(issue_station_certificate(authority, request, STATION_ID, long_ago)))
     dossier_id = bench.complete()
     async with bench.registry(), bench.delivering():
         waiting = await bench.until(dossier_id, lambda package: bool(package.problem))

@@ -6,10 +6,11 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
-from tests.contract.device_stubs import CameraStub, ScannerStub
+from tests.contract.device_stubs import CameraStub, ScannerStub, TenPrintStub
 from tests.flow.running_station import (
     Hands,
     InProcess,
@@ -19,6 +20,8 @@ from tests.flow.running_station import (
     running_here,
     set_up,
 )
+
+SLAP_PERSON: Final = 7  # whose slaps are laid again and again; as PERSON in the tests that do
 
 
 @pytest.fixture
@@ -66,3 +69,20 @@ async def here(
 def hands(scanner_stub: ScannerStub) -> Hands:
     """Whoever lays fingers on the scanner."""
     return Hands(scanner_stub)
+
+
+@pytest.fixture(scope="session")
+def _slap_scanner_process() -> Iterator[TenPrintStub]:
+    """Twice as fast as a real one; the person's fingers are grown before anybody waits for them."""
+    stub = TenPrintStub(rate=30)
+    for position in (13, 14, 15):
+        stub.lay_slap(SLAP_PERSON, position)
+    yield stub
+    stub.stop()
+
+
+@pytest.fixture
+def slap_scanner(_slap_scanner_process: TenPrintStub) -> TenPrintStub:
+    """A plugged ten-print scanner with an empty platen and no fault."""
+    _slap_scanner_process.reset()
+    return _slap_scanner_process

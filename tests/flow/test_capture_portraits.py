@@ -25,6 +25,12 @@ needs_portraits = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody in these pictures moves, so that nobody need wait for it."""
+    monkeypatch.setattr("enrollment.service.capture.face_session.TRY_PACE_S", 0.0)
+
+
 @pytest.fixture
 def show(camera_stub: CameraStub) -> Iterator[Callable[[str], None]]:
     """Puts a portrait before the lens; the drawn one is back afterwards."""

@@ -9,15 +9,17 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from drivers.camera.dslr.address import parse_address
-from drivers.camera.dslr.library import Body
+from drivers.camera.dslr.remote import RemoteBody
 from drivers.camera.dslr.session import Session
 from drivers.errors import CaptureTimedOut, DeviceNotReady, UnsupportedDevice
 from drivers.frame import Frame
 from drivers.spi import CameraCapabilities, CameraSetting, CancelToken, DeviceIdentity, SettingState
 
-_OPEN_TIMEOUT_S = 10.0  # a body on the network that wakes up takes some seconds
+_OPEN_TIMEOUT_S = 15.0  # the process takes its time to start, and a body on the network to wake up
 _FIRST_FRAME_TIMEOUT_S = 5.0
 _SETTING_TIMEOUT_S = 10.0
+_CALL_LIMIT_S = 8.0  # the library itself gives up after 5 s on the network
+_DOWNLOAD_LIMIT_S = 60.0  # the largest picture over a weak wireless network
 
 T = TypeVar("T")
 
@@ -25,11 +27,15 @@ T = TypeVar("T")
 class Dslr:
     """A camera at ptpip://host[:port], gphoto2:serial:NUMBER or gphoto2:usb:...; implements StillCamera.
 
+    call_limit_s, download_limit_s: how long the library may take for one call, and for one that fetches a picture.
     Raises UnsupportedDevice for another kind of address.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(
+        self, address: str, *, call_limit_s: float = _CALL_LIMIT_S, download_limit_s: float = _DOWNLOAD_LIMIT_S
+    ) -> None:
         self._address = parse_address(address)
+        self._limits = {"call_limit_s": call_limit_s, "download_limit_s": download_limit_s}
         self._session: Session | None = None
         self._identity = DeviceIdentity("", self._address.host, self._address.serial, "")
         self._capabilities = CameraCapabilities(0, 0, 0.0)
@@ -46,7 +52,7 @@ class Dslr:
     def open(self) -> None:
         if self._session is not None:
             return
-        session = Session(self._address)
+        session = Session(self._address, RemoteBody(**self._limits))
         try:
             session.wait_open(_OPEN_TIMEOUT_S)
             self._capabilities = _look(session)
@@ -73,12 +79,12 @@ class Dslr:
         return self._opened().take_still(timeout_s, cancel)
 
     def settings(self) -> Mapping[CameraSetting, SettingState]:
-        return self._ask(Body.settings)
+        return self._ask(RemoteBody.settings)
 
     def change_setting(self, setting: CameraSetting, value: str) -> None:
         self._ask(lambda body: body.change(setting, value))
 
-    def _ask(self, task: Callable[[Body], T]) -> T:
+    def _ask(self, task: Callable[[RemoteBody], T]) -> T:
         return self._opened().ask(task, _SETTING_TIMEOUT_S, CancelToken())
 
     def _opened(self) -> Session:

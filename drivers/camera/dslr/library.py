@@ -1,7 +1,8 @@
 """libgphoto2 as one camera body needs it; nothing else imports the library, and nothing here before a body is opened.
 
-Every call blocks, on the network for about 5 s where the camera says nothing, and none can be interrupted: only the
-session's thread may call. A CameraFile must stay in a variable while its memory is read: the view does not hold it.
+Every call blocks, on the network for about 5 s where the camera says nothing, and none can be interrupted. Two of them,
+`file_delete` and `exit`, keep Python's lock meanwhile: only the process of a body may call (`process`). A CameraFile
+must stay in a variable while its memory is read: the view does not hold it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from drivers.camera.dslr.address import DslrAddress
 from drivers.errors import (
+    CardFull,
     DeviceAccessDenied,
     DeviceBusy,
     DeviceError,
@@ -20,6 +22,7 @@ from drivers.errors import (
     DeviceNotFound,
     DeviceNotReady,
     DeviceStalled,
+    PictureRefused,
     UnsupportedDevice,
 )
 from drivers.spi import CameraSetting, DeviceIdentity, SettingState
@@ -43,7 +46,7 @@ _ERRORS: dict[int, tuple[type[DeviceError], str]] = {
     -60: (DeviceAccessDenied, "the system does not give the camera: see the udev rules"),
     -105: (DeviceNotFound, "no camera that the library knows answers"),
     _BUSY: (DeviceNotReady, "the camera is busy"),
-    -115: (DeviceNotReady, "the camera's card is full"),
+    -115: (CardFull, "the camera's card is full"),
 }
 # The names of one setting differ from maker to maker.
 _WIDGETS = {
@@ -97,14 +100,20 @@ class Body:
         try:
             self._camera.trigger_capture()
         except self._gp.GPhoto2Error as error:
-            refused = "the camera refused to take a picture: look at its focus, its lens and its card"
-            raise self._typed(error, DeviceNotReady, refused) from error
+            if isinstance(failure := self._typed(error, PictureRefused), DeviceGone | DeviceStalled):
+                raise failure from error
+            known, cards = self._gp.GP_STORAGEINFO_FREESPACEKBYTES, self._cards()
+            if cards and all(card.fields & known and not card.freekbytes for card in cards):
+                raise CardFull("the camera's card is full", gphoto2=error.code) from error
+            busy = "the camera is busy" if error.code == _BUSY else "no focus, no light, or a lens or card that fails"
+            raise PictureRefused(f"the camera refused to take a picture: {busy}", gphoto2=error.code) from error
 
     def next_file(self, wait_s: float) -> tuple[bool, tuple[str, str] | None]:
         """Wait for one event. Returns whether there was any, and the folder and name of a new file if it was that."""
         try:
             kind, told = self._camera.wait_for_event(max(1, int(1000 * wait_s)))
         except self._gp.GPhoto2Error as error:
+            self._cards()
             raise self._typed(error) from error
         if kind == self._gp.GP_EVENT_FILE_ADDED:
             return True, (told.folder, told.name)
@@ -118,12 +127,14 @@ class Body:
         except self._gp.GPhoto2Error as error:
             raise self._typed(error) from error
 
-    def delete(self, folder: str, name: str) -> None:
-        """Delete a file: a portrait does not stay on the card. What cannot be deleted is logged."""
+    def delete(self, folder: str, name: str) -> bool:
+        """Delete a file: a portrait does not stay on the card. What cannot be deleted is logged, and False."""
         try:
             self._camera.file_delete(folder, name)
         except self._gp.GPhoto2Error as error:
             _logger.warning("a picture stays on the camera's card: it cannot be deleted (gphoto2 %d)", error.code)
+            return False
+        return True
 
     def settings(self) -> dict[CameraSetting, SettingState]:
         """What this body offers."""
@@ -151,6 +162,19 @@ class Body:
             self._camera.exit()
         except self._gp.GPhoto2Error as error:
             _logger.debug("closing a camera failed (gphoto2 %d)", error.code)
+
+    def _cards(self) -> list[Any]:
+        """What the body says of its cards. Raises DeviceGone, DeviceStalled where nobody is there to say anything.
+
+        The first call that a lost connection breaks tells nothing but that it failed; the one after it knows.
+        """
+        for _ in range(2):
+            try:
+                return list(self._camera.get_storageinfo())
+            except self._gp.GPhoto2Error as error:
+                if isinstance(failure := self._typed(error), DeviceGone | DeviceStalled):
+                    raise failure from error
+        return []
 
     def _connect(self, address: DslrAddress) -> Any:
         if address.host:

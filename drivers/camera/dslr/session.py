@@ -1,7 +1,7 @@
-"""One connection to a body with its thread, which alone calls the library.
+"""One connection to a body with its thread, which alone calls the body's process.
 
 The thread shows live view, and between two frames does what it is asked. Who asked waits for as long as they wish: a
-call that hangs holds this thread, and nobody else.
+call that hangs holds this thread until its limit, and nobody else.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.camera.dslr.address import DslrAddress
-from drivers.camera.dslr.library import Body
+from drivers.camera.dslr.pipe import Content
+from drivers.camera.dslr.remote import RemoteBody
 from drivers.camera.newest_frame import CANCEL_SLICE_S, NewestFrame
 from drivers.errors import (
     DeviceError,
@@ -49,12 +50,14 @@ T = TypeVar("T")
 class Session:
     """A body from its opening to its end."""
 
-    def __init__(self, address: DslrAddress) -> None:
+    def __init__(self, address: DslrAddress, body: RemoteBody) -> None:
+        """body: started and not opened; the session ends it."""
         self.frames = NewestFrame()
         self.has_live_view = True
         self.identity = DeviceIdentity("", "", "", "")
         self._address = address
-        self._tasks: queue.SimpleQueue[tuple[Future[Any], Callable[[Body], Any]] | None] = queue.SimpleQueue()
+        self._body = body
+        self._tasks: queue.SimpleQueue[tuple[Future[Any], Callable[[RemoteBody], Any]] | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._opened: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="dslr", daemon=True)
@@ -64,7 +67,7 @@ class Session:
         """Return when the body is connected and its live view, if it has one, has begun."""
         self._wait(self._opened, timeout_s, CancelToken())
 
-    def ask(self, task: Callable[[Body], T], timeout_s: float, cancel: CancelToken) -> T:
+    def ask(self, task: Callable[[RemoteBody], T], timeout_s: float, cancel: CancelToken) -> T:
         """Have the thread do something; whoever gives up leaves it to end by itself."""
         self.frames.raise_failure()
         answer: Future[T] = Future()
@@ -77,12 +80,14 @@ class Session:
         return self.ask(lambda body: self._take_still(body, deadline), timeout_s, cancel)
 
     def stop(self) -> None:
-        """End the thread, which may take as long as one call."""
+        """End the thread and the body's process; a call that hangs is given a moment, no more."""
         self._stopping.set()
         self._tasks.put(None)
         self._thread.join(_JOIN_TIMEOUT_S)
         if self._thread.is_alive():
-            _logger.warning("a reflex camera's thread does not end; it releases the camera when it does")
+            _logger.warning("a reflex camera does not answer: its process is ended")
+            self._body.kill()
+            self._thread.join()
 
     def _wait(self, answer: Future[T], timeout_s: float, cancel: CancelToken) -> T:
         try:
@@ -107,13 +112,9 @@ class Session:
 
     def _run(self) -> None:
         self._opened.set_running_or_notify_cancel()
+        body = self._body
         try:
-            body = Body(self._address)
-        except DriverError as error:
-            self._opened.set_exception(error)
-            return
-        try:
-            self.identity = body.identity
+            self.identity = body.open(self._address)
             self._begin_live_view(body)
             self._opened.set_result(None)
             while not self._stopping.is_set():
@@ -125,13 +126,13 @@ class Session:
         finally:
             body.close()
 
-    def _begin_live_view(self, body: Body) -> None:
+    def _begin_live_view(self, body: RemoteBody) -> None:
         try:
             self._show(body)
         except UnsupportedDevice:
             self.has_live_view = False
 
-    def _do_next(self, body: Body) -> None:
+    def _do_next(self, body: RemoteBody) -> None:
         """Do what is asked, or show the next frame when it is due. Raises only what ends the connection."""
         try:
             task = self._tasks.get(timeout=_PERIOD_S)
@@ -152,13 +153,13 @@ class Session:
                 raise
         self.frames.forget()
 
-    def _show(self, body: Body) -> None:
+    def _show(self, body: RemoteBody) -> None:
         content = body.preview()
         pixels = None if content is None else _decode(content)
         if pixels is not None:  # a frame that is broken is left out: the age limit tells when it is not the only one
             self.frames.publish(pixels)
 
-    def _take_still(self, body: Body, deadline: float) -> Frame:
+    def _take_still(self, body: RemoteBody, deadline: float) -> Frame:
         # A picture that somebody took by hand a moment ago is not the one that is asked for.
         for _ in range(_STALE_EVENTS):
             if not body.next_file(0.0)[0]:
@@ -178,13 +179,14 @@ class Session:
         # Its picture may still come, and must not be taken for the next person's: this ends the connection.
         raise DeviceStalled("the camera took no picture in time")
 
-    def _fetch(self, body: Body, folder: str, name: str) -> Frame:
+    def _fetch(self, body: RemoteBody, folder: str, name: str) -> Frame:
         try:
             content = body.download(folder, name)
         except _FATAL:
             raise
-        except DeviceError:
-            body.delete(folder, name)
+        except DeviceError as error:
+            if not body.delete(folder, name):
+                raise DeviceGone("the connection to the camera was lost on the way of its picture") from error
             raise
         body.delete(folder, name)
         pixels = _decode(content) if _is_whole(content) else None
@@ -193,12 +195,12 @@ class Session:
         return self.frames.frame(pixels)
 
 
-def _is_whole(jpeg: bytes) -> bool:
+def _is_whole(jpeg: Content) -> bool:
     """Whether a JPEG ends as one does (ITU-T T.81, EOI), fill behind it or not: a decoder paints the rest grey."""
     return jpeg.rstrip(b"\0").endswith(b"\xff\xd9")
 
 
-def _decode(jpeg: bytes) -> NDArray[np.uint8] | None:
+def _decode(jpeg: Content) -> NDArray[np.uint8] | None:
     """(H, W, 3) uint8 BGR, upright by its EXIF; None where it does not decode."""
     if not jpeg:
         return None

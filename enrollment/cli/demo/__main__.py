@@ -24,16 +24,17 @@ from enrollment.cli.demo.subject import (
     Impressions,
     StandIn,
     SyntheticImpressions,
+    TenPrintStandIn,
     find_impressions,
 )
-from enrollment.cli.enrollment_flow import DeviceMissing, Enrollment, enroll
+from enrollment.cli.enrollment_flow import DeviceMissing, Enrollment, captured_fingers, enroll
 from enrollment.cli.evidence import Evidence, collect
 from enrollment.cli.failure import EXIT_REFUSED, describe
 from enrollment.cli.narrator import Narrator
 from enrollment.cli.output import Output, default_language
 from enrollment.v1 import outbox_pb2
 
-PLAN: Final = "card-issue"
+PLANS: Final = {"card-issue": "scanner", "card-issue-slaps": "tenprint", "card-issue-ten-print": "tenprint"}
 # Nobody's: a name and number made for this page; the digits follow the rules of the 12-digit number.
 PERSON: Final = {
     "full_name": "Nguyễn Thị Mẫu",
@@ -63,19 +64,29 @@ def save_sheet(done: Enrollment, evidence: Evidence, path: Path) -> None:
 
 
 def run(
-    demo: DemoStation, out: Output, impressions: Impressions, portrait: bytes | None, person: int, folder: Path
+    demo: DemoStation,
+    out: Output,
+    plan: str,
+    impressions: Impressions,
+    portrait: bytes | None,
+    person: int,
+    folder: Path,
 ) -> tuple[Enrollment, Evidence]:
     """Enroll one person and collect the evidence."""
-    subject = StandIn(demo.platen, demo.scene, impressions, portrait, person, order=[])
+    stand_in = TenPrintStandIn if PLANS[plan] == "tenprint" else StandIn
+    subject = stand_in(demo.platen, demo.scene, impressions, portrait, person, order=[])
     with connect(demo.socket, demo.token) as station:
-        done = enroll(station, plan_id=PLAN, demographics=PERSON, subject=subject, listener=Narrator(out))
+        done = enroll(station, plan_id=plan, demographics=PERSON, subject=subject, listener=Narrator(out))
         evidence = collect(station, done.dossier, done.package.package_id, demo.trust, folder)
     save_sheet(done, evidence, folder / "contact-sheet.png")
     return done, evidence
 
 
-def stay(demo: DemoStation, out: Output) -> None:
+def stay(demo: DemoStation, out: Output, plan: str) -> None:
     """Leave the station running for enrollctl until Ctrl-C."""
+    lay, what = "finger=1&impression=0", "a finger"
+    if PLANS[plan] == "tenprint":
+        lay, what = "person=1&position=13&impression=0", "a right hand's four fingers"
     token_file = demo.folder / "session-token"
     token_file.touch(mode=0o600)
     token_file.write_text(demo.token, encoding="ascii")
@@ -83,7 +94,7 @@ def stay(demo: DemoStation, out: Output) -> None:
     for line in (
         f"export ENROLL_SOCKET={demo.socket} ENROLL_TOKEN_FILE={token_file}",
         ".venv/bin/enrollctl devices",
-        f"curl -X PUT '{demo.platen.url}/platen?finger=1&impression=0'   # lay a finger",
+        f"curl -X PUT '{demo.platen.url}/platen?{lay}'   # lay {what}",
     ):
         out.say(f"    {line}", f"    {line}")
     out.say("Ctrl-C ends it", "Ctrl-C để dừng")
@@ -102,6 +113,13 @@ def stay(demo: DemoStation, out: Output) -> None:
 @click.option(
     "--portrait", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="An image before the camera."
 )
+@click.option(
+    "--plan",
+    type=click.Choice(list(PLANS)),
+    default="card-issue",
+    show_default=True,
+    help="The procedure to carry out.",
+)
 @click.option("--seed", "person", type=click.IntRange(0, 10**6), default=2026, show_default=True, help="Who is drawn.")
 @click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), help="Leave the results here.")
 @click.option("--stay", "stays", is_flag=True, help="Leave the station running afterwards, for enrollctl.")
@@ -110,6 +128,7 @@ def stay(demo: DemoStation, out: Output) -> None:
 def main(
     fingers: Path | None,
     portrait: Path | None,
+    plan: str,
     person: int,
     folder: Path | None,
     stays: bool,
@@ -126,14 +145,17 @@ def main(
         impressions: Impressions = find_impressions(fingers) if fingers else SyntheticImpressions(person)
         picture = portrait.read_bytes() if portrait else None
         # A socket's path must stay under 108 bytes: the station lives in a short temporary folder.
-        with tempfile.TemporaryDirectory(prefix="enroll-") as home, running_station(Path(home), out.say) as demo:
+        with (
+            tempfile.TemporaryDirectory(prefix="enroll-") as home,
+            running_station(Path(home), out.say, PLANS[plan]) as demo,
+        ):
             started = time.monotonic()
-            done, evidence = run(demo, out, impressions, picture, person, folder)
+            done, evidence = run(demo, out, plan, impressions, picture, person, folder)
             done.seconds = {"start": round(started - began, 3), **done.seconds}
             done.seconds["total"] = round(time.monotonic() - began, 3)
             report(out, done, evidence)
             if stays:
-                stay(demo, out)
+                stay(demo, out, plan)
         if not (evidence.receipt_verified and done.package.state == outbox_pb2.PACKAGE_STATE_ACKNOWLEDGED):
             sys.exit(EXIT_REFUSED)
     except grpc.RpcError as error:
@@ -172,7 +194,7 @@ def report(out: Output, done: Enrollment, evidence: Evidence) -> None:
             "dossier_id": done.dossier.dossier_id,
             "package_sha256": done.package.sha256,
             "receipt_verified": verified,
-            "fingers": sum(1 for capture in done.dossier.captures if capture.position),
+            "fingers": len(captured_fingers(done.dossier)),
             "portrait": any(not capture.position for capture in done.dossier.captures),
             "seconds": done.seconds,
             "output_dir": str(evidence.folder),

@@ -53,8 +53,11 @@ class DemoStation:
 
 
 @contextmanager
-def running_station(folder: Path, told: Told) -> Iterator[DemoStation]:
-    """Set everything up in an empty folder and start it; stop it all at the end. Raises ProcessFailed."""
+def running_station(folder: Path, told: Told, scanner_model: str = "scanner") -> Iterator[DemoStation]:
+    """Set everything up in an empty folder and start it; stop it all at the end. Raises ProcessFailed.
+
+    scanner_model: "scanner" for one of single fingers, "tenprint".
+    """
     logs, registry_data, state = folder / "logs", folder / "registry", folder / "station"
     logs.mkdir(parents=True)
     with ExitStack() as stack:
@@ -64,7 +67,7 @@ def running_station(folder: Path, told: Told) -> Iterator[DemoStation]:
             stack.callback(running.stop)
             return running
 
-        scanner = start("scanner", STUBS, ["scanner", "--until-stdin-closes"])
+        scanner = start("scanner", STUBS, [scanner_model, "--until-stdin-closes"])
         camera = start("camera", STUBS, ["camera", "--until-stdin-closes"])
         told("registry: making its keys and certificates", "cơ quan đăng ký: tạo khóa và chứng thư")
         run_to_end(REGISTRY, ["init", "--data", str(registry_data)])

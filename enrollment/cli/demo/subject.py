@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from urllib.parse import urlencode, urlsplit
 
 FINGERS: Final = 10
+ROLL_MS: Final = 700
 CONTROL_TIMEOUT_S: Final = 15.0
 IMAGE_SUFFIXES: Final = frozenset({".png", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg"})
 _FINGER_IMPRESSION: Final = re.compile(r"(?P<finger>.+)_(?P<impression>\d+)")
@@ -127,3 +128,14 @@ class StandIn:
             self.camera.send("PUT", f"/scene?{urlencode({'portrait': self.person})}")
         else:
             self.camera.send("PUT", "/scene", self.portrait)
+
+
+@dataclass(slots=True)
+class TenPrintStandIn(StandIn):
+    """The same at a ten-print scanner: whole hands, and rolled fingers; drawn by the scanner's model itself."""
+
+    def present_finger(self, position: int, attempt: int) -> None:
+        laid = {"person": self.person, "position": position, "impression": attempt - 1}
+        if position <= FINGERS:
+            laid["roll_ms"] = ROLL_MS
+        self.platen.send("PUT", f"/platen?{urlencode(laid)}")

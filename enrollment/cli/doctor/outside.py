@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -12,14 +13,16 @@ from typing import Any, Final
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from enrollment.cli.connection import Station
+from enrollment.cli.connection import Station, open_channel
 from enrollment.cli.doctor.report import Finding, Severity
-from enrollment.cli.failure import describe
+from enrollment.cli.failure import Failure, describe
+from enrollment.cli.sharing import REQUEST_FILE, SharedStation
 from enrollment.v1 import diagnostics_pb2
 
 DISTRIBUTION: Final = "enrollment-workstation"
 CONNECT_TIMEOUT_S: Final = 2.0
 HEALTH_TIMEOUT_S: Final = 3.0
+CERTIFICATE_WARNING: Final = timedelta(days=30)
 CHECKS_TIMEOUT_S: Final = 60.0  # a camera that does not answer takes its time
 
 _START_VI: Final = (
@@ -46,9 +49,7 @@ def check_service(path: Path) -> Finding:
         name = errno.errorcode.get(problem, str(problem))
         return _down(f"không kết nối được ({name})", f"no connection ({name})", _START_VI, _START_EN)
     try:
-        with grpc.insecure_channel(f"unix:{path}") as channel:
-            stub: Any = health_pb2_grpc.HealthStub(channel)  # its types name no method
-            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=HEALTH_TIMEOUT_S)
+        return _check_health(path)
     except grpc.RpcError as error:
         code = describe(error).code
         return _down(
@@ -57,6 +58,50 @@ def check_service(path: Path) -> Finding:
             "Khởi động lại dịch vụ: systemctl restart enrolld",
             "Restart it: systemctl restart enrolld",
         )
+
+
+def check_shared_service(station: SharedStation) -> Finding:
+    """service: the station on another PC is reached with this PC's papers, and health says SERVING."""
+    try:
+        return _check_health(station)
+    except grpc.RpcError:
+        return papers_refused(station.why_unreachable())
+
+
+def papers_refused(failure: Failure) -> Finding:
+    """service: a station on another PC is not reached; the sentence says what to do."""
+    return Finding(
+        "service",
+        Severity.ERROR,
+        f"Không dùng được trạm ở máy khác [{failure.reason}].",
+        f"The station on the other PC cannot be used [{failure.reason}].",
+        failure.text("vi"),
+        failure.text("en"),
+    )
+
+
+def check_papers(expires: datetime, now: datetime) -> Finding:
+    """client-certificate: this PC's certificate for a station on another one is good for a while."""
+    vi, en = (
+        f"Chứng thư của máy này có hạn đến {expires:%Y-%m-%d}.",
+        f"This PC's certificate ends on {expires:%Y-%m-%d}.",
+    )
+    if now < expires - CERTIFICATE_WARNING:
+        return Finding("client-certificate", Severity.OK, vi, en)
+    return Finding(
+        "client-certificate",
+        Severity.ERROR if now >= expires else Severity.WARNING,
+        vi,
+        en,
+        f"Trên trạm: enrolld share issue với {REQUEST_FILE} của máy này, rồi chép chứng thư mới về.",
+        f"On the station: enrolld share issue with this PC's {REQUEST_FILE}, and bring the new certificate here.",
+    )
+
+
+def _check_health(place: Path | SharedStation) -> Finding:
+    with open_channel(place) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)  # its types name no method
+        answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=HEALTH_TIMEOUT_S)
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
         return _down(
             "đang khởi động hoặc đang dừng",

@@ -20,17 +20,14 @@ class MissingItem:
 def missing(dossier: Dossier) -> tuple[MissingItem, ...]:
     """Everything that the plan requires and that is neither captured nor excused, in the plan's order.
 
-    A group of fingers is excused only when each of its fingers is.
+    A group of fingers is there when each of its fingers is captured with it or excused.
     """
-    absent = {finger.position for finger in dossier.absent_fingers}
-    captured = {capture.position for capture in dossier.captures}
     items = [
         MissingItem("fingerprint", str(planned.position))
         for planned in dossier.plan.fingerprints
-        if planned.position not in captured
-        and not absent.issuperset(FINGER_GROUPS.get(planned.position, (planned.position,)))
+        if still_asked_for(dossier, planned.position)
     ]
-    if dossier.plan.portrait is not None and None not in captured:
+    if dossier.plan.portrait is not None and dossier.capture_of(None) is None:
         items.append(MissingItem("portrait", ""))
     items += [
         MissingItem("field", planned.name)
@@ -38,6 +35,18 @@ def missing(dossier: Dossier) -> tuple[MissingItem, ...]:
         if planned.required and not dossier.demographics.get(planned.name)
     ]
     return tuple(items)
+
+
+def fingers_asked_for(dossier: Dossier, position: int) -> tuple[int, ...]:
+    """The single fingers that a capture of this position must show: those that are not excused."""
+    absent = {finger.position for finger in dossier.absent_fingers}
+    return tuple(finger for finger in FINGER_GROUPS.get(position, (position,)) if finger not in absent)
+
+
+def still_asked_for(dossier: Dossier, position: int) -> frozenset[int]:
+    """Those of `fingers_asked_for` that no capture of this position shows yet."""
+    capture = dossier.capture_of(position)
+    return frozenset(fingers_asked_for(dossier, position)) - (frozenset() if capture is None else capture.shown)
 
 
 def require_complete(dossier: Dossier) -> None:

@@ -16,8 +16,11 @@ those cbor2's order (length first) and the bytewise order of the encoded keys ar
       "captured_at" => text,                               RFC 3339, UTC, milliseconds, the station's clock
       "quality" => { "score" => 0..100, "algorithm" => text, "version" => text,
                      "measures" => { * text => number }, "hints" => [ * text ] },
-      "parts" => [ * text ]                                names of the parts that it wrote
+      "parts" => [ * text ],                               names of the parts that it wrote
+      "fingers" => [ * finger ]                            of a slap, by position; else none
     }
+    finger = { "position" => 1..10, "accepted" => bool, "kept_attempt" => uint, "quality" => as above,
+               "parts" => [ * text ] }
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from typing import Any, Final
 
 import cbor2
 
-from enrollment.core.dossier.model import Capture, Dossier
+from enrollment.core.dossier.model import Capture, Dossier, QualityRecord
 from enrollment.core.dossier.plan import plan_to_table
 
 DEMOGRAPHICS_PART: Final = "demographics.cbor"
@@ -57,18 +60,11 @@ def documents(dossier: Dossier) -> dict[str, tuple[str, bytes]]:
 
 
 def _capture(capture: Capture) -> dict[str, Any]:
-    quality = capture.quality
     return {
         "capture_id": capture.capture_id,
         "position": capture.position,
         "impression": capture.impression,
-        "quality": {
-            "score": quality.score,
-            "algorithm": quality.algorithm,
-            "version": quality.version,
-            "measures": dict(quality.measures),
-            "hints": list(quality.hints),
-        },
+        "quality": _quality(capture.quality),
         "accepted": capture.accepted,
         "attempts": capture.attempts,
         "kept_attempt": capture.kept_attempt,
@@ -76,4 +72,24 @@ def _capture(capture: Capture) -> dict[str, Any]:
         "device_id": capture.device_id,
         "captured_at": capture.captured_at.isoformat(timespec="milliseconds"),
         "parts": [part.name for part in capture.parts],
+        "fingers": [
+            {
+                "position": finger.position,
+                "quality": _quality(finger.quality),
+                "accepted": finger.accepted,
+                "kept_attempt": finger.kept_attempt,
+                "parts": list(finger.parts),
+            }
+            for finger in capture.fingers
+        ],
+    }
+
+
+def _quality(quality: QualityRecord) -> dict[str, Any]:
+    return {
+        "score": quality.score,
+        "algorithm": quality.algorithm,
+        "version": quality.version,
+        "measures": dict(quality.measures),
+        "hints": list(quality.hints),
     }

@@ -51,8 +51,22 @@ class PartRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class CapturedFinger:
+    """One finger of a stored slap, its best try. accepted: False when no try of it was good. parts: names."""
+
+    position: int
+    quality: QualityRecord
+    accepted: bool
+    kept_attempt: int
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Capture:
-    """One stored capture. position: ISO number, None for the portrait. accepted: False when the best try was kept."""
+    """One stored capture. position: ISO number, None for the portrait. accepted: False when the best try was kept.
+
+    fingers: of a slap, by position; its quality is that of the finger that is least good.
+    """
 
     capture_id: str
     position: int | None
@@ -65,6 +79,14 @@ class Capture:
     device_id: str
     captured_at: datetime
     parts: tuple[PartRecord, ...]
+    fingers: tuple[CapturedFinger, ...] = ()
+
+    @property
+    def shown(self) -> frozenset[int]:
+        """ISO numbers of the single fingers that it holds a print of."""
+        if self.fingers:
+            return frozenset(finger.position for finger in self.fingers)
+        return frozenset() if self.position is None else frozenset({self.position})
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ MAX_FIELD_LENGTH: Final = 1000  # characters of one personal field
 MAX_ATTEMPTS: Final = 20
 MAX_FRAMES: Final = 1000  # that may be judged for one portrait
 MAX_TIMEOUT_S: Final = 600
+MAX_STEADY_FRAMES: Final = 60
 MAX_SIDE_PX: Final = 10_000
 
 T = TypeVar("T")
@@ -36,6 +37,10 @@ class PlannedFingerprint:
 
     An accept_score of 45 turns back 3 % of synthetic impressions of the normal mixture, 5 % of the mixed and 26 % of
     the hard one; 50 turns back 5, 11 and 31 %. What a score means: `enrollment.core.fingerprint.quality`.
+
+    On a live platen: steady_frames in a row must be good, with each finger of live_quality (0..100) or more, before the
+    picture is taken. patience_s: so long the right fingers may lie without being good before it is taken all the same,
+    0 for ever: a dry hand gets its tries too.
     """
 
     fallback_hint: ClassVar[str] = "CLEAN_PLATEN"
@@ -45,6 +50,9 @@ class PlannedFingerprint:
     accept_score: int = 45
     max_attempts: int = 3
     finger_timeout_s: int = 30
+    steady_frames: int = 5  # a third of a second at 15 frames a second
+    live_quality: int = 35
+    patience_s: int = 4
 
     def __post_init__(self) -> None:
         _require(self.position in SINGLE_FINGERS or self.position in FINGER_GROUPS, "position", self.position)
@@ -53,6 +61,9 @@ class PlannedFingerprint:
         _require(0 <= self.accept_score <= 100, "accept_score", self.accept_score)
         _require(1 <= self.max_attempts <= MAX_ATTEMPTS, "max_attempts", self.max_attempts)
         _require(1 <= self.finger_timeout_s <= MAX_TIMEOUT_S, "finger_timeout_s", self.finger_timeout_s)
+        _require(1 <= self.steady_frames <= MAX_STEADY_FRAMES, "steady_frames", self.steady_frames)
+        _require(0 <= self.live_quality <= 100, "live_quality", self.live_quality)
+        _require(0 <= self.patience_s <= MAX_TIMEOUT_S, "patience_s", self.patience_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,18 +39,3 @@ def supports(points: NDArray[np.float32], counts: NDArray[np.intp]) -> NDArray[n
     real = np.arange(points.shape[2]) < counts[:, None]
     furthest: NDArray[np.float32] = reached.max(axis=1, where=real[:, :, None], initial=-np.inf)
     return furthest
-
-
-def inside(points: NDArray[np.float32], polygons: NDArray[np.float32], margin_px: float) -> NDArray[np.bool_]:
-    """Tell which points lie in a polygon grown by a margin.
-
-    points: (2, C, N) float32. polygons: (C, SIDES) or (1, SIDES) float32.
-    Returns (C, N) bool.
-    """
-    terms = np.ones((points.shape[1], 3, points.shape[2]), np.float32)
-    terms[:, :2] = points.transpose(1, 0, 2)
-    sides = np.empty((len(polygons), SIDES, 3), np.float32)
-    sides[:, :, :2] = _NORMALS.T
-    np.negative(polygons, out=sides[:, :, 2])
-    within: NDArray[np.bool_] = (sides @ terms).max(axis=1) <= np.float32(margin_px)
-    return within

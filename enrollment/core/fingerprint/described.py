@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.core.fingerprint.area import supports
-from enrollment.core.fingerprint.cylinders import cells_on_finger, cylinders
+from enrollment.core.fingerprint.area import SIDES
 from enrollment.core.fingerprint.matching_parameters import MATCHING
-from enrollment.core.fingerprint.packed_waves import PackedWaves, pack_waves
-from enrollment.core.fingerprint.projection import DIMENSIONS, project
-from enrollment.core.fingerprint.template import FingerprintTemplate, MinutiaKind
+from enrollment.core.fingerprint.packed_waves import PackedWaves, no_waves, pack_waves
+from enrollment.core.fingerprint.projection import DIMENSIONS, stored_projection
+from enrollment.core.fingerprint.template import FingerprintTemplate
 
 UNRATED: Final = 0.5  # reliability of every minutia of a template that rates none
-_DESCRIBED_AT_ONCE: Final = 2  # templates whose cylinders fit into a core's cache together
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,17 +49,24 @@ class DescribedTemplates:
         padded: NDArray[np.bool_] = np.arange(self.kinds.shape[1]) >= self.counts[:, None]
         return padded
 
-    def select(self, rows: NDArray[np.intp], most: int) -> DescribedTemplates:
-        """Copy some of the templates, with the first `most` minutiae of each."""
-        return DescribedTemplates(
-            counts=self.counts[rows],
-            points=self.points[:, rows, :most],
-            headings=self.headings[:, rows, :most],
-            kinds=self.kinds[rows, :most],
-            reliabilities=self.reliabilities[rows, :most],
-            descriptors=self.descriptors[rows, :most],
-            polygons=self.polygons[rows],
-            waves=self.waves.select(rows),
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """All of it, in the order of `compiled.comparison.Templates`."""
+        waves = self.waves
+        return (
+            self.counts,
+            self.points,
+            self.headings,
+            self.kinds,
+            self.reliabilities,
+            self.descriptors,
+            self.polygons,
+            waves.cells,
+            waves.starts,
+            waves.rows,
+            waves.cols,
+            waves.origins,
+            waves.pitches,
         )
 
     def part(self, start: int, stop: int) -> DescribedTemplates:
@@ -99,69 +104,55 @@ class DescribedTemplates:
 
 
 def describe(*templates: FingerprintTemplate) -> DescribedTemplates:
-    """Describe the most reliable minutiae of each of one or more templates, padded to the longest.
+    """Describe the most reliable minutiae of each of one or more templates, with room for those of the longest.
 
     A template with fewer than MATCHING.least_minutiae usable ones has none (its count is 0). Minutiae that are no place
     on a finger (not finite, or further than MATCHING.furthest_px from the origin) are not used.
     """
-    chosen = [_best(template) for template in templates]
-    counts = np.array([len(best) for best in chosen], np.intp)
-    count, most = len(templates), int(counts.max(initial=0))
-    points, directions = np.zeros((2, count, most), np.float32), np.zeros((count, most), np.float32)
-    kinds, reliabilities = np.zeros((count, most), np.uint8), np.zeros((count, most), np.float32)
+    from enrollment.core.fingerprint.compiled.description import describe_row
+
+    count = len(templates)
+    most = min(max(map(len, templates), default=0), MATCHING.most_minutiae)
+    described = no_templates(count, most)
     centres = np.zeros((2, count))
-    for row, (template, best) in enumerate(zip(templates, chosen, strict=True)):
-        if not len(best):
-            continue
-        used = np.s_[row, : len(best)]
-        positions = template.positions[best].astype(np.float64)
-        centres[:, row] = positions.mean(axis=0)
-        points[:, *used] = positions.T - centres[:, row, None]
-        directions[used] = np.mod(template.directions[best], math.tau)
-        kinds[used] = template.kinds[best]
-        reliabilities[used] = _rated(template.reliabilities[best])
-    kinds[kinds >= len(MinutiaKind)] = MinutiaKind.OTHER
-    polygons = supports(points, counts)
-    polygons[counts == 0] = 0.0
-    descriptors = np.zeros((count, most, DIMENSIONS), np.int8)
-    for start in range(0, count, _DESCRIBED_AT_ONCE):
-        part = slice(start, start + _DESCRIBED_AT_ONCE)
-        long = int(counts[part].max())
-        if not long:
-            continue
-        places, ways = points[:, part, :long], directions[part, :long]
-        values = cylinders(places, ways, counts[part])
-        descriptors[part, :long] = project(values, cells_on_finger(places, ways, polygons[part]))
-    headings = np.stack([np.cos(directions), np.sin(directions)])
-    waves = pack_waves([template.waves for template in templates], centres)
-    described = DescribedTemplates(counts, points, headings, kinds, reliabilities, descriptors, polygons, waves)
-    if counts.min(initial=most) < most:
-        headings[:, described.padding] = 0.0
-        descriptors[described.padding] = 0
-    return described
+    mean, weights = stored_projection()
+    for row, template in enumerate(templates):
+        best = _best(template)
+        describe_row(
+            np.ascontiguousarray(template.positions[best], np.float32),
+            np.mod(template.directions[best], np.float32(math.tau), dtype=np.float32),
+            template.kinds[best].astype(np.uint8, copy=False),
+            _rated(template.reliabilities[best]),
+            mean,
+            weights,
+            centres,
+            row,
+            *described.arrays[:7],
+        )
+    return replace(described, waves=pack_waves([template.waves for template in templates], centres))
+
+
+def no_templates(count: int, most: int) -> DescribedTemplates:
+    """Return arrays for some templates with room for `most` minutiae each, of which none is real."""
+    return DescribedTemplates(
+        counts=np.zeros(count, np.intp),
+        points=np.zeros((2, count, most), np.float32),
+        headings=np.zeros((2, count, most), np.float32),
+        kinds=np.zeros((count, most), np.uint8),
+        reliabilities=np.zeros((count, most), np.float32),
+        descriptors=np.zeros((count, most, DIMENSIONS), np.int8),
+        polygons=np.zeros((count, SIDES), np.float32),
+        waves=no_waves(count),
+    )
 
 
 def _best(template: FingerprintTemplate) -> NDArray[np.intp]:
-    """Choose the minutiae that take part, the most reliable first: none where too few are left."""
-    positions = template.positions
+    """Choose the minutiae that take part, the most reliable first."""
     best = np.argsort(-template.reliabilities, kind="stable")
-    placed = np.isfinite(template.directions) & (np.abs(positions) <= MATCHING.furthest_px).all(axis=1)
+    placed = np.isfinite(template.directions) & (np.abs(template.positions) <= MATCHING.furthest_px).all(axis=1)
     if not placed.all():
         best = best[placed[best]]
-    best = best[: MATCHING.most_minutiae]
-    best = best[_distinct(positions[best])]
-    return best if len(best) >= MATCHING.least_minutiae else best[:0]
-
-
-def _distinct(positions: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Tell which minutiae share their spot with none before them: a heap of copies must not match as many."""
-    x, y = positions.T.copy()
-    east, south = np.subtract.outer(x, x), np.subtract.outer(y, y)
-    close = east * east + south * south < MATCHING.least_distance_px**2
-    if np.count_nonzero(close) == len(positions):
-        return np.ones(len(positions), bool)
-    copies: NDArray[np.bool_] = np.tril(close, -1).any(axis=1)
-    return ~copies
+    return best[: MATCHING.most_minutiae]
 
 
 def _rated(reliabilities: NDArray[np.float32]) -> NDArray[np.float32]:

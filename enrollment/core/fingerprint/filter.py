@@ -13,38 +13,43 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.core.fingerprint.candidates import best_candidates, likeness, place
-from enrollment.core.fingerprint.compatibility import compatibility, relax
 from enrollment.core.fingerprint.described import DescribedTemplates
-from enrollment.core.fingerprint.matching_parameters import FILTER, MATCHING
+from enrollment.core.fingerprint.matching_parameters import FILTER
 
 
 def outlines(templates: DescribedTemplates) -> NDArray[np.int8]:
     """Shorten the descriptors of the minutiae that the first look takes, and bring them to unit length again.
 
-    Returns (L, C, FILTER.dimensions) int8, L <= FILTER.gallery_minutiae, in steps of 1 / MATCHING.descriptor_scale.
+    Returns (C, FILTER.gallery_minutiae, FILTER.dimensions) int8, in steps of 1 / MATCHING.descriptor_scale; zeros where
+    there is no minutia.
     """
-    shortened = templates.descriptors[:, : FILTER.gallery_minutiae, : FILTER.dimensions].astype(np.float32)
-    lengths = np.sqrt(np.einsum("cmd,cmd->cm", shortened, shortened))
-    shortened *= (MATCHING.descriptor_scale / np.maximum(lengths, 1.0))[:, :, None]
-    return np.clip(np.rint(shortened), -127, 127).astype(np.int8).transpose(1, 0, 2)
+    from enrollment.core.fingerprint.compiled.description import outline
+
+    shortened = np.empty((len(templates), FILTER.gallery_minutiae, FILTER.dimensions), np.int8)
+    outline(templates.descriptors, shortened)
+    return shortened
 
 
 def promises(
-    probe: DescribedTemplates, gallery: DescribedTemplates, gallery_outlines: NDArray[np.int8]
+    probe: DescribedTemplates, gallery: DescribedTemplates, gallery_outlines: NDArray[np.int8], count: int
 ) -> NDArray[np.float32]:
-    """Tell how much one described template (C = 1) seems to have in common with C others.
+    """Tell how much one described template (C = 1) seems to have in common with the first `count` of others.
 
-    gallery_outlines: (L, C, FILTER.dimensions) int8 of `outlines`.
-    Returns (C,) float32, 0..FILTER.candidates: below 0.5 for most strangers, several for good mates.
+    gallery_outlines: (C, FILTER.gallery_minutiae, FILTER.dimensions) int8 of `outlines`.
+    Returns (count,) float32, 0..FILTER.candidates: below 0.5 for most strangers, several for good mates.
     """
-    ours = outlines(probe)[: FILTER.probe_minutiae, 0]
-    most = min(len(gallery_outlines), gallery.kinds.shape[1])
-    if not (len(ours) and most):
-        return np.zeros(len(gallery), np.float32)
-    alike = likeness(ours, gallery_outlines[:most].transpose(1, 0, 2), np.minimum(gallery.counts, most))
-    candidates = best_candidates(alike, FILTER.candidates, row_length=gallery.kinds.shape[1])
-    placed = place(candidates, probe, gallery)
-    agreement = compatibility(placed, candidates.theirs, stretch=False)
-    _, strength = relax(agreement, candidates.similarities, FILTER.relaxation_steps)
-    return strength
+    from enrollment.core.fingerprint.compiled.first_look import look
+
+    promised = np.zeros(count, np.float32)
+    ours = outlines(probe)[0, : min(probe.counts[0], FILTER.probe_minutiae)]
+    look(
+        ours,
+        probe.points,
+        probe.headings,
+        gallery.counts,
+        gallery_outlines,
+        gallery.points,
+        gallery.headings,
+        promised,
+    )
+    return promised

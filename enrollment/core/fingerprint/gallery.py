@@ -11,19 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment.core.errors import InvalidInput
-from enrollment.core.fingerprint.area import SIDES
-from enrollment.core.fingerprint.compare import Probe, compare_described
-from enrollment.core.fingerprint.described import DescribedTemplates, describe
+from enrollment.core.fingerprint.compare import compare_described
+from enrollment.core.fingerprint.described import DescribedTemplates, describe, no_templates
 from enrollment.core.fingerprint.filter import outlines, promises
 from enrollment.core.fingerprint.gallery_file import Content, pack, unpack
 from enrollment.core.fingerprint.matching_parameters import FILTER, MATCHING
-from enrollment.core.fingerprint.packed_waves import no_waves
-from enrollment.core.fingerprint.projection import DIMENSIONS
 from enrollment.core.fingerprint.template import FingerprintTemplate
 
 MOST_ID_BYTES: Final = 255  # of an id in UTF-8
-CHUNK: Final = 64  # templates compared at once: few enough for their arrays to stay in one core's cache
-LOOKED_AT_ONCE: Final = 256  # likewise, in the first look
 _BUILT_AT_ONCE: Final = 64
 _FIRST_CAPACITY: Final = 16
 
@@ -109,7 +104,7 @@ class Gallery:
             del self._indices[gone]
         if index != last:
             self._rows.write(index, self._rows.part(last, last + 1))
-            self._outlines[:, index] = self._outlines[:, last]
+            self._outlines[index] = self._outlines[last]
             self._ids[index] = moved
             if moved is not None:
                 self._indices[moved] = index
@@ -130,7 +125,7 @@ class Gallery:
         if described.counts[0] > FILTER.well_seen:
             promising |= self._rows.counts[: self._size] > FILTER.well_seen
         likely = np.flatnonzero(promising)
-        scores[likely] = self._compare(Probe(described), likely)
+        scores[likely] = compare_described(described, self._rows, likely)
         return scores
 
     def promises(self, probe: FingerprintTemplate) -> NDArray[np.float32]:
@@ -150,7 +145,7 @@ class Gallery:
         described = describe(probe)
         promised = self._promises(described)
         best = np.argpartition(-promised, kept - 1)[:kept] if kept < self._size else np.arange(self._size)
-        scores = self._compare(Probe(described), best)
+        scores = compare_described(described, self._rows, best)
         order = np.lexsort((best, -scores))
         return Ranking(best[order], scores[order])
 
@@ -175,9 +170,9 @@ class Gallery:
             gallery._rows, gallery._size = read.rows, len(read.rows)
             gallery._cells = len(read.rows.waves.cells)
             gallery._outlines = _allocate_outlines(gallery._size)
-            for start in range(0, gallery._size, LOOKED_AT_ONCE):
-                part = gallery._rows.part(start, start + LOOKED_AT_ONCE)
-                gallery._outlines[:, start : start + len(part)] = outlines(part)
+            for start in range(0, gallery._size, _BUILT_AT_ONCE):
+                part = gallery._rows.part(start, start + _BUILT_AT_ONCE)
+                gallery._outlines[start : start + len(part)] = outlines(part)
         gallery._ids = list(read.ids)
         gallery._indices = {one: index for index, one in enumerate(read.ids) if one is not None}
         return gallery
@@ -194,9 +189,7 @@ class Gallery:
         if stop > len(self._rows):
             self._grow(max(stop, 2 * len(self._rows)))
         self._rows.write(start, described, self._place_cells(described.waves.cells))
-        self._outlines[:, start:stop] = 0
-        shortened = outlines(described)
-        self._outlines[: len(shortened), start:stop] = shortened
+        self._outlines[start:stop] = outlines(described)
         self._indices.update((one, start + row) for row, one in enumerate(ids) if one is not None)
         self._ids.extend(ids)
         self._size = stop
@@ -221,29 +214,12 @@ class Gallery:
         rows = replace(rows, waves=replace(rows.waves, cells=kept.waves.cells))
         rows.write(0, kept)
         larger = _allocate_outlines(len(rows))
-        larger[:, : self._size] = self._outlines[:, : self._size]
+        larger[: self._size] = self._outlines[: self._size]
         self._rows, self._outlines = rows, larger
 
     def _promises(self, probe: DescribedTemplates) -> NDArray[np.float32]:
         """Take the first look at every template: (G,) float32, see `filter.promises`."""
-        promised = np.zeros(self._size, np.float32)
-        for start in range(0, self._size, LOOKED_AT_ONCE):
-            stop = min(start + LOOKED_AT_ONCE, self._size)
-            part = self._rows.part(start, stop)
-            promised[start:stop] = promises(probe, part, self._outlines[:, start:stop])
-        return promised
-
-    def _compare(self, probe: Probe, indices: NDArray[np.intp]) -> NDArray[np.float32]:
-        """Score the probe against some of the templates: (K,) float32."""
-        scores = np.zeros(len(indices), np.float32)
-        counts = self._rows.counts[indices]
-        order = np.argsort(counts, kind="stable")  # templates of one length together need the least padding
-        order = order[np.count_nonzero(counts == 0) :]
-        for start in range(0, len(order), CHUNK):
-            chunk = order[start : start + CHUNK]
-            rows = self._rows.select(indices[chunk], int(counts[chunk[-1]]))
-            scores[chunk] = compare_described(probe, rows)
-        return scores
+        return promises(probe, self._rows, self._outlines, self._size)
 
 
 def _batches(
@@ -269,18 +245,8 @@ def _bytes_of(template_id: str) -> int:
 
 
 def _allocate(capacity: int) -> DescribedTemplates:
-    capacity, most = max(capacity, _FIRST_CAPACITY), MATCHING.most_minutiae
-    return DescribedTemplates(
-        counts=np.zeros(capacity, np.intp),
-        points=np.zeros((2, capacity, most), np.float32),
-        headings=np.zeros((2, capacity, most), np.float32),
-        kinds=np.zeros((capacity, most), np.uint8),
-        reliabilities=np.zeros((capacity, most), np.float32),
-        descriptors=np.zeros((capacity, most, DIMENSIONS), np.int8),
-        polygons=np.zeros((capacity, SIDES), np.float32),
-        waves=no_waves(capacity),
-    )
+    return no_templates(max(capacity, _FIRST_CAPACITY), MATCHING.most_minutiae)
 
 
 def _allocate_outlines(capacity: int) -> NDArray[np.int8]:
-    return np.zeros((FILTER.gallery_minutiae, capacity, FILTER.dimensions), np.int8)
+    return np.zeros((capacity, FILTER.gallery_minutiae, FILTER.dimensions), np.int8)

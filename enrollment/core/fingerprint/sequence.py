@@ -8,6 +8,7 @@ print may fail to compare, a whole hand does not, if its best two prints are goo
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment.core.errors import InvalidInput
-from enrollment.core.fingerprint.gallery import Gallery
+from enrollment.core.fingerprint.compared_prints import ComparedPrints
 from enrollment.core.fingerprint.hand import FINGERS_OF
 from enrollment.core.fingerprint.slap_parameters import SEQUENCE, SequenceParameters
 from enrollment.core.fingerprint.template import FingerprintTemplate
@@ -79,16 +80,29 @@ def check_sequence(
     some.
     Raises InvalidInput for another position.
     """
+    compared = ComparedPrints.none().with_((*prints.values(), *rolled.values()))
+    sides = dict(zip(prints, itertools.count())), dict(zip(rolled, itertools.count(len(prints))))
+    return check_compared(compared, *sides, parameters=parameters)
+
+
+def check_compared(
+    compared: ComparedPrints,
+    prints: Mapping[int, int],
+    rolled: Mapping[int, int],
+    *,
+    parameters: SequenceParameters = SEQUENCE,
+) -> SequenceReport:
+    """Do the same of prints that are compared already: by position, their indices in `compared`."""
     wrong = [position for position in (*prints, *rolled) if position not in _POSITIONS]
     if wrong:
         raise InvalidInput(f"{wrong[0]} is no finger position: 1 right thumb .. 10 left little finger")
     positions = tuple(sorted({*prints, *rolled}))
     present = np.array([[position in side for position in positions] for side in (prints, rolled)], np.bool_)
-    templates = [side[position] for side in (prints, rolled) for position in positions if position in side]
+    chosen = [side[position] for side in (prints, rolled) for position in positions if position in side]
     flat = np.flatnonzero(present)
     scores, reliabilities = np.zeros((present.size,) * 2, np.float32), np.zeros(present.size, np.float32)
-    scores[np.ix_(flat, flat)] = score_each_other(templates)
-    reliabilities[flat] = [template.reliabilities.sum() for template in templates]
+    scores[np.ix_(flat, flat)] = compared.scores[np.ix_(chosen, chosen)]
+    reliabilities[flat] = [compared.templates[index].reliabilities.sum() for index in chosen]
     by_side = (2, len(positions))
     return judge_session(
         SessionScores(positions, present, scores.reshape(by_side * 2), reliabilities.reshape(by_side)),
@@ -97,17 +111,8 @@ def check_sequence(
 
 
 def score_each_other(templates: Sequence[FingerprintTemplate]) -> NDArray[np.float32]:
-    """Compare N templates, each with each, both ways: (N, N) float32, the higher of both; 0 on the diagonal.
-
-    All are compared in full. The gallery's first look is for many: of rolled prints beside slaps it lost mates.
-    """
-    gallery = Gallery(templates)
-    scores = np.zeros((len(templates),) * 2, np.float32)
-    for row, template in zip(scores, templates, strict=True):
-        ranking = gallery.search(template, 1.0)
-        row[ranking.indices] = ranking.scores
-    np.fill_diagonal(scores, 0.0)
-    return np.maximum(scores, scores.T)
+    """Compare N templates, each with each, both ways: (N, N) float32, the higher of both; 0 on the diagonal."""
+    return ComparedPrints.none().with_(templates).scores
 
 
 @dataclass(frozen=True, slots=True, eq=False)

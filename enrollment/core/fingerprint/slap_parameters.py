@@ -123,6 +123,18 @@ class PreviewParameters:
     full_share: float = 0.8  # here: of the box of a whole pad that shows ridges; an ellipse fills 0.79
     ready_quality: int = 35  # here: dry and faint prints stay below it
     most_rotation_deg: float = 35.0  # by reason: beyond it tips and bases leave the glass
+    most_moved_mm: float = 1.0  # by reason: between two frames; noise moves a box's middle by less than a cell of 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class SinglePrintParameters:
+    """One finger on a large glass."""
+
+    margin_mm: float = 2.0  # of a cut print beyond its skin
+    pad_share: float = 0.4  # by reason: the topmost piece of so much of the largest one's area is the pad
+    # Of the breadth of the same finger's flat print. Here: in slaps of three synthetic people a whole pad that is laid
+    # flat again has 0.91 to 1.10; rolled from nail to nail it has 1.33 to 2.65.
+    least_roll_share: float = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +165,7 @@ class SlapParameters:
     pad: PadParameters = field(default_factory=PadParameters)
     hand: HandParameters = field(default_factory=HandParameters)
     preview: PreviewParameters = field(default_factory=PreviewParameters)
+    single: SinglePrintParameters = field(default_factory=SinglePrintParameters)
 
 
 SLAP = SlapParameters()

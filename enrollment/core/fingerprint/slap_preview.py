@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from enrollment.core.fingerprint.hand import SlapKind
 from enrollment.core.fingerprint.image import FingerprintImage
@@ -17,8 +18,9 @@ from enrollment.core.fingerprint.slap_parameters import SLAP, PreviewParameters,
 
 
 class SlapHint(Enum):
-    """What a person can do; the values are stable."""
+    """What a person can do on a large glass; the values are stable."""
 
+    PLACE_FINGER = "PLACE_FINGER"  # nothing is on the glass, and one finger is asked for
     PLACE_FINGERS = "PLACE_FINGERS"  # nothing is on the glass
     OTHER_HAND = "OTHER_HAND"  # this is not the hand that was asked for
     MORE_FINGERS = "MORE_FINGERS"  # one is not on the glass
@@ -39,8 +41,10 @@ class SlapPreview:
 
     fingers: from left to right, boxes in pixels of the frame. qualities: of each, 0..100, rough: how strong the ridges
     are and how much of the box they fill. It is no forecast of how well the print compares.
-    hand, hand_confidence, findings: as in `SlapSegmentation`. ready: worth capturing now. hints: most pressing first,
-    empty when there is nothing to say.
+    hand, hand_confidence, findings: as in `SlapSegmentation`. rotation_deg: of the hand, clockwise.
+    laid: the hand and the fingers that were asked for lie there, and nothing else. whole: and they lie well.
+    weak: positions whose quality is too low. ready: worth capturing now, whole and none weak.
+    hints: most pressing first, empty when there is nothing to say.
     """
 
     fingers: tuple[SlapFinger, ...]
@@ -48,11 +52,14 @@ class SlapPreview:
     hand: SlapKind | None
     hand_confidence: float
     findings: tuple[SlapFinding, ...]
+    laid: bool
+    whole: bool
+    weak: tuple[int, ...]
     ready: bool
     hints: tuple[SlapHint, ...]
 
 
-_AWAY_FROM = {
+AWAY_FROM = {
     Edge.LEFT: SlapHint.MOVE_RIGHT,
     Edge.TOP: SlapHint.MOVE_DOWN,
     Edge.RIGHT: SlapHint.MOVE_LEFT,
@@ -66,7 +73,23 @@ _HINT_FOR = {
     SlapFindingKind.TOO_MANY_FINGERS: SlapHint.FEWER_FINGERS,
     SlapFindingKind.TOUCHING_FINGERS: SlapHint.SPREAD_FINGERS,
 }
+_NOT_LAID = frozenset(_HINT_FOR) - {SlapFindingKind.TOUCHING_FINGERS}
 _HARMLESS = frozenset({SlapFindingKind.TOUCHING_FINGERS, SlapFindingKind.FINGERS_UNCERTAIN})  # parted, or told later
+
+
+BARE: Final = SlapPreview(
+    fingers=(),
+    qualities=(),
+    hand=None,
+    hand_confidence=0.0,
+    findings=(SlapFinding(SlapFindingKind.NOTHING_THERE),),
+    laid=False,
+    whole=False,
+    weak=(),
+    ready=False,
+    hints=(SlapHint.PLACE_FINGERS,),
+)
+"""The verdict on bare glass, for whoever knows without looking."""
 
 
 def preview_slap(
@@ -74,32 +97,36 @@ def preview_slap(
 ) -> SlapPreview:
     """Judge one frame. Arguments and errors as for `segment_slap`."""
     found, _ = look(image, kind, missing, parameters)
-    qualities = tuple(_quality(finger, parameters.preview) for finger in found.fingers)
+    qualities = tuple(rough_quality(one.strength, one.filled, parameters.preview) for one in found.fingers)
     hints = tuple(dict.fromkeys(_hints(found.findings, found.rotation_deg, qualities, parameters.preview)))
-    blocked = any(finding.kind not in _HARMLESS for finding in found.findings)
-    weak = any(quality < parameters.preview.ready_quality for quality in qualities)
+    kinds = {finding.kind for finding in found.findings}
+    least = parameters.preview.ready_quality
+    weak = tuple(one.position for one, quality in zip(found.fingers, qualities, strict=True) if quality < least)
+    whole = kinds <= _HARMLESS
     return SlapPreview(
         fingers=found.fingers,
         qualities=qualities,
         hand=found.hand,
         hand_confidence=found.hand_confidence,
         findings=found.findings,
-        ready=not blocked and not weak,
+        laid=kinds.isdisjoint(_NOT_LAID),
+        whole=whole,
+        weak=weak,
+        ready=whole and not weak,
         hints=hints,
     )
 
 
-def _quality(finger: SlapFinger, p: PreviewParameters) -> int:
-    strong = min(1.0, finger.strength / p.full_strength)
-    whole = min(1.0, finger.filled / p.full_share)
-    return round(100.0 * strong * whole)
+def rough_quality(strength: float, filled: float, p: PreviewParameters) -> int:
+    """How strong the ridges are (grey levels a px at 250 ppi) and how much of the box they fill (0..1): 0..100."""
+    return round(100.0 * min(1.0, strength / p.full_strength) * min(1.0, filled / p.full_share))
 
 
 def _hints(
     findings: Collection[SlapFinding], rotation_deg: float, qualities: Collection[int], p: PreviewParameters
 ) -> Iterator[SlapHint]:
     for finding in findings:
-        yield from (_AWAY_FROM[edge] for edge in finding.edges)
+        yield from (AWAY_FROM[edge] for edge in finding.edges)
         if finding.kind in _HINT_FOR:
             yield _HINT_FOR[finding.kind]
     if abs(rotation_deg) > p.most_rotation_deg:

@@ -1,18 +1,24 @@
 """One portrait: frames judged as they come until one is accepted or the plan's tries are used; the kept one on disk.
 
-Threads and leases as in the fingerprint session. The frame is stored as it was delivered: no crop, JPEG quality 95.
+A camera that takes stills shows its live view first, which is judged to guide the operator and releases the shutter
+when it is good. Its tries are stills, and only a still is stored: what live view showed never passes for one.
+
+Threads and leases as in the fingerprint session. The frame is stored as it was delivered: no crop, JPEG quality 95; one
+with a longer side than LONGEST_SIDE_PX is reduced to it, so that it always fits into a package.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, cast
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar, cast
 
 import cv2
+import numpy as np
 
-from drivers.errors import CaptureCancelled
+from drivers.errors import CaptureCancelled, PictureRefused
 from drivers.frame import Frame
-from drivers.spi import Camera, CancelToken, DeviceKind
+from drivers.spi import Camera, CancelToken, DeviceKind, StillCamera
 from enrollment.core import acceptance
 from enrollment.core.dossier.lifecycle import require_open
 from enrollment.core.dossier.model import Dossier, QualityRecord
@@ -20,7 +26,8 @@ from enrollment.core.dossier.plan import PlannedPortrait
 from enrollment.core.errors import PositionAlreadyCaptured, PositionNotInPlan
 from enrollment.core.face import assess_portrait
 from enrollment.service.capture.errors import FrameTooSmall
-from enrollment.service.capture.events import Emit, Judged, StageTimes, Waiting, outcome
+from enrollment.service.capture.events import Emit, Judged, LiveJudged, StageTimes, StillRefused, Waiting, outcome
+from enrollment.service.capture.preview import newest_frame
 from enrollment.service.capture.studio import LeaseReference, Studio, raise_why_ended
 from enrollment.service.config import Clock
 from enrollment.service.devices.inventory import StationDevice
@@ -29,8 +36,16 @@ from enrollment.service.devices.worker import Driver
 from enrollment.service.store.dossier_store import NewCapture
 
 JPEG_QUALITY: Final = 95
-FRAME_TIMEOUT_S: Final = 3.0  # a camera that gives no frame for so long is stalled
+LONGEST_SIDE_PX: Final = 4000
+TRY_PACE_S: Final = 0.2  # between two frames that are tries: lenses focus and people move slower than frames come
+STILL_TIMEOUT_S: Final = 20.0  # focus, flash, and a large picture over a weak wireless network
+MAX_STILLS: Final = 3  # each costs a shutter's life and some seconds of the person's patience
+STEADY_FRAMES: Final = 3  # of live view, good one after the other, before the shutter is released
+LIVE_PATIENCE_S: Final = 8.0  # for live view that does not become good: a flash may light what it cannot
 PART_NAME: Final = "portrait.jpg"
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,47 +93,29 @@ class FaceSession:
             planned = _planned(await studio.stored(studio.dossiers.get, order.dossier_id), order)
             forget = lease.at_end(self._cancel.cancel)
             try:
-                kept, attempts, accepted = await self._tries(lease, device, planned)
-                await self._store(lease, device, kept, attempts, accepted=accepted)
+                kept, attempts, accepted = await _Sitting(
+                    studio, lease, device, planned, self._emit, self._cancel
+                ).run()
+                await self._store(lease, device, planned, kept, attempts, accepted=accepted)
             except CaptureCancelled:
                 raise_why_ended(lease, device)
                 raise
             finally:
                 forget()
 
-    async def _tries(self, lease: Lease, device: StationDevice, planned: PlannedPortrait) -> tuple[_Try, int, bool]:
-        """Judge frames until the rules say that it is enough: the one to keep, frames judged, whether accepted."""
-        clock = self._studio.clock
-        kept: _Try | None = None
-        attempt, newest, began_s = 0, 0, clock.monotonic()
-        self._emit(Waiting(1, planned.max_attempts))
-        while True:
-            asked_s = clock.monotonic()
-            frame = await self._frame(lease, device, newest)
-            newest = frame.sequence
-            if frame.captured_monotonic_s < began_s:
-                continue  # taken before it was asked for
-            attempt += 1
-            made = await self._studio.numeric(_judge, clock, frame, planned, attempt, asked_s)
-            if kept is None or acceptance.better(made.quality, kept.quality):
-                kept = made
-            decision = acceptance.decide(planned, attempt, made.quality)
-            self._emit(_judged(made, decision))
-            if not isinstance(decision, acceptance.TryAgain):
-                return kept, attempt, isinstance(decision, acceptance.Accepted)
-
-    async def _frame(self, lease: Lease, device: StationDevice, newest: int) -> Frame:
-        def latest(driver: Driver) -> Frame:
-            camera = cast(Camera, driver)
-            return camera.latest(newer_than=newest, timeout_s=FRAME_TIMEOUT_S, cancel=self._cancel)
-
-        frame = await device.worker.run(latest, cancel=self._cancel, check=lease.require_live)
-        self._studio.previews.publish(lease, frame)
-        return frame
-
-    async def _store(self, lease: Lease, device: StationDevice, kept: _Try, attempts: int, *, accepted: bool) -> None:
+    async def _store(
+        self,
+        lease: Lease,
+        device: StationDevice,
+        planned: PlannedPortrait,
+        kept: _Try,
+        attempts: int,
+        *,
+        accepted: bool,
+    ) -> None:
         studio, order = self._studio, self._order
-        jpeg, record_ms = await studio.numeric(_jpeg, studio.clock, kept.frame)
+        longest_px = max(LONGEST_SIDE_PX, planned.min_width_px, planned.min_height_px)
+        jpeg, record_ms = await studio.numeric(_jpeg, studio.clock, kept.frame, longest_px)
         new = NewCapture(
             position=None,
             impression="",
@@ -138,6 +135,106 @@ class FaceSession:
         self._emit(outcome(stored, kept.times.with_(record_ms=record_ms, store_ms=store_ms)))
 
 
+class _Sitting:
+    """The tries of one order."""
+
+    def __init__(
+        self,
+        studio: Studio,
+        lease: Lease,
+        device: StationDevice,
+        planned: PlannedPortrait,
+        emit: Emit,
+        cancel: CancelToken,
+    ) -> None:
+        self._studio = studio
+        self._lease = lease
+        self._device = device
+        self._planned = planned
+        self._emit = emit
+        self._cancel = cancel
+        self._newest = 0
+        self._not_before_s = studio.clock.monotonic()
+
+    async def run(self) -> tuple[_Try, int, bool]:
+        """Judge pictures until the rules say that it is enough: the one to keep, tries made, whether accepted."""
+        takes_stills, shows_live = await self._on_device(_abilities)
+        tries = min(self._planned.max_attempts, MAX_STILLS) if takes_stills else self._planned.max_attempts
+        rule = replace(self._planned, max_attempts=tries)
+        kept: _Try | None = None
+        for attempt in range(1, tries + 1):
+            if takes_stills or attempt == 1:
+                self._emit(Waiting(attempt, tries))
+            if takes_stills and shows_live:
+                await self._guide(attempt)
+            asked_s = self._studio.clock.monotonic()
+            picture = await (self._still() if takes_stills else self._frame())
+            if isinstance(picture, PictureRefused):
+                self._emit(StillRefused(attempt, picture.reason))
+                if attempt == tries and kept is None:
+                    raise picture
+                continue
+            _require_size(picture, self._planned)
+            made = await self._studio.numeric(_judge, self._studio.clock, picture, attempt, asked_s)
+            if kept is None or acceptance.better(made.quality, kept.quality):
+                kept = made
+            decision = acceptance.decide(rule, attempt, made.quality)
+            self._emit(_judged(made, decision))
+            self._not_before_s = picture.captured_monotonic_s + TRY_PACE_S
+            if isinstance(decision, acceptance.Accepted):
+                return kept, attempt, True
+        assert kept is not None  # noqa: S101 - the last try is judged or raises
+        return kept, tries, False
+
+    async def _guide(self, attempt: int) -> None:
+        """Judge live view until it is good and steady, or until patience ends: the still alone can tell then."""
+        clock = self._studio.clock
+        until_s = clock.monotonic() + LIVE_PATIENCE_S
+        steady = 0
+        while steady < STEADY_FRAMES and clock.monotonic() < until_s:
+            asked_s = clock.monotonic()
+            made = await self._studio.numeric(_judge, clock, await self._frame(), attempt, asked_s)
+            decision = acceptance.decide(self._planned, 0, made.quality)
+            self._emit(LiveJudged(_judged(made, decision)))
+            steady = steady + 1 if isinstance(decision, acceptance.Accepted) else 0
+
+    async def _frame(self) -> Frame:
+        """The next frame that was taken after the order came, and not too soon after the try before."""
+
+        def latest(driver: Driver) -> Frame:
+            return newest_frame(cast(Camera, driver), self._newest, self._cancel)
+
+        while True:
+            frame = await self._on_device(latest)
+            self._newest = frame.sequence
+            self._studio.previews.publish(self._lease, frame)
+            if frame.captured_monotonic_s >= self._not_before_s:
+                return frame
+
+    async def _still(self) -> Frame | PictureRefused:
+        """A picture, or why the camera took none: it works on then, and must not be closed as one that failed."""
+
+        def take(driver: Driver) -> Frame | PictureRefused:
+            try:
+                return cast(StillCamera, driver).take_still(timeout_s=STILL_TIMEOUT_S, cancel=self._cancel)
+            except PictureRefused as refused:
+                return refused
+
+        picture = await self._on_device(take)
+        if isinstance(picture, Frame):
+            self._newest = picture.sequence
+            self._studio.previews.publish(self._lease, picture)
+        return picture
+
+    async def _on_device(self, job: Callable[[Driver], T]) -> T:
+        return await self._device.worker.run(job, cancel=self._cancel, check=self._lease.require_live)
+
+
+def _abilities(driver: Driver) -> tuple[bool, bool]:
+    """Whether it takes stills, and whether it shows a live view."""
+    return isinstance(driver, StillCamera), cast(Camera, driver).capabilities.has_live_view
+
+
 def _planned(dossier: Dossier, order: PortraitOrder) -> PlannedPortrait:
     require_open(dossier)
     if dossier.plan.portrait is None:
@@ -149,7 +246,7 @@ def _planned(dossier: Dossier, order: PortraitOrder) -> PlannedPortrait:
     return dossier.plan.portrait
 
 
-def _judge(clock: Clock, frame: Frame, planned: PlannedPortrait, attempt: int, asked_s: float) -> _Try:
+def _require_size(frame: Frame, planned: PlannedPortrait) -> None:
     height, width = frame.pixels.shape[:2]
     if width < planned.min_width_px or height < planned.min_height_px:
         raise FrameTooSmall(
@@ -159,6 +256,9 @@ def _judge(clock: Clock, frame: Frame, planned: PlannedPortrait, attempt: int, a
             min_width=planned.min_width_px,
             min_height=planned.min_height_px,
         )
+
+
+def _judge(clock: Clock, frame: Frame, attempt: int, asked_s: float) -> _Try:
     began_s = clock.monotonic()
     quality = assess_portrait(frame.pixels)
     return _Try(
@@ -179,7 +279,11 @@ def _judged(made: _Try, decision: acceptance.Decision) -> Judged:
     )
 
 
-def _jpeg(clock: Clock, frame: Frame) -> tuple[bytes, float]:
+def _jpeg(clock: Clock, frame: Frame, longest_px: int) -> tuple[bytes, float]:
     began_s = clock.monotonic()
-    _, jpeg = cv2.imencode(".jpg", frame.pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    pixels = frame.pixels
+    scale = longest_px / max(pixels.shape[:2])
+    if scale < 1:
+        pixels = np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    _, jpeg = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return jpeg.tobytes(), 1000 * (clock.monotonic() - began_s)

@@ -1,4 +1,7 @@
-"""One try at a fingerprint: judged, compared with the dossier's other fingers, made into records. Blocking."""
+"""One try at a position: its fingers judged, and compared with what the dossier holds.
+
+Blocking. A slap is cut into its fingers first; a single finger is a try of one.
+"""
 
 from __future__ import annotations
 
@@ -7,26 +10,26 @@ from dataclasses import dataclass
 from typing import Final
 
 from drivers.frame import Frame
+from enrollment.core import acceptance
+from enrollment.core.acceptance import Decision, Objection
 from enrollment.core.dossier.model import QualityRecord
-from enrollment.core.dossier.plan import SINGLE_FINGERS, PlannedFingerprint
+from enrollment.core.dossier.plan import PlannedFingerprint
 from enrollment.core.fingerprint import (
     CANON_PPI,
-    SAME_FINGER_SCORE,
     FingerprintImage,
     FingerprintQuality,
     FingerprintTemplate,
-    Gallery,
     QualityHint,
+    SlapFinding,
+    cut_print,
     examine,
+    segment_slap,
 )
-from enrollment.core.records import iso19794_2_2005 as minutiae_record
-from enrollment.core.records import iso19794_4_2005 as image_record
 from enrollment.service.capture.events import StageTimes
+from enrollment.service.capture.fingerprint_order import PrintTask
+from enrollment.service.capture.held_prints import HeldPrints
 from enrollment.service.config import Clock
 
-IMAGE_MEDIA_TYPE: Final = "application/x-iso19794-4-2005"
-MINUTIAE_MEDIA_TYPE: Final = "application/x-iso19794-2-2005"
-IMPRESSION_CODES: Final = {"flat": 0, "rolled": 1, "slap": 0}  # ISO/IEC 19794-2, -4: live-scan plain, rolled, plain
 # The API's names for what the core's hints mean on a platen; the others are called alike.
 HINT_NAMES: Final = {
     QualityHint.OFF_CENTRE: "CENTRE",
@@ -35,82 +38,100 @@ HINT_NAMES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class OtherFingers:
-    """The dossier's other single fingers, ready to be compared with; positions in the gallery's order."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Scan:
+    """What the scanner gave for one try. device_ms: from the fingers' landing until it was in memory.
 
-    positions: tuple[int, ...]
-    gallery: Gallery
+    live: it is a large platen's, on which a single finger has to be looked for.
+    """
 
-    @classmethod
-    def none(cls) -> OtherFingers:
-        return cls((), Gallery())
-
-    def resembled_by(self, template: FingerprintTemplate) -> int | None:
-        """The position of the same finger, if it is among them."""
-        if not self.positions:
-            return None
-        scores = self.gallery.scores(template)
-        nearest = int(scores.argmax())
-        return self.positions[nearest] if scores[nearest] >= SAME_FINGER_SCORE else None
+    frame: Frame
+    device_ms: float
+    live: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
-    """One judged image."""
+@dataclass(frozen=True, slots=True, eq=False)
+class FingerTry:
+    """One finger of one try. same_as: the dossier's other position that it resembles."""
 
     attempt: int
+    position: int
     image: FingerprintImage
     template: FingerprintTemplate
     quality: QualityRecord
+    objection: Objection | None
     same_as: int | None
+
+    def decide(self, planned: PlannedFingerprint, attempt: int) -> Decision:
+        """On this print of the finger, after so many tries."""
+        return acceptance.decide(planned, attempt, self.quality, self.objection)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Try:
+    """One judged image. fingers: those that were asked for and are there, from left to right."""
+
+    attempt: int
+    image: FingerprintImage
+    fingers: tuple[FingerTry, ...]
+    findings: tuple[SlapFinding, ...]
     times: StageTimes
 
 
-def other_fingers(stored: Mapping[int, bytes]) -> OtherFingers:
-    """From minutiae records by position. Raises MalformedRecord."""
-    decode = minutiae_record.FingerMinutiaeRecord.decode
-    templates = [minutiae_record.template_from_record(decode(record)) for record in stored.values()]
-    return OtherFingers(tuple(stored), Gallery(templates))
-
-
-def judge(clock: Clock, frame: Frame, others: OtherFingers, attempt: int, device_ms: float) -> Try:
-    """Judge a frame. device_ms: how long the device took for it. Raises InvalidImage."""
+def judge(
+    clock: Clock,
+    scan: Scan,
+    task: PrintTask,
+    held: HeldPrints,
+    earlier: Mapping[int, FingerTry],
+    attempt: int,
+) -> Try:
+    """Judge a scan. earlier: the best of each finger so far. Raises InvalidImage."""
     began_s = clock.monotonic()
-    image = FingerprintImage(frame.pixels, frame.resolution_ppi or CANON_PPI)
-    examination = examine(image)
+    image = FingerprintImage(scan.frame.pixels, scan.frame.resolution_ppi or CANON_PPI)
+    images, findings = _cut(image, task, live=scan.live)
+    examined = {position: examine(one) for position, one in images.items()}
     judged_s = clock.monotonic()
-    same_as = others.resembled_by(examination.template)
+    likeness = held.judge(
+        {position: one.template for position, one in examined.items()},
+        task.planned.impression,
+        {position: one.template for position, one in earlier.items()} if task.slap else {},
+    )
     return Try(
         attempt,
         image,
-        examination.template,
-        _quality_record(examination.quality),
-        same_as,
+        tuple(
+            FingerTry(
+                attempt,
+                position,
+                images[position],
+                one.template,
+                _quality_record(one.quality),
+                likeness[position].objection,
+                likeness[position].same_as,
+            )
+            for position, one in examined.items()
+        ),
+        findings,
         StageTimes(
-            device_ms=device_ms,
+            device_ms=scan.device_ms,
             judge_ms=1000 * (judged_s - began_s),
             compare_ms=1000 * (clock.monotonic() - judged_s),
         ),
     )
 
 
+def _cut(
+    image: FingerprintImage, task: PrintTask, *, live: bool
+) -> tuple[dict[int, FingerprintImage], tuple[SlapFinding, ...]]:
+    if task.slap is None:
+        single = cut_print(image) if live else image
+        return {} if single is None else {task.planned.position: single}, ()
+    found = segment_slap(image, task.slap, task.absent)
+    cut = zip(found.fingers, found.images, strict=True)
+    return {finger.position: one for finger, one in cut if finger.position in task.fingers}, found.findings
+
+
 def _quality_record(quality: FingerprintQuality) -> QualityRecord:
     hints = tuple(HINT_NAMES.get(hint, hint.value) for hint in quality.hints)
     return QualityRecord(quality.score, quality.algorithm, quality.version, dict(quality.measures), hints)
-
-
-def records(clock: Clock, kept: Try, planned: PlannedFingerprint) -> tuple[dict[str, tuple[str, bytes]], float]:
-    """The kept try as ISO records by part name, and the milliseconds that they took."""
-    began_s = clock.monotonic()
-    codes = {
-        "position": planned.position,
-        "impression": IMPRESSION_CODES[planned.impression],
-        "quality": kept.quality.score,
-    }
-    name = f"fingerprint-{planned.position:02d}"
-    parts = {f"{name}.fir": (IMAGE_MEDIA_TYPE, image_record.record_from_image(kept.image, **codes).encode())}
-    if planned.position in SINGLE_FINGERS:  # a minutiae record knows single fingers only
-        minutiae = minutiae_record.record_from_template(kept.template, **codes, with_waves=True).encode()
-        parts[f"{name}.fmr"] = (MINUTIAE_MEDIA_TYPE, minutiae)
-    return parts, 1000 * (clock.monotonic() - began_s)

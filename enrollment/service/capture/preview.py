@@ -14,10 +14,11 @@ from typing import Final, cast
 
 import cv2
 
-from drivers.errors import DriverError
+from drivers.errors import CaptureTimedOut, DeviceStalled, DriverError
 from drivers.frame import Frame
 from drivers.spi import Camera, CancelToken, DeviceKind
 from enrollment.core.errors import EnrollmentError
+from enrollment.service.capture.events import Live
 from enrollment.service.config import Clock
 from enrollment.service.devices.inventory import StationDevice
 from enrollment.service.devices.leases import Lease
@@ -33,11 +34,13 @@ class Picture:
 
     sequence: the device's own count of frames.
     age_s: from the end of the frame's transfer until it was handed out.
+    live: what a running capture made of this frame, where the scanner shows its platen live.
     """
 
     jpeg: bytes
     sequence: int
     age_s: float
+    live: Live | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +48,7 @@ class _Screen:
     """What a lease's readers look at: the newest frame, and that frame encoded for each size that was asked for."""
 
     frame: Frame | None = None
+    live: Live | None = None
     number: int = 0
     problem: DriverError | EnrollmentError | None = None
     readers: set[asyncio.Event] = field(default_factory=set)
@@ -57,6 +61,14 @@ class _Screen:
             reader.set()
 
 
+def newest_frame(camera: Camera, newer_than: int, cancel: CancelToken) -> Frame:
+    """A camera's next frame, on its own thread. Raises as Camera.latest, DeviceStalled where none comes in time."""
+    try:
+        return camera.latest(newer_than=newer_than, timeout_s=FRAME_TIMEOUT_S, cancel=cancel)
+    except CaptureTimedOut as error:  # its words are of fingers
+        raise DeviceStalled("the camera gives no frame", timeout_s=FRAME_TIMEOUT_S) from error
+
+
 class Previews:
     """The screens of all live leases."""
 
@@ -65,16 +77,17 @@ class Previews:
         self._clock = clock
         self._screens: dict[str, _Screen] = {}
 
-    def publish(self, lease: Lease, frame: Frame) -> None:
-        """Show a frame that a capture got. On the event loop."""
-        self._show(self._screen(lease), frame)
+    def publish(self, lease: Lease, frame: Frame, live: Live | None = None) -> None:
+        """Show a frame that a capture got, with what it made of it. On the event loop."""
+        self._show(self._screen(lease), frame, live)
 
     async def pictures(
         self, device: StationDevice, lease: Lease, *, max_side_px: int, max_frames_per_second: float
     ) -> AsyncGenerator[Picture, None]:
         """Yield the newest picture whenever the reader is ready and a newer frame is there, until closed.
 
-        A camera is asked for frames while somebody reads; a scanner's screen shows the frames of its captures.
+        A camera is asked for frames while somebody reads; the screen of a scanner, or of a camera without live view,
+        shows the frames of its captures.
         Raises LeaseExpired or LeaseNotYours when the lease ends, DriverError when the camera fails.
         """
         screen = self._screen(lease)
@@ -92,10 +105,12 @@ class Previews:
                     news.clear()
                     await news.wait()
                     continue
-                shown, frame = screen.number, screen.frame
+                shown, frame, live = screen.number, screen.frame, screen.live
                 began_s = self._clock.monotonic()
                 jpeg = await self._encoded(screen, frame, max_side_px)
-                yield Picture(jpeg, frame.sequence, max(0.0, self._clock.monotonic() - frame.captured_monotonic_s))
+                yield Picture(
+                    jpeg, frame.sequence, max(0.0, self._clock.monotonic() - frame.captured_monotonic_s), live
+                )
                 pause_s = began_s + 1 / max_frames_per_second - self._clock.monotonic()
                 if pause_s > 0:
                     await asyncio.sleep(pause_s)
@@ -119,8 +134,8 @@ class Previews:
             screen.pump_cancel.cancel()
             screen.wake()
 
-    def _show(self, screen: _Screen, frame: Frame) -> None:
-        screen.frame = frame
+    def _show(self, screen: _Screen, frame: Frame, live: Live | None = None) -> None:
+        screen.frame, screen.live = frame, live
         screen.number += 1
         screen.encoded.clear()
         screen.wake()
@@ -135,13 +150,19 @@ class Previews:
         """Bring a camera's frames to the screen while it has readers; a capture on the same device goes between."""
         seen: tuple[Driver, int] | None = None
 
-        def next_frame(driver: Driver) -> tuple[Driver, Frame]:
+        def next_frame(driver: Driver) -> tuple[Driver, Frame] | None:
+            camera = cast(Camera, driver)
+            if not camera.capabilities.has_live_view:
+                return None
             newest = seen[1] if seen is not None and seen[0] is driver else 0  # a new driver counts from 1 again
-            return driver, cast(Camera, driver).latest(newer_than=newest, timeout_s=FRAME_TIMEOUT_S, cancel=cancel)
+            return driver, newest_frame(camera, newest, cancel)
 
         try:
             while screen.readers and not cancel.cancelled:
-                driver, frame = await device.worker.run(next_frame, cancel=cancel, check=lease.require_live)
+                found = await device.worker.run(next_frame, cancel=cancel, check=lease.require_live)
+                if found is None:
+                    return
+                driver, frame = found
                 seen = driver, frame.sequence
                 self._show(screen, frame)
         except (DriverError, EnrollmentError) as error:

@@ -1,33 +1,32 @@
-"""What is attached now: scans the configured addresses, and counts how often each device was attached.
+"""What is attached now, and how often each device was attached.
 
 A device keeps its name through re-plugs; its generation rises with each one, and a lease of an earlier generation is
-over. A driver that says DeviceGone ends a generation at once, without waiting for the next scan. Everything runs on the
-event loop but the scans themselves.
+over. A generation ends when the lookout no longer sees the device or sees it plugged in anew, at once when its driver
+says DeviceGone, and when the machine was suspended. Everything runs on the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from enum import Enum
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
-from drivers.discovery import Discovery, FoundDevice
-from drivers.errors import DeviceError, DeviceGone, DriverError
+from drivers.discovery import Discovery, FoundDevice, Look
+from drivers.errors import DeviceError, DeviceGone
 from drivers.spi import DeviceIdentity, DeviceKind
 from enrollment.service.devices.errors import DeviceDetached, DeviceInUse, DeviceUnknown
+from enrollment.service.devices.lookout import LookAt, Lookout, WatchBus
+from enrollment.service.devices.sleep_watch import asleep_s, watch_for_sleep
 from enrollment.service.devices.worker import DeviceWorker, Driver
 
 _log = logging.getLogger(__name__)
 
-FIRST_SCAN_WAIT_S: Final = 3.0
 IN_USE_WAIT_S: Final = 1.0  # a capture that was just cancelled lets go within 0.2 s
 
-Discover = Callable[[Sequence[str]], Discovery]
 Build = Callable[[FoundDevice], Driver]
 
 
@@ -49,6 +48,7 @@ class StationDevice:
         self.generation = 1
         self.attached = True
         self.missed_by_scan = False
+        self.gone_since_look = 0
         self.problem = ""
         self.identity: DeviceIdentity | None = None
         self.size: tuple[int, int] = (0, 0)
@@ -77,6 +77,7 @@ class StationDevice:
 class Inventory:
     """All devices that were seen since the daemon started.
 
+    look, put_together, watch_bus: of drivers.discovery, as Lookout takes them.
     at_gone: called with the device's id when its generation ends.
     at_failed: called with the driver's name and the reason of each error that a device raised.
     """
@@ -86,21 +87,24 @@ class Inventory:
         addresses: Sequence[str],
         poll_s: float,
         *,
-        discover: Discover,
+        look: LookAt,
+        put_together: Callable[[Sequence[Look]], Discovery],
+        watch_bus: WatchBus,
         build: Build,
         at_gone: Callable[[str], None],
         at_failed: Callable[[str, str], None] = lambda driver, reason: None,
+        asleep_s: Callable[[], float] = asleep_s,
     ) -> None:
-        self._addresses = tuple(addresses)
-        self._poll_s = poll_s
-        self._discover = discover
+        self._lookout = Lookout(
+            *(addresses, poll_s), look=look, put_together=put_together, watch_bus=watch_bus, at_seen=self._seen
+        )
+        self._asleep_s = asleep_s
         self._build = build
         self._at_gone = at_gone
         self._at_failed = at_failed
         self._devices: dict[str, StationDevice] = {}
         self._watchers: set[_Watcher] = set()
-        self._scan_now = asyncio.Event()
-        self._scanned = asyncio.Event()
+        self._closing: set[asyncio.Task[None]] = set()
         self.unreachable: tuple[str, ...] = ()
 
     # ------------------------------------------------------------------------------------------------ what there is
@@ -138,32 +142,23 @@ class Inventory:
         for watcher in self._watchers:
             watcher.tell(device_id)
 
-    # ------------------------------------------------------------------------------------------------------ scanning
+    # ----------------------------------------------------------------------------------------------- coming and going
 
     async def run(self) -> None:
-        """Scan now, then every poll_s seconds and whenever a device failed, until cancelled."""
-        while True:
-            self._scan_now.clear()
-            await self.scan()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._poll_s):
-                    await self._scan_now.wait()
+        """Keep looking, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._lookout.run())
+            group.create_task(watch_for_sleep(self._woken, self._asleep_s))
 
     async def first_scan(self) -> None:
-        """Wait until the first scan is done, but not for ever: an address may take long to fail."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FIRST_SCAN_WAIT_S):
-                await self._scanned.wait()
+        """Wait until every address was looked at, but not for ever: one may take long to fail."""
+        await self._lookout.first_look()
 
     async def scan(self) -> None:
         """Look at every address once."""
-        try:
-            discovery = await asyncio.to_thread(self._discover, self._addresses)
-        except DriverError as error:
-            _log.warning("device scan failed: %s", error.reason)
-            self.unreachable = (str(error),)
-            self._scanned.set()
-            return
+        await self._lookout.look_once()
+
+    def _seen(self, discovery: Discovery, look_of: Mapping[str, int]) -> None:
         self.unreachable = tuple(f"{shown(failure.address)}: {failure.error}" for failure in discovery.failures)
         failed = tuple(failure.address for failure in discovery.failures)
         found = {device.device_id: device for device in discovery.devices}
@@ -174,31 +169,47 @@ class Inventory:
             if device.attached:
                 self._detach(device)
         for device_id, seen in found.items():
-            self._attach(device_id, seen)
-        self._scanned.set()
+            self._attach(device_id, seen, look_of[seen.address])
 
-    def _attach(self, device_id: str, found: FoundDevice) -> None:
+    def _attach(self, device_id: str, found: FoundDevice, look: int) -> None:
         device = self._devices.get(device_id)
         if device is None:
             device = self._devices[device_id] = self._new(found)
-        elif not device.attached:
+        elif (device.found == found and device.attached) or look <= device.gone_since_look:
+            return  # nothing new, or it was seen before it left
+        elif _plugged_in_anew(device.found, found):
+            device.missed_by_scan = True  # it was away between two looks
+            if device.attached:
+                self._detach(device)
+        device.found = found
+        if not device.attached:
             device.generation += 1
             device.attached = True
             if device.missed_by_scan:  # else only its driver said that it left: it is listed without being looked at
                 device.missed_by_scan = False
                 device.problem = ""
-        elif device.found == found:
-            return
-        device.found = found
         _log.info("device %s attached, generation %d", device_id, device.generation)
         self.changed(device_id)
 
     def _detach(self, device: StationDevice) -> None:
         device.attached = False
+        device.gone_since_look = self._lookout.number
         device.problem = DeviceGone.reason
         _log.info("device %s detached, generation %d", device.device_id, device.generation)
         self._at_gone(device.device_id)
+        closing = asyncio.get_running_loop().create_task(device.worker.close())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
         self.changed(device.device_id)
+
+    def _woken(self, asleep_s: float) -> None:
+        """The machine was suspended: no device that was open before can be trusted."""
+        _log.info("the machine was suspended for %.1f s: every device is opened anew", asleep_s)
+        for device in self._devices.values():
+            if device.attached:
+                device.missed_by_scan = True
+                self._detach(device)
+        self._lookout.look_again()
 
     def _new(self, found: FoundDevice) -> StationDevice:
         loop = asyncio.get_running_loop()
@@ -231,7 +242,7 @@ class Inventory:
         else:
             device.problem = error.reason
             self.changed(device_id)
-        self._scan_now.set()
+        self._lookout.look_again()
 
     # ---------------------------------------------------------------------------------------------------------- use
 
@@ -254,7 +265,12 @@ class Inventory:
 
     async def stop(self) -> None:
         """Cancel what runs and close every device."""
+        self._lookout.close()
         await asyncio.gather(*(device.worker.stop() for device in self._devices.values()))
+
+
+def _plugged_in_anew(before: FoundDevice, now: FoundDevice) -> bool:
+    return (before.address, before.attachment) != (now.address, now.attachment)
 
 
 def shown(address: str) -> str:

@@ -66,10 +66,9 @@ class DeviceWorker:
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
+            future.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # seen: the caller is gone
             cancel.cancel()
             await asyncio.wait({future}, timeout=CANCEL_GRACE_S)
-            if future.done() and not future.cancelled():
-                future.exception()  # seen: the caller is gone
             raise
 
     def _run(self, job: Callable[[Driver], T], cancel: CancelToken, check: Callable[[], None]) -> T:

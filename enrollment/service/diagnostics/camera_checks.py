@@ -19,12 +19,21 @@ CONNECT_TIMEOUT_S: Final = 1.5
 
 def check_cameras(machine: Machine, config: StationConfig) -> Iterator[Finding]:
     """camera-address: each configured camera's server accepts, or its device file may be opened."""
-    for address in config.devices.addresses:
+    for address in _named(machine, config.devices.addresses):
         scheme = address.partition(":")[0]
         if scheme in PORTS:
             yield _judged(address, _why_no_server(address))
         elif scheme == "video":
             yield _judged(address, _why_no_file(machine, address))
+
+
+def _named(machine: Machine, addresses: tuple[str, ...]) -> Iterator[str]:
+    """Each address; "video:" as the device files that there are."""
+    for address in addresses:
+        if address == "video:":
+            yield from (f"video:/dev/{path.name}" for path in sorted((machine.root / "dev").glob("video*")))
+        else:
+            yield address
 
 
 def _judged(address: str, problem: str) -> Finding:

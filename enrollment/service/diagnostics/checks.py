@@ -39,6 +39,7 @@ STATION: Final[dict[tuple[str, ...], StationCheck]] = {
     ("folder-rights",): folder_checks.check_rights,
     ("keys", "keys-at-rest"): folder_checks.check_keys,
     ("registry-certificate", "registry-trust"): folder_checks.check_certificate,
+    ("share",): folder_checks.check_share,
     ("camera-address",): camera_checks.check_cameras,
     ("clock-backwards",): folder_checks.check_clock_against_files,
 }

@@ -16,6 +16,7 @@ from enrollment.core.sealing.public_keys import decode_registry_trust
 from enrollment.service.config import StationConfig
 from enrollment.service.diagnostics.findings import Finding, Severity
 from enrollment.service.diagnostics.place import Machine
+from enrollment.service.keys.sharing import SharingFolder
 from enrollment.service.keys.software_keys import SoftwareKeys
 
 # A dossier and its package take about 4 MB: 2 GiB are the 500 of a busy day, 256 MiB the rest of an hour.
@@ -131,6 +132,46 @@ def check_certificate(machine: Machine, config: StationConfig) -> Iterator[Findi
         )
     else:
         yield Finding("registry-trust", Severity.OK, "Khoá ghim của trung tâm đúng.", "The pinned keys are there.")
+
+
+def check_share(machine: Machine, config: StationConfig) -> Iterator[Finding]:
+    """share: the certificates with which other PCs use this station are there and good for a while."""
+    if config.share is None:
+        return
+    folder = SharingFolder(config.share.folder)
+    try:
+        folder.server_pems(config.passphrase())
+        ends = {"enrolld": folder.server_certificate().not_valid_after_utc}
+        ends |= {client.name: client.expires for client in folder.clients()}
+    except EnrollmentError as error:
+        yield Finding(
+            "share",
+            Severity.ERROR,
+            f"Không dùng được chứng thư chia sẻ: {error} [{error.reason}].",
+            f"The share's certificates cannot be used: {error} [{error.reason}].",
+            "Sửa tệp được nêu; hoặc xoá thư mục đó, chạy lại enrolld share init và cấp lại cho từng máy.",
+            "Correct the file; or delete that folder, run enrolld share init again, and admit each PC anew.",
+        )
+        return
+    late = {name: end for name, end in ends.items() if end - CERTIFICATE_WARNING <= machine.now}
+    if not late:
+        count = len(ends) - 1
+        yield Finding(
+            "share",
+            Severity.OK,
+            f"Chia sẻ cho {count} máy, chứng thư đều còn hạn.",
+            f"Shared with {count} PCs, every certificate is good for a while.",
+        )
+        return
+    named = ", ".join(f"{name} {end:%Y-%m-%d}" for name, end in sorted(late.items(), key=lambda item: item[1]))
+    yield Finding(
+        "share",
+        Severity.ERROR if min(late.values()) <= machine.now else Severity.WARNING,
+        f"Chứng thư chia sẻ hết hạn hoặc sắp hết hạn: {named}.",
+        f"Certificates of the share that have ended or soon will: {named}.",
+        "Cấp lại: enrolld share issue (máy khách), enrolld share names (trạm); máy bỏ đi: enrolld share revoke.",
+        "Anew: enrolld share issue (a PC), enrolld share names (the station); a PC that is gone: enrolld share revoke.",
+    )
 
 
 def check_clock_against_files(machine: Machine, config: StationConfig) -> Iterator[Finding]:

@@ -11,6 +11,18 @@ class KeysUnusable(EnrollmentError):
     reason = "KEYS_UNUSABLE"
 
 
+class ClientNotAdmitted(EnrollmentError):
+    """A PC whose certificate was taken out of the share, replaced by a newer one, or has expired; `why` says which."""
+
+    reason = "CLIENT_NOT_ADMITTED"
+
+
+class ClientUnknown(EnrollmentError):
+    """No PC of this name has a certificate of this station."""
+
+    reason = "CLIENT_UNKNOWN"
+
+
 class KeysExist(EnrollmentError):
     """The folder holds keys already: they are never overwritten."""
 

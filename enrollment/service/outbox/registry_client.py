@@ -18,7 +18,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from enrollment.core.sealing.manifest import MAX_CLOCK_OFFSET_MS
 from enrollment.service.config import RegistryConfig
-from enrollment.service.keys.software_keys import load_client_key
+from enrollment.service.keys.software_keys import load_tls_key
 from enrollment.service.outbox.errors import (
     DeliveryFailed,
     PackageRefused,
@@ -31,7 +31,7 @@ from enrollment.v1 import registry_pb2, registry_pb2_grpc
 
 OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.max_receive_message_length", 1024 * 1024),
     ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 200),
@@ -86,7 +86,7 @@ class RegistryClient:
         _require_valid(certificate, config.certificate)
         credentials = grpc.ssl_channel_credentials(
             root_certificates=_read(config.ca),
-            private_key=load_client_key(config.private_key, passphrase),
+            private_key=load_tls_key(config.private_key, passphrase),
             certificate_chain=certificate,
         )
         return cls(grpc.aio.secure_channel(config.address, credentials, options=OPTIONS), call_timeout_s)

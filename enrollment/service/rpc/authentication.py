@@ -1,6 +1,7 @@
 """Who calls: the operator session behind the bearer token, and what its role may do.
 
-Every call but health and reflection carries `authorization: Bearer <token>`. The session is kept for the duration of
+Every call but health and reflection carries `authorization: Bearer <token>`, from another PC as from this one; another
+PC must be admitted besides. The session is kept for the duration of
 the call, so that servicers ask `operator_id()` and never see a token.
 """
 
@@ -33,11 +34,26 @@ def operator_id() -> str:
 
 
 class SessionGate:
-    """Admits calls whose token is a live session's. authenticate: blocks, and raises for unknown or expired tokens."""
+    """Admits calls whose token is a live session's.
 
-    def __init__(self, authenticate: Callable[[str], OperatorSession], pool: Executor) -> None:
+    authenticate: blocks, and raises for unknown or expired tokens.
+    admit_other_pc: raises ClientNotAdmitted for a certificate that was taken back.
+    """
+
+    def __init__(
+        self,
+        authenticate: Callable[[str], OperatorSession],
+        pool: Executor,
+        admit_other_pc: Callable[[bytes], object],
+    ) -> None:
         self._authenticate = authenticate
         self._pool = pool
+        self._admit_other_pc = admit_other_pc
+
+    def admit_pc(self, presented: bytes | None) -> None:
+        """Raises ClientNotAdmitted."""
+        if presented is not None:
+            self._admit_other_pc(presented)
 
     async def admit(self, method: str, metadata: Metadata) -> None:
         """Remember the caller's session for this call. Raises NotAuthenticated, SessionInvalid, RoleRequired."""

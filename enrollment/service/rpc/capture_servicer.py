@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from enrollment.service.capture.events import stream
 from enrollment.service.capture.face_session import FaceSession, PortraitOrder
-from enrollment.service.capture.fingerprint_session import FingerprintOrder, FingerprintSession
-from enrollment.service.capture.studio import LeaseReference, Studio
+from enrollment.service.capture.fingerprint_order import FingerprintOrder
+from enrollment.service.capture.fingerprint_session import FingerprintSession
+from enrollment.service.capture.studio import Studio
 from enrollment.service.diagnostics.metrics import Metrics
-from enrollment.service.rpc import messages, requests
+from enrollment.service.rpc import capture_messages, requests
 from enrollment.service.rpc.authentication import operator_id
 from enrollment.v1 import capture_pb2, capture_pb2_grpc
 
@@ -34,7 +35,7 @@ class CaptureServicer(capture_pb2_grpc.CaptureServiceServicer):
     ) -> AsyncGenerator[capture_pb2.CaptureFingerprintResponse, None]:
         order = FingerprintOrder(
             dossier_id=requests.uuid_id(request.dossier_id, "dossier_id"),
-            lease=_lease(request.lease),
+            lease=requests.lease_reference(request.lease),
             position=requests.position(request.position),
             impression=requests.impression(request.impression),
             replace=request.replace,
@@ -49,14 +50,14 @@ class CaptureServicer(capture_pb2_grpc.CaptureServiceServicer):
         async with aclosing(stream(lambda emit: FingerprintSession(self._studio, order, emit).run())) as events:
             async for event in events:
                 self._metrics.captured("fingerprint", event)
-                yield messages.fingerprint_event(event)
+                yield capture_messages.fingerprint_event(event)
 
     async def CapturePortrait(
         self, request: capture_pb2.CapturePortraitRequest, context: Any
     ) -> AsyncGenerator[capture_pb2.CapturePortraitResponse, None]:
         order = PortraitOrder(
             dossier_id=requests.uuid_id(request.dossier_id, "dossier_id"),
-            lease=_lease(request.lease),
+            lease=requests.lease_reference(request.lease),
             replace=request.replace,
             request_id=requests.request_id(request.request_id),
             operator_id=operator_id(),
@@ -64,12 +65,12 @@ class CaptureServicer(capture_pb2_grpc.CaptureServiceServicer):
         async with aclosing(stream(lambda emit: FaceSession(self._studio, order, emit).run())) as events:
             async for event in events:
                 self._metrics.captured("portrait", event)
-                yield messages.portrait_event(event)
+                yield capture_messages.portrait_event(event)
 
     async def WatchPreview(
         self, request: capture_pb2.WatchPreviewRequest, context: Any
     ) -> AsyncGenerator[capture_pb2.WatchPreviewResponse, None]:
-        reference = _lease(request.lease)
+        reference = requests.lease_reference(request.lease)
         max_side_px = requests.whole(
             request.max_side_px,
             "max_side_px",
@@ -89,10 +90,4 @@ class CaptureServicer(capture_pb2_grpc.CaptureServiceServicer):
         pictures = self._studio.previews.pictures(device, lease, max_side_px=max_side_px, max_frames_per_second=rate)
         async with aclosing(pictures) as newest:
             async for picture in newest:
-                yield capture_pb2.WatchPreviewResponse(
-                    jpeg=picture.jpeg, sequence=picture.sequence, age=messages.duration(picture.age_s)
-                )
-
-
-def _lease(reference: capture_pb2.LeaseReference) -> LeaseReference:
-    return LeaseReference(requests.name(reference.lease_id, "lease.lease_id", required=False), reference.fencing_token)
+                yield capture_messages.picture(picture)

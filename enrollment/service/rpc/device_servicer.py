@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, Final
 
+from enrollment.service.capture.camera_settings import camera_settings
 from enrollment.service.capture.studio import Studio
 from enrollment.service.devices.inventory import StationDevice
 from enrollment.service.rpc import messages, requests
@@ -21,6 +22,7 @@ LONGEST_LEASE_S: Final = 600.0
 DEFAULT_LEASE_S: Final = 30.0
 LONGEST_WAIT_S: Final = 3600.0
 
+_CAMERA_SETTINGS: Final = {int(number): setting for setting, number in messages.CAMERA_SETTINGS.items()}
 _KINDS: Final = {int(number): kind for kind, number in messages.KINDS.items()}
 
 
@@ -115,6 +117,22 @@ class DeviceServicer(device_pb2_grpc.DeviceServiceServicer):
         )
         previous = self._leases.take_over(device.device_id)
         return device_pb2.TakeOverLeaseResponse(previous_operator_id=previous)
+
+    async def ListCameraSettings(
+        self, request: device_pb2.ListCameraSettingsRequest, context: Any
+    ) -> device_pb2.ListCameraSettingsResponse:
+        lease = requests.lease_reference(request.lease)
+        settings = await camera_settings(self._studio, lease, operator_id())
+        return device_pb2.ListCameraSettingsResponse(settings=messages.camera_settings(settings))
+
+    async def ChangeCameraSetting(
+        self, request: device_pb2.ChangeCameraSettingRequest, context: Any
+    ) -> device_pb2.ChangeCameraSettingResponse:
+        lease = requests.lease_reference(request.lease)
+        setting = requests.required_choice(request.setting, "setting", _CAMERA_SETTINGS)
+        value = requests.words(request.value, "value", required=True)
+        settings = await camera_settings(self._studio, lease, operator_id(), (setting, value))
+        return device_pb2.ChangeCameraSettingResponse(settings=messages.camera_settings(settings))
 
     async def _device(self, name: str) -> StationDevice:
         device_id = requests.name(name, "device_id")

@@ -56,6 +56,9 @@ def plan(planned: Plan) -> dossier_pb2.Plan:
                 accept_score=fingerprint.accept_score,
                 max_attempts=fingerprint.max_attempts,
                 finger_timeout_seconds=fingerprint.finger_timeout_s,
+                steady_frames=fingerprint.steady_frames,
+                live_quality=fingerprint.live_quality,
+                patience_seconds=fingerprint.patience_s,
             )
             for fingerprint in planned.fingerprints
         ],
@@ -115,6 +118,16 @@ def _capture(capture: Capture) -> dossier_pb2.Capture:
         parts=[
             dossier_pb2.Part(name=part.name, media_type=part.media_type, length=part.length, sha256=part.sha256.hex())
             for part in capture.parts
+        ],
+        fingers=[
+            dossier_pb2.CapturedFinger(
+                position=position(finger.position),
+                quality=quality(finger.quality),
+                accepted=finger.accepted,
+                kept_attempt=finger.kept_attempt,
+                part_names=finger.parts,
+            )
+            for finger in capture.fingers
         ],
     )
 

@@ -91,6 +91,17 @@ class DossierServicer(dossier_pb2_grpc.DossierServiceServicer):
         )
         return dossier_pb2.RecordFingerAbsenceResponse(dossier=dossier_messages.dossier(changed))
 
+    async def WithdrawFingerAbsence(
+        self, request: dossier_pb2.WithdrawFingerAbsenceRequest, context: Any
+    ) -> dossier_pb2.WithdrawFingerAbsenceResponse:
+        changed = await self._stored(
+            self._dossiers.withdraw_absence,
+            requests.uuid_id(request.dossier_id, "dossier_id"),
+            requests.single_finger(request.position),
+            operator_id=operator_id(),
+        )
+        return dossier_pb2.WithdrawFingerAbsenceResponse(dossier=dossier_messages.dossier(changed))
+
     async def CompleteDossier(
         self, request: dossier_pb2.CompleteDossierRequest, context: Any
     ) -> dossier_pb2.CompleteDossierResponse:

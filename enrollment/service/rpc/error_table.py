@@ -55,6 +55,11 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         "Một thông tin cá nhân chưa đúng quy định, hãy sửa lại.",
         "A personal field does not follow its rule: correct it.",
     ),
+    core.CertificateRefused: Row(
+        Code.INVALID_ARGUMENT,
+        "Yêu cầu cấp chứng thư hoặc tên máy không dùng được.",
+        "The signing request or the name cannot be certified.",
+    ),
     call.MalformedRequest: Row(
         Code.INVALID_ARGUMENT, "Yêu cầu sai định dạng hoặc ngoài giới hạn.", "The request is malformed or out of range."
     ),
@@ -86,10 +91,30 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         "Ngón này đã được thu ở vị trí khác: kiểm tra lại ngón tay.",
         "This finger is already captured under another position: check which finger it is.",
     ),
+    capture.OtherPerson: Row(
+        Code.FAILED_PRECONDITION,
+        "Bàn tay này không phải của người đã thu vân tay trong hồ sơ: kiểm tra lại người và hồ sơ.",
+        "This hand is not that of the dossier's other prints: check the person and the dossier.",
+    ),
+    capture.FingersNotSeen: Row(
+        Code.FAILED_PRECONDITION,
+        "Không lần nào thấy đủ các ngón: thu lại, hoặc ghi lý do thiếu ngón.",
+        "No try showed all the fingers: capture again, or record why one is missing.",
+    ),
+    capture.FingersAbsent: Row(
+        Code.FAILED_PRECONDITION,
+        "Các ngón này đều đã ghi là thiếu: không cần thu.",
+        "All these fingers are recorded as absent: there is nothing to capture.",
+    ),
     capture.FrameTooSmall: Row(
         Code.FAILED_PRECONDITION,
         "Ảnh từ máy ảnh nhỏ hơn yêu cầu: đổi độ phân giải máy ảnh.",
         "The camera's pictures are smaller than the procedure asks for: set a higher resolution.",
+    ),
+    capture.SettingNotOffered: Row(
+        Code.INVALID_ARGUMENT,
+        "Máy ảnh không có cài đặt hoặc giá trị này: hãy chọn trong danh sách.",
+        "The camera does not offer this setting or value: choose one of its list.",
     ),
     leasing.LeaseRequired: Row(
         Code.FAILED_PRECONDITION, "Hãy giữ thiết bị trước khi dùng.", "Take the device's lease before you use it."
@@ -156,6 +181,12 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     keys.KeysUnusable: Row(
         Code.FAILED_PRECONDITION, "Không dùng được khoá của trạm.", "The station's keys cannot be used."
     ),
+    keys.ClientNotAdmitted: Row(
+        Code.PERMISSION_DENIED,
+        "Máy này không còn được phép dùng chung trạm: xin chứng thư mới (enrolld share issue).",
+        "This PC is no longer admitted to the shared station: ask for a new certificate (enrolld share issue).",
+    ),
+    keys.ClientUnknown: Row(Code.NOT_FOUND, "Không có máy nào mang tên đó.", "No PC of this name has a certificate."),
     keys.KeysExist: Row(Code.ALREADY_EXISTS, "Trạm đã có khoá.", "The station has keys already."),
     config.ConfigInvalid: Row(
         Code.FAILED_PRECONDITION, "Cấu hình trạm không hợp lệ.", "The station's configuration is not valid."
@@ -189,6 +220,11 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     core.SignatureInvalid: Row(Code.FAILED_PRECONDITION, "Chữ ký không hợp lệ.", "A signature is not valid."),
     core.UnknownSigner: Row(
         Code.FAILED_PRECONDITION, "Không nhận ra người ký.", "It is signed by a key that is not trusted."
+    ),
+    core.AuthorityUnusable: Row(
+        Code.FAILED_PRECONDITION,
+        "Không đọc được nơi cấp chứng thư.",
+        "The certificate authority's files cannot be read.",
     ),
     core.DigestMismatch: Row(Code.DATA_LOSS, "Dữ liệu đã bị thay đổi.", "The bytes differ from their digest."),
     core.SequenceBroken: Row(
@@ -241,7 +277,19 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         "The device answered nonsense: try again or re-plug it.",
     ),
     device.DeviceNotReady: Row(
-        Code.UNAVAILABLE, "Thiết bị không khởi động được: cắm lại.", "The device did not power up: re-plug it."
+        Code.UNAVAILABLE,
+        "Thiết bị không khởi động được: cắm lại; nếu là máy ảnh, kiểm tra nắp ống kính.",
+        "The device did not power up: re-plug it; check a camera's lens cap.",
+    ),
+    device.PictureRefused: Row(
+        Code.UNAVAILABLE,
+        "Máy ảnh không chụp được: kiểm tra lấy nét và ánh sáng rồi thử lại.",
+        "The camera took no picture: look at its focus and the light, and try again.",
+    ),
+    device.CardFull: Row(
+        Code.UNAVAILABLE,
+        "Thẻ nhớ của máy ảnh đã đầy: xóa bớt hoặc thay thẻ.",
+        "The camera's memory card is full: empty it, or put in another.",
     ),
     device.UnsupportedDevice: Row(
         Code.FAILED_PRECONDITION, "Thiết bị không được hỗ trợ.", "The device is not supported."

@@ -39,8 +39,13 @@ Metadata = tuple[tuple[str, str | bytes], ...]
 
 
 class Gate(Protocol):
-    """Lets a call through, or raises NotAuthenticated or RoleRequired."""
+    """Lets a call through, or raises ClientNotAdmitted, NotAuthenticated or RoleRequired.
 
+    presented: the certificate that TLS verified, PEM; None for a call from this PC. admit_pc is asked again before each
+    message of a stream.
+    """
+
+    def admit_pc(self, presented: bytes | None) -> None: ...
     async def admit(self, method: str, metadata: Metadata) -> None: ...
 
 
@@ -68,7 +73,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             return grpc.unary_unary_rpc_method_handler(_refuse_unknown)
         metadata = cast(Metadata, tuple(handler_call_details.invocation_metadata or ()))
 
-        async def admitted(request: bytes) -> Message:
+        async def admitted(request: bytes, context: Context) -> Message:
+            self._gate.admit_pc(_presented(context))
             if len(request) > MAX_REQUEST_BYTES:
                 raise MalformedRequest(
                     f"a request of {len(request)} bytes; at most {MAX_REQUEST_BYTES}", size_bytes=len(request)
@@ -82,7 +88,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def call(request: bytes, context: Context) -> Message:
             with self._counted(method, time.monotonic()) as end:
                 try:
-                    answer: Awaitable[Message] = handler.unary_unary(await admitted(request), context)
+                    answer: Awaitable[Message] = handler.unary_unary(await admitted(request, context), context)
                     return await answer
                 except Exception as error:  # noqa: BLE001  whatever it is, the caller hears of it and the log does
                     await _end_with(error, method, context, end)
@@ -90,9 +96,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def stream(request: bytes, context: Context) -> None:
             with self._counted(method, None) as end:
                 try:
-                    answers: AsyncGenerator[Message, None] = handler.unary_stream(await admitted(request), context)
+                    answers: AsyncGenerator[Message, None] = handler.unary_stream(
+                        await admitted(request, context), context
+                    )
                     async with aclosing(answers):
                         async for answer in answers:
+                            self._gate.admit_pc(_presented(context))
                             await context.write(answer)
                 except grpc.aio.InternalError as error:
                     raise asyncio.CancelledError from error  # the client is gone, in the middle of a message
@@ -118,6 +127,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         finally:
             if self._at_end is not None:
                 self._at_end(method, end.code, end.reason, None if began_s is None else time.monotonic() - began_s)
+
+
+def _presented(context: Context) -> bytes | None:
+    """The client's certificate; only the port for other PCs asks for one, and lets nobody in without."""
+    certificates = context.auth_context().get("x509_pem_cert", ())
+    return next(iter(certificates), None)
 
 
 @dataclass(slots=True)

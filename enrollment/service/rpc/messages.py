@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -11,14 +12,13 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from drivers.catalogue import Proof
-from drivers.spi import DeviceKind
+from drivers.spi import CameraSetting, DeviceKind, SettingState
 from enrollment.core.dossier.model import QualityRecord
-from enrollment.service.capture import events
 from enrollment.service.devices.inventory import DeviceState, StationDevice, shown
 from enrollment.service.devices.leases import Ended, Granted, Lease, LeaseEvent, Queued
 from enrollment.service.diagnostics import self_test
 from enrollment.service.diagnostics.findings import Finding, Severity
-from enrollment.v1 import capture_pb2, device_pb2, diagnostics_pb2, types_pb2
+from enrollment.v1 import device_pb2, diagnostics_pb2, types_pb2
 
 KINDS: Final = {
     DeviceKind.FINGERPRINT_SCANNER: device_pb2.DEVICE_KIND_FINGERPRINT_SCANNER,
@@ -30,6 +30,14 @@ _DEVICE_STATES: Final = {
     DeviceState.BUSY: device_pb2.DEVICE_STATE_BUSY,
     DeviceState.FAULTY: device_pb2.DEVICE_STATE_FAULTY,
     DeviceState.DETACHED: device_pb2.DEVICE_STATE_DETACHED,
+}
+
+CAMERA_SETTINGS: Final = {
+    CameraSetting.EXPOSURE_TIME: device_pb2.CAMERA_SETTING_EXPOSURE_TIME,
+    CameraSetting.APERTURE: device_pb2.CAMERA_SETTING_APERTURE,
+    CameraSetting.ISO: device_pb2.CAMERA_SETTING_ISO,
+    CameraSetting.EXPOSURE_COMPENSATION: device_pb2.CAMERA_SETTING_EXPOSURE_COMPENSATION,
+    CameraSetting.ZOOM: device_pb2.CAMERA_SETTING_ZOOM,
 }
 
 _DRIVER_PROOFS: Final = {
@@ -111,6 +119,15 @@ def lease_event(event: LeaseEvent) -> device_pb2.HoldLeaseResponse:
             return device_pb2.HoldLeaseResponse(ended=device_pb2.LeaseEnded(reason=end.value))
 
 
+def camera_settings(settings: Mapping[CameraSetting, SettingState]) -> list[device_pb2.CameraSettingState]:
+    """A camera's settings, in the order of the API."""
+    return [
+        device_pb2.CameraSettingState(setting=number, value=settings[setting].value, choices=settings[setting].choices)
+        for setting, number in CAMERA_SETTINGS.items()
+        if setting in settings
+    ]
+
+
 # ------------------------------------------------------------------------------------------------------------ quality
 
 
@@ -135,78 +152,6 @@ def quality(record: QualityRecord) -> types_pb2.Quality:
 
 
 # ----------------------------------------------------------------------------------------------------------- captures
-
-
-def fingerprint_event(event: events.CaptureEvent) -> capture_pb2.CaptureFingerprintResponse:
-    """One event of a fingerprint capture."""
-    Response = capture_pb2.CaptureFingerprintResponse
-    match event:
-        case events.Waiting():
-            return Response(waiting=_waiting(event))
-        case events.FingerOn(attempt):
-            return Response(finger_on=capture_pb2.FingerOn(attempt=attempt))
-        case events.Judged():
-            return Response(judged=_judged(event))
-        case events.LiftFinger(attempt):
-            return Response(lift_finger=capture_pb2.LiftFinger(attempt=attempt))
-        case events.Outcome(accepted=True):
-            return Response(accepted=_outcome(event))
-        case events.Outcome():
-            return Response(exhausted=_outcome(event))
-
-
-def portrait_event(event: events.CaptureEvent) -> capture_pb2.CapturePortraitResponse:
-    """One event of a portrait capture."""
-    Response = capture_pb2.CapturePortraitResponse
-    match event:
-        case events.Waiting():
-            return Response(waiting=_waiting(event))
-        case events.Judged():
-            return Response(judged=_judged(event))
-        case events.Outcome(accepted=True):
-            return Response(accepted=_outcome(event))
-        case events.Outcome():
-            return Response(exhausted=_outcome(event))
-        case events.FingerOn() | events.LiftFinger():
-            raise TypeError(event)
-
-
-def _waiting(event: events.Waiting) -> capture_pb2.Waiting:
-    return capture_pb2.Waiting(attempt=event.attempt, max_attempts=event.max_attempts)
-
-
-def _judged(event: events.Judged) -> capture_pb2.Judged:
-    return capture_pb2.Judged(
-        attempt=event.attempt,
-        quality=quality(event.quality),
-        acceptable=event.acceptable,
-        minutiae=event.minutiae,
-        same_as=position(event.same_as),
-        hint=hint(event.hint),
-        times=_times(event.times),
-    )
-
-
-def _outcome(event: events.Outcome) -> capture_pb2.Outcome:
-    return capture_pb2.Outcome(
-        capture_id=event.capture_id,
-        kept_attempt=event.kept_attempt,
-        attempts=event.attempts,
-        quality=quality(event.quality),
-        stored_at=timestamp(event.stored_at),
-        part_names=event.part_names,
-        times=_times(event.times),
-    )
-
-
-def _times(times: events.StageTimes) -> capture_pb2.StageTimes:
-    return capture_pb2.StageTimes(
-        device_ms=times.device_ms,
-        judge_ms=times.judge_ms,
-        compare_ms=times.compare_ms,
-        record_ms=times.record_ms,
-        store_ms=times.store_ms,
-    )
 
 
 def position(number: int | None) -> Any:

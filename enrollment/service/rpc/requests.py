@@ -12,8 +12,9 @@ from typing import Final, TypeVar
 from google.protobuf.duration_pb2 import Duration
 
 from enrollment.core.dossier.model import FingerAbsence
+from enrollment.service.capture.studio import LeaseReference
 from enrollment.service.rpc.errors import MalformedRequest
-from enrollment.v1 import types_pb2
+from enrollment.v1 import capture_pb2, types_pb2
 
 T = TypeVar("T")
 
@@ -65,6 +66,11 @@ def name(value: str, field: str, *, required: bool = True) -> str:
     if len(value) > MAX_ID_LENGTH or not value.isprintable():
         raise _refuse(field, f"more than {MAX_ID_LENGTH} characters, or not printable")
     return value
+
+
+def lease_reference(value: capture_pb2.LeaseReference) -> LeaseReference:
+    """The lease that a client names; an empty one is refused by whoever uses it, as LEASE_REQUIRED."""
+    return LeaseReference(name(value.lease_id, "lease.lease_id", required=False), value.fencing_token)
 
 
 def words(value: str, field: str, *, max_length: int = MAX_WORDS_LENGTH, required: bool = False) -> str:
@@ -137,8 +143,13 @@ def demographics(fields: Mapping[str, str]) -> dict[str, str]:
     return dict(fields)
 
 
+def required_choice(value: int, field: str, choices: Mapping[int, T]) -> T:
+    """One of an enum's values."""
+    if value not in choices:
+        raise _refuse(field, "not one of its values")
+    return choices[value]
+
+
 def choice(value: int, field: str, choices: Mapping[int, T]) -> T | None:
     """One of an enum's values; None for its 0, which means any."""
-    if value and value not in choices:
-        raise _refuse(field, "not one of its values")
-    return choices[value] if value else None
+    return required_choice(value, field, choices) if value else None

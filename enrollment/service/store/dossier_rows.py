@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, select
 from enrollment.core.dossier.model import (
     AbsentFinger,
     Capture,
+    CapturedFinger,
     Dossier,
     DossierState,
     FingerAbsence,
@@ -37,20 +38,51 @@ AnyRow = Row[Any]
 
 def quality_to_json(quality: QualityRecord) -> str:
     """As kept in captures.quality."""
-    return json.dumps(
-        {
-            "score": quality.score,
-            "algorithm": quality.algorithm,
-            "version": quality.version,
-            "measures": dict(quality.measures),
-            "hints": list(quality.hints),
-        }
-    )
+    return json.dumps(_quality_table(quality))
 
 
 def quality_from_json(text: str) -> QualityRecord:
     """The reverse."""
-    kept = json.loads(text)
+    return _quality(json.loads(text))
+
+
+def fingers_to_json(fingers: Sequence[CapturedFinger]) -> str:
+    """As kept in captures.fingers."""
+    return json.dumps(
+        [
+            {
+                "position": finger.position,
+                "quality": _quality_table(finger.quality),
+                "accepted": finger.accepted,
+                "kept_attempt": finger.kept_attempt,
+                "parts": list(finger.parts),
+            }
+            for finger in fingers
+        ]
+    )
+
+
+def fingers_from_json(text: str) -> tuple[CapturedFinger, ...]:
+    """The reverse."""
+    return tuple(
+        CapturedFinger(
+            kept["position"], _quality(kept["quality"]), kept["accepted"], kept["kept_attempt"], tuple(kept["parts"])
+        )
+        for kept in json.loads(text)
+    )
+
+
+def _quality_table(quality: QualityRecord) -> dict[str, Any]:
+    return {
+        "score": quality.score,
+        "algorithm": quality.algorithm,
+        "version": quality.version,
+        "measures": dict(quality.measures),
+        "hints": list(quality.hints),
+    }
+
+
+def _quality(kept: Mapping[str, Any]) -> QualityRecord:
     return QualityRecord(
         kept["score"], kept["algorithm"], kept["version"], kept["measures"], hints=tuple(kept["hints"])
     )
@@ -188,6 +220,7 @@ def capture_from(row: AnyRow, parts: Sequence[PartRecord]) -> Capture:
         device_id=row.device_id,
         captured_at=from_ms(row.captured_at),
         parts=tuple(parts),
+        fingers=fingers_from_json(row.fingers),
     )
 
 

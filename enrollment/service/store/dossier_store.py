@@ -5,7 +5,6 @@ Synchronous and thread-safe: call it from worker threads. Personal fields and pa
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,13 +17,21 @@ from sqlalchemy import Connection, delete, insert, select, update
 from enrollment.core.dossier.completeness import require_complete
 from enrollment.core.dossier.demographics import validated
 from enrollment.core.dossier.lifecycle import require_open, require_transition
-from enrollment.core.dossier.model import AbsentFinger, Capture, Dossier, DossierState, QualityRecord
+from enrollment.core.dossier.model import (
+    AbsentFinger,
+    Capture,
+    CapturedFinger,
+    Dossier,
+    DossierState,
+    QualityRecord,
+)
 from enrollment.core.dossier.plan import SINGLE_FINGERS, Plan, plan_to_table
 from enrollment.core.errors import InvalidInput, PositionAlreadyCaptured, PositionNotInPlan
 from enrollment.service.config import Clock
 from enrollment.service.store import dossier_rows as rows
 from enrollment.service.store.audit_log import AuditLog
 from enrollment.service.store.database import Database
+from enrollment.service.store.dossier_parts import StoredPrint, insert_parts, open_part, read_prints
 from enrollment.service.store.errors import (
     DossierUnknown,
     PartPurged,
@@ -47,12 +54,14 @@ from enrollment.service.store.vault import DossierCipher, Vault
 
 MAX_PAGE: Final = 500
 MAX_DESCRIPTION: Final = 200  # characters
-MINUTIAE_SUFFIX: Final = ".fmr"
 
 
 @dataclass(frozen=True, slots=True)
 class NewCapture:
-    """What a capture session hands over. position: None for the portrait; parts: name -> (media type, bytes)."""
+    """What a capture session hands over. position: None for the portrait; parts: name -> (media type, bytes).
+
+    fingers: of a slap, by position; their parts are named among `parts`.
+    """
 
     position: int | None
     impression: str
@@ -64,6 +73,7 @@ class NewCapture:
     device_id: str
     captured_at: datetime
     parts: Mapping[str, tuple[str, bytes]]
+    fingers: tuple[CapturedFinger, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +165,7 @@ class DossierStore:
         require_operator(absent.operator_id)
         with self._database.write() as connection:
             dossier, cipher = self._open_dossier(connection, dossier_id)
-            if dossier.capture_of(absent.position) is not None:
+            if any(absent.position in capture.shown for capture in dossier.captures):
                 raise PositionAlreadyCaptured(
                     "this finger is captured, so it is not absent", dossier_id=dossier_id, position=absent.position
                 )
@@ -173,6 +183,17 @@ class DossierStore:
             self._audit.append_in(
                 connection, "finger-absent", absent.operator_id, dossier_id=dossier_id, position=absent.position
             )
+            return self._load(connection, dossier_id)
+
+    def withdraw_absence(self, dossier_id: str, position: int, *, operator_id: str) -> Dossier:
+        """Ask for a finger again; one that is not absent is no error. Raises DossierUnknown, DossierNotOpen."""
+        with self._database.write() as connection:
+            self._open_dossier(connection, dossier_id)
+            where = (ABSENCES.c.dossier_id == dossier_id, ABSENCES.c.position == position)
+            if connection.execute(delete(ABSENCES).where(*where)).rowcount:
+                self._audit.append_in(
+                    connection, "absence-withdrawn", operator_id, dossier_id=dossier_id, position=position
+                )
             return self._load(connection, dossier_id)
 
     def add_capture(self, dossier_id: str, new: NewCapture, *, replace: bool, request_id: str) -> Capture:
@@ -201,11 +222,13 @@ class DossierStore:
                 here = (CAPTURES.c.dossier_id == dossier_id, CAPTURES.c.position == slot)
                 connection.execute(delete(CAPTURES).where(*here))  # its parts go with it
             require_parts(dossier, new.position, new.parts)
-            absent = (ABSENCES.c.dossier_id == dossier_id, ABSENCES.c.position == slot)
-            connection.execute(delete(ABSENCES).where(*absent))
+            shown = [finger.position for finger in new.fingers] or [slot]
+            connection.execute(
+                delete(ABSENCES).where(ABSENCES.c.dossier_id == dossier_id, ABSENCES.c.position.in_(shown))
+            )
             capture_id = str(uuid_utils.uuid7())
             self._insert_capture(connection, dossier_id, capture_id, slot, new, request_id)
-            _insert_parts(connection, dossier_id, capture_id, new, cipher)
+            insert_parts(connection, dossier_id, capture_id, new.parts, cipher)
             self._audit.append_in(
                 connection, "captured", new.operator_id, dossier_id=dossier_id, position=slot, capture_id=capture_id
             )
@@ -262,24 +285,15 @@ class DossierStore:
                 raise PartUnknown("the dossier has no such part", dossier_id=dossier_id)
             if row.wrapped_key is None or row.sealed_content is None:
                 raise PartPurged("the dossier was purged: its parts are gone for ever", dossier_id=dossier_id)
-            return _open_part(self._vault.cipher(dossier_id, row.wrapped_key), row)
+            return open_part(self._vault.cipher(dossier_id, row.wrapped_key), row)
 
-    def minutiae_records(self, dossier_id: str) -> Mapping[int, bytes]:
-        """The minutiae record of each captured position. Raises DossierUnknown, StoredDataDamaged."""
+    def stored_prints(self, dossier_id: str) -> tuple[StoredPrint, ...]:
+        """The minutiae record of each captured finger. Raises DossierUnknown, StoredDataDamaged."""
         with self._database.read() as connection:
-            found = connection.execute(
-                select(PARTS, CAPTURES.c.position, DOSSIERS.c.wrapped_key)
-                .join(CAPTURES, PARTS.c.capture_id == CAPTURES.c.capture_id)
-                .join(DOSSIERS, PARTS.c.dossier_id == DOSSIERS.c.dossier_id)
-                .where(PARTS.c.dossier_id == dossier_id, PARTS.c.name.endswith(MINUTIAE_SUFFIX))
-            ).all()
-            if not found:
+            prints = read_prints(connection, dossier_id, self._vault)
+            if not prints:
                 self._load(connection, dossier_id)
-            return {
-                row.position: _open_part(self._vault.cipher(dossier_id, row.wrapped_key), row)
-                for row in found
-                if row.wrapped_key is not None and row.sealed_content is not None
-            }
+            return prints
 
     def _destroy(self, dossier_id: str, state: DossierState, action: str, operator_id: str, **facts: str) -> Dossier:
         with self._database.write() as connection:
@@ -331,28 +345,9 @@ class DossierStore:
                 operator_id=new.operator_id,
                 device_id=new.device_id,
                 captured_at=to_ms(new.captured_at),
+                fingers=rows.fingers_to_json(new.fingers),
             )
         )
-
-
-def _insert_parts(
-    connection: Connection, dossier_id: str, capture_id: str, new: NewCapture, cipher: DossierCipher
-) -> None:
-    connection.execute(
-        insert(PARTS),
-        [
-            {
-                "dossier_id": dossier_id,
-                "name": name,
-                "capture_id": capture_id,
-                "media_type": media_type,
-                "length": len(content),
-                "sha256": hashlib.sha256(content).digest(),
-                "sealed_content": cipher.seal(rows.part_place(name), content),
-            }
-            for name, (media_type, content) in new.parts.items()
-        ],
-    )
 
 
 def _update(connection: Connection, dossier_id: str, **values: str | bytes | int | None) -> None:
@@ -366,10 +361,3 @@ def _erase(connection: Connection, dossier_id: str) -> None:
     connection.execute(update(ABSENCES).where(ABSENCES.c.dossier_id == dossier_id).values(sealed_description=None))
     packages = select(PACKAGES.c.package_id).where(PACKAGES.c.dossier_id == dossier_id)
     connection.execute(delete(PACKAGE_CONTENTS).where(PACKAGE_CONTENTS.c.package_id.in_(packages)))
-
-
-def _open_part(cipher: DossierCipher, row: rows.AnyRow) -> bytes:
-    content = cipher.open(rows.part_place(row.name), row.sealed_content)
-    if hashlib.sha256(content).digest() != row.sha256:
-        raise StoredDataDamaged("a part differs from its digest", dossier_id=row.dossier_id, part=row.name)
-    return content

@@ -55,6 +55,7 @@ CAPTURES: Final = Table(
     Column("operator_id", String, nullable=False),
     Column("device_id", String, nullable=False),
     Column("captured_at", Integer, nullable=False),
+    Column("fingers", String, nullable=False),  # JSON: of a slap, each finger with the names of its parts
     UniqueConstraint("dossier_id", "position"),
 )
 

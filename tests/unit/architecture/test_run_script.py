@@ -66,7 +66,7 @@ def run(
 
 
 def make_checkout(parent: Path) -> Path:
-    """A checkout in a folder with blanks, of the script and next to nothing to install."""
+    """A checkout in a folder with blanks, of the script and next to nothing to install or to compile."""
     folder = parent / "a folder" / "station 1"
     (folder / "requirements").mkdir(parents=True)
     shutil.copy(ROOT / "run", folder)
@@ -74,6 +74,9 @@ def make_checkout(parent: Path) -> Path:
         (folder / "requirements" / f"{lock}.lock").write_text("# nothing\n")
     (folder / "pyproject.toml").write_text(PYPROJECT)
     (folder / "backend.py").write_text(BACKEND)
+    compiled = folder / "enrollment/core/fingerprint/compiled"
+    compiled.mkdir(parents=True)
+    (compiled / "__main__.py").write_text("")
     return folder
 
 

@@ -6,6 +6,7 @@ import http.server
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,12 +19,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from drivers.spi import DeviceKind
+from enrollment.core.certificates import signing_request
 from enrollment.service import daemon
-from enrollment.service.config import StationConfig, load_config
+from enrollment.service.config import ShareConfig, StationConfig, load_config
 from enrollment.service.diagnostics import camera_checks, folder_checks, running_checks
 from enrollment.service.diagnostics.findings import Finding, Severity
 from enrollment.service.diagnostics.place import Machine
 from enrollment.service.diagnostics.running_checks import RunningState, SeenDevice
+from enrollment.service.keys.sharing import SharingFolder
 
 OK, WARNING, ERROR = Severity.OK, Severity.WARNING, Severity.ERROR
 
@@ -50,6 +53,43 @@ def test_fresh_station_is_well_but_for_its_open_keys(machine: Machine, config: S
     assert by_name(folder_checks.check_keys(machine, config)) == {"keys": OK, "keys-at-rest": WARNING}
     assert by_name(folder_checks.check_rights(machine, config)) == {"folder-rights": OK}
     assert by_name(folder_checks.check_clock_against_files(machine, config)) == {"clock-backwards": OK}
+
+
+@pytest.fixture
+def shared(config: StationConfig) -> StationConfig:
+    share = ShareConfig("0.0.0.0:50444", config.folder / "share")
+    SharingFolder(share.folder).create(config.station_id, ["scanner-pc"], datetime.now(UTC), None)
+    return replace(config, share=share)
+
+
+def test_a_share_is_looked_at_only_where_there_is_one(machine: Machine, config: StationConfig) -> None:
+    assert list(folder_checks.check_share(machine, config)) == []
+
+
+@pytest.mark.parametrize(
+    ("days", "severity", "named"),
+    [(365, OK, []), (20, WARNING, ["counter-3"]), (-1, ERROR, ["counter-3"])],
+)
+def test_certificates_of_a_share_that_end_soon_are_named(
+    machine: Machine, shared: StationConfig, days: int, severity: Severity, named: list[str]
+) -> None:
+    assert shared.share is not None
+    request = signing_request(ec.generate_private_key(ec.SECP256R1()), "x")
+    folder = SharingFolder(shared.share.folder)
+    ago = timedelta(days=100)
+    for client, end in (("counter-2", 300), ("counter-3", days)):
+        folder.issue(client, request, machine.now - ago, timedelta(days=end) + ago, None)
+    [finding] = folder_checks.check_share(machine, shared)
+    assert (finding.check, finding.severity) == ("share", severity)
+    assert [name for name in ("counter-2", "counter-3", "enrolld") if name in finding.text_en] == named
+
+
+def test_a_share_whose_key_others_may_read_is_an_error(machine: Machine, shared: StationConfig) -> None:
+    assert shared.share is not None
+    (shared.share.folder / "server-key.pem").chmod(0o644)
+    [finding] = folder_checks.check_share(machine, shared)
+    assert finding.severity is ERROR
+    assert "server-key.pem" in finding.text_vi
 
 
 def test_damaged_key_is_an_error_that_names_the_file(machine: Machine, config: StationConfig) -> None:
@@ -133,6 +173,21 @@ def test_camera_whose_server_is_away_is_an_error_and_its_password_stays_unsaid(
     [finding] = camera_checks.check_cameras(machine, there)
     assert finding.severity is ERROR
     assert "secret" not in finding.text_en + finding.text_vi
+
+
+@pytest.mark.parametrize(
+    ("address", "without", "severity"),
+    [("video:", None, OK), ("video:/dev/video0#counter", ERROR, OK), ("video:/dev/video1", ERROR, ERROR)],
+)
+def test_camera_on_usb_is_looked_for_where_its_address_says(
+    machine: Machine, config: StationConfig, address: str, without: Severity | None, severity: Severity
+) -> None:
+    there = StationConfig("T-1", config.folder, config.socket, devices=type(config.devices)((address,)))
+    assert by_name(camera_checks.check_cameras(machine, there)).get("camera-address") is without
+    node = machine.root / "dev" / "video0"
+    node.parent.mkdir(parents=True, exist_ok=True)
+    node.touch()
+    assert by_name(camera_checks.check_cameras(machine, there)) == {"camera-address": severity}
 
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

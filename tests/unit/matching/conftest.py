@@ -10,9 +10,11 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 
 from bench.toy_templates import draw_finger, draw_impression
-from enrollment.core.fingerprint.described import DescribedTemplates
-from enrollment.core.fingerprint.packed_waves import no_waves
+from enrollment.core.fingerprint.area import SIDES
+from enrollment.core.fingerprint.compiled.arrays import MOST, Minutiae, Print
+from enrollment.core.fingerprint.projection import DIMENSIONS
 from enrollment.core.fingerprint.template import FingerprintTemplate
+from enrollment.core.fingerprint.wave_map import WaveMap
 
 Moved = Callable[..., FingerprintTemplate]
 Laid = Callable[..., FingerprintTemplate]
@@ -67,21 +69,42 @@ def moved() -> Moved:
     return move
 
 
-@pytest.fixture(scope="session")
-def bare() -> Callable[[NDArray[np.float32], NDArray[np.float32]], DescribedTemplates]:
-    """Described templates, one a row, from points and headings alone: for the stages that need no descriptors."""
+def rows_of(points: NDArray[np.float32], headings: NDArray[np.float32]) -> Minutiae:
+    """Minutiae as kernels take them: points and headings, (2, N) each; behind them what is far away."""
+    padded = np.full((4, MOST), 1e7, np.float32)
+    padded[2:] = 0.0
+    padded[:2, : points.shape[1]], padded[2:, : points.shape[1]] = points, headings
+    return Minutiae(*padded)
 
-    def build(points: NDArray[np.float32], headings: NDArray[np.float32]) -> DescribedTemplates:
-        _, count, most = points.shape
-        return DescribedTemplates(
-            counts=np.full(count, most),
-            points=points.astype(np.float32),
-            headings=headings.astype(np.float32),
-            kinds=np.ones((count, most), np.uint8),
-            reliabilities=np.ones((count, most), np.float32),
-            descriptors=np.zeros((count, most, 128), np.int8),
-            polygons=np.full((count, 16), 500.0, np.float32),
-            waves=no_waves(count),
+
+@pytest.fixture(scope="session")
+def minutiae() -> Callable[[NDArray[np.float32], NDArray[np.float32]], Minutiae]:
+    return rows_of
+
+
+@pytest.fixture(scope="session")
+def printed() -> Callable[..., Print]:
+    """A print of points and headings, (2, N) each, or of waves: for stages that need no descriptors."""
+
+    def build(
+        points: NDArray[np.float32], headings: NDArray[np.float32] | None = None, waves: WaveMap | None = None
+    ) -> Print:
+        count = points.shape[1]
+        ahead = np.stack([np.ones(count, np.float32), np.zeros(count, np.float32)])
+        reliabilities = np.zeros(MOST, np.float32)
+        reliabilities[:count] = 1.0
+        cells = np.zeros((0, 0, 4), np.uint8) if waves is None else waves.cells
+        origin, pitch = ((0.0, 0.0), (1.0, 1.0)) if waves is None else (waves.origin, waves.pitch)
+        return Print(
+            count,
+            rows_of(points, ahead if headings is None else headings),
+            reliabilities,
+            np.ones(count, np.uint8),
+            np.zeros((count, DIMENSIONS), np.int8),
+            np.full(SIDES, 500.0, np.float32),
+            np.ascontiguousarray(cells.reshape(-1, 4)),
+            *cells.shape[:2],
+            *(np.float32(value) for value in (*origin, *pitch)),
         )
 
     return build

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from enrollment.core.fingerprint import cylinders as stage
+from bench.learn_projection import cylinders_of
 from enrollment.core.fingerprint.area import supports
-from enrollment.core.fingerprint.cylinders import CELL_COUNT, CYLINDER_SIZE
+from enrollment.core.fingerprint.compiled.cylinders import CELL_COUNT, CYLINDER_SIZE, cover
 from enrollment.core.fingerprint.matching_parameters import CYLINDER
 
 AHEAD_CELL = (26.25, 8.75)  # a cell's centre: the side of a cell is 17.5
@@ -16,19 +16,21 @@ AHEAD_CELL = (26.25, 8.75)  # a cell's centre: the side of a cell is 17.5
 
 def cylinders(points: NDArray[np.float32], directions: NDArray[np.float32]) -> NDArray[np.float32]:
     """Those of one template: (2, N), (N,) to (N, CYLINDER_SIZE)."""
-    values: NDArray[np.float32] = stage.cylinders(points[:, None], directions[None], np.array([points.shape[1]]))[0]
-    return values
-
-
-def polygon_around(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    return supports(points[:, None], np.array([points.shape[1]]))
+    return cylinders_of(points, directions)[0]
 
 
 def cells_on_finger(
     points: NDArray[np.float32], directions: NDArray[np.float32], polygon: NDArray[np.float32]
 ) -> NDArray[np.bool_]:
-    known: NDArray[np.bool_] = stage.cells_on_finger(points[:, None], directions[None], polygon)[0]
+    known = np.empty((len(directions), CELL_COUNT), bool)
+    for row, (x, y, direction) in enumerate(zip(*points, directions, strict=True)):
+        cover(x, y, np.cos(direction), np.sin(direction), polygon, known[row])
     return known
+
+
+def polygon_around(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    polygon: NDArray[np.float32] = supports(points[:, None], np.array([points.shape[1]]))[0]
+    return polygon
 
 
 def normal_cdf(x: float) -> float:
@@ -101,14 +103,3 @@ def test_which_cells_are_unknown_turns_with_the_minutia() -> None:
     east = cells_on_finger(points, np.zeros(3, np.float32), polygon_around(points))
     assert not np.array_equal(south[0], east[0])
     assert south[0].sum() == pytest.approx(east[0].sum(), abs=2)
-
-
-def test_templates_of_several_lengths_are_described_as_each_alone() -> None:
-    rng = np.random.default_rng(8)
-    points = rng.uniform(0, 150, (2, 3, 20)).astype(np.float32)
-    directions = rng.uniform(0, math.tau, (3, 20)).astype(np.float32)
-    counts = np.array([20, 4, 11])
-    together = stage.cylinders(points, directions, counts)
-    for row, count in enumerate(counts):
-        alone = cylinders(points[:, row, :count], directions[row, :count])
-        assert together[row, :count] == pytest.approx(alone, abs=1e-5)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from enrollment.core.errors import DossierNotOpen
-from enrollment.service.capture.events import Emit, FingerOn, stream
+from enrollment.service.capture.events import Emit, FingerOn, Live, stream
 
 
 async def test_events_come_in_order_and_end_with_the_session() -> None:
@@ -42,6 +42,27 @@ async def test_a_reader_that_does_not_read_does_not_hold_the_session_up() -> Non
     await anext(events)
     await asyncio.wait_for(done.wait(), 5)
     await events.aclose()
+
+
+def live(sequence: int) -> Live:
+    return Live(1, sequence, (1600, 1500), (), (), None, 0.0, (), (), 0, 5)
+
+
+async def test_a_reader_that_does_not_read_misses_all_live_verdicts_but_the_newest() -> None:
+    done = asyncio.Event()
+
+    async def session(emit: Emit) -> None:
+        emit(FingerOn(1))
+        for sequence in range(1000):
+            emit(live(sequence))
+        emit(FingerOn(2))
+        emit(live(1000))
+        done.set()
+
+    events = stream(session)
+    first = await anext(events)
+    await asyncio.wait_for(done.wait(), 5)
+    assert [first, *[event async for event in events]] == [FingerOn(1), live(999), FingerOn(2), live(1000)]
 
 
 async def test_closing_the_stream_cancels_the_session_and_waits_until_it_is_out() -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
-from drivers.discovery import Discovery, DiscoveryFailure, FoundDevice
+from drivers.discovery import DiscoveryFailure, FoundDevice, Look, Naming
 from drivers.errors import DeviceGone, DeviceNotFound, DeviceStalled, UnsupportedDevice
 from drivers.spi import Camera, CancelToken, DeviceKind, FingerprintScanner
 from enrollment.service.devices.errors import DeviceDetached, DeviceInUse, DeviceUnknown
 from enrollment.service.devices.inventory import DeviceState, Inventory, shown
+from enrollment.service.devices.sleep_watch import SHORTEST_S, asleep_s
 
 SCANNER = FoundDevice(
     "uru4000-1", DeviceKind.FINGERPRINT_SCANNER, "uru4000", "usbip://reader:3240/1-1", "DigitalPersona", "4500", "1"
@@ -27,21 +32,42 @@ class Bus:
         self.found: list[FoundDevice] = [SCANNER]
         self.failures: list[DiscoveryFailure] = []
         self.gone: list[str] = []
+        self.asleep_s = 0.0
+        self.tell: Callable[[], None] = lambda: None
+        self.watched = 0
         self.inventory = Inventory(
-            ["usbip://reader:3240"], 3600, discover=self._discover, build=self._build, at_gone=self.gone.append
+            ["usbip://reader:3240"],
+            3600,
+            look=self._look,
+            put_together=Naming(),
+            watch_bus=self._watch_bus,
+            build=self._build,
+            at_gone=self.gone.append,
+            asleep_s=lambda: self.asleep_s,
         )
 
-    def _discover(self, addresses: Sequence[str]) -> Discovery:
-        assert list(addresses) == ["usbip://reader:3240"]
-        return Discovery(tuple(self.found), tuple(self.failures))
+    def _look(self, address: str) -> Look:
+        assert address == "usbip://reader:3240"
+        return Look(tuple((device, "socket") for device in self.found), self.failures[0] if self.failures else None)
+
+    def _watch_bus(self, addresses: Sequence[str], on_change: Callable[[], None]) -> Callable[[], None]:
+        self.tell = on_change
+        self.watched += 1
+
+        def end() -> None:
+            self.watched -= 1
+
+        return end
 
     def _build(self, found: FoundDevice) -> FingerprintScanner | Camera:
         raise UnsupportedDevice("no driver in this test", device_id=found.device_id)
 
 
 @pytest.fixture
-async def bus() -> Bus:
-    return Bus()
+async def bus() -> AsyncIterator[Bus]:
+    made = Bus()
+    yield made
+    await made.inventory.stop()
 
 
 async def test_a_device_that_is_seen_is_ready_in_its_first_generation(bus: Bus) -> None:
@@ -78,6 +104,104 @@ async def test_a_driver_that_says_gone_ends_the_generation_before_any_scan(bus: 
     device = bus.inventory.get("uru4000-1")
     assert device.generation == 2
     assert (device.state, device.problem) == (DeviceState.FAULTY, "DEVICE_GONE")  # until it was opened once
+
+
+async def test_a_device_that_was_away_between_two_looks_is_a_new_generation(bus: Bus) -> None:
+    bus.found = [replace(SCANNER, attachment="1-4")]
+    await bus.inventory.scan()
+    device = bus.inventory.get("uru4000-1")
+    again = replace(SCANNER, attachment="1-5")
+    for generation, found in ((2, again), (3, replace(again, address="usbip://reader:3240/1-2"))):  # another port
+        bus.found = [found]
+        await bus.inventory.scan()
+        assert bus.gone == ["uru4000-1"] * (generation - 1)
+        assert (device.state, device.generation, device.problem) == (DeviceState.READY, generation, "")
+        assert device.found == bus.found[0]
+    await bus.inventory.scan()
+    assert device.generation == 3
+
+
+async def test_where_the_bus_tells_of_changes_nobody_waits_for_the_next_look(bus: Bus) -> None:
+    running = asyncio.ensure_future(bus.inventory.run())
+    await bus.inventory.first_scan()
+    changes = bus.inventory.watch()
+    await anext(changes)
+    bus.found = []
+    await asyncio.to_thread(bus.tell)  # an hour before the next look is due
+    assert (await asyncio.wait_for(anext(changes), 5)).state is DeviceState.DETACHED
+    assert bus.watched == 1
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    assert bus.watched == 0
+    await asyncio.to_thread(bus.tell)  # libusb may be in the middle of a callback: it finds nobody
+
+
+async def test_after_a_suspension_every_device_is_a_new_generation_and_is_opened_anew(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("enrollment.service.devices.sleep_watch.CHECK_EVERY_S", 0.01)  # not half a second a test
+    bus.found = [SCANNER, CAMERA]
+    running = asyncio.ensure_future(bus.inventory.run())
+    await bus.inventory.first_scan()
+    changes = bus.inventory.watch()
+    for _ in range(2):
+        await anext(changes)
+    bus.asleep_s = 3600.0
+    while {device.generation for device in bus.inventory.devices()} != {2}:
+        await asyncio.wait_for(anext(changes), 5)
+    assert bus.gone == ["uru4000-1", "camera-a"]
+    assert {(device.state, device.problem) for device in bus.inventory.devices()} == {(DeviceState.READY, "")}
+    running.cancel()
+
+
+async def test_an_address_that_is_slow_to_fail_does_not_delay_another() -> None:
+    release = threading.Event()
+
+    def look(address: str) -> Look:
+        if address == "usbip://away":
+            release.wait(10)
+            return Look((), AWAY)
+        return Look(((SCANNER, "socket"),))
+
+    def build(found: FoundDevice) -> FingerprintScanner | Camera:
+        raise UnsupportedDevice("no driver in this test", device_id=found.device_id)
+
+    inventory = Inventory(
+        *(["usbip://away", "usb:"], 3600),
+        look=look,
+        put_together=Naming(),
+        watch_bus=lambda addresses, on_change: None,
+        build=build,
+        at_gone=lambda device_id: None,
+    )
+    running = asyncio.ensure_future(inventory.run())
+    changes = inventory.watch()
+    assert (await asyncio.wait_for(anext(changes), 5)).device_id == "uru4000-1"
+    assert inventory.unreachable == ()
+    release.set()
+    await inventory.first_scan()
+    assert list(inventory.unreachable) == ["usbip://reader:3240: nobody answers"]
+    running.cancel()
+    await inventory.stop()
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="this system does not tell of suspensions")
+def test_the_time_that_the_machine_slept_stands_still_while_it_is_awake() -> None:
+    readings = [asleep_s() for _ in range(200)]
+    assert max(readings) - min(readings) < SHORTEST_S
+    assert min(readings) > -SHORTEST_S
+
+
+async def test_a_look_from_before_the_driver_said_gone_brings_nothing_back(bus: Bus) -> None:
+    """Another address is looked at meanwhile: what is remembered of this one is told again, and is out of date."""
+    await bus.inventory.scan()
+    bus.inventory._failed("uru4000-1", DeviceGone("unplugged"))
+    lookout = bus.inventory._lookout
+    bus.inventory._seen(Naming()([bus._look("usbip://reader:3240")]), {SCANNER.address: lookout.number})
+    assert bus.inventory.get("uru4000-1").state is DeviceState.DETACHED
+    await bus.inventory.scan()
+    assert bus.inventory.get("uru4000-1").generation == 2
 
 
 async def test_another_failure_leaves_the_device_attached_and_names_the_problem(bus: Bus) -> None:

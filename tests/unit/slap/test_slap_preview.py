@@ -38,7 +38,7 @@ def test_hand_over_an_edge_is_told_to_move_away_from_it(
 ) -> None:
     slap = taken(DrawnKind.RIGHT_FOUR, displacement_mm=displacement)
     verdict = preview_slap(FingerprintImage(slap.pixels), SlapKind.RIGHT_FOUR)
-    assert not verdict.ready
+    assert (verdict.laid, verdict.whole, verdict.ready) == (True, False, False)
     assert hint in verdict.hints
 
 
@@ -56,6 +56,7 @@ def test_other_hand_is_told_first(taken: Taken) -> None:
     verdict = preview_slap(FingerprintImage(taken(DrawnKind.LEFT_FOUR).pixels), SlapKind.RIGHT_FOUR)
     assert not verdict.ready
     assert verdict.hints[0] is SlapHint.OTHER_HAND
+    assert not verdict.laid
     assert verdict.hand is SlapKind.LEFT_FOUR
 
 
@@ -77,4 +78,5 @@ def test_faint_prints_are_told_to_press_harder(taken: Taken) -> None:
     verdict = preview_slap(FingerprintImage(faint.pixels), SlapKind.RIGHT_FOUR)
     assert len(verdict.fingers) == 4
     assert SlapHint.PRESS_HARDER in verdict.hints
-    assert not verdict.ready
+    assert (verdict.laid, verdict.whole, verdict.ready) == (True, True, False)
+    assert set(verdict.weak) <= {2, 3, 4, 5}

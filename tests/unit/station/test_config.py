@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from enrollment.service.config import ConfigInvalid, load_config, load_plans
+from enrollment.service.config import ConfigInvalid, ShareConfig, load_config, load_plans
 
 GOOD = """
 [station]
@@ -20,6 +20,8 @@ socket_mode = 0o600
 [registry]
 address = "registry.example:443"
 ca = "tls/ca.pem"
+[share]
+address = "0.0.0.0:50444"
 [devices]
 addresses = ["usb:", "usbip://127.0.0.1:3240"]
 poll_s = 1
@@ -41,12 +43,14 @@ def test_good_file_is_read_with_paths_relative_to_itself(tmp_path: Path) -> None
     assert config.registry is not None
     assert config.registry.ca == tmp_path / "tls" / "ca.pem"
     assert config.registry.private_key == tmp_path / "state" / "keys" / "client-key.pem"
+    assert config.share == ShareConfig("0.0.0.0:50444", tmp_path / "state" / "share")
     assert (config.devices.addresses, config.devices.poll_s) == (("usb:", "usbip://127.0.0.1:3240"), 1.0)
     assert config.outbox.chunk_bytes == 4096
 
 
 def test_station_without_a_registry_is_allowed(tmp_path: Path) -> None:
-    assert load_config(written(tmp_path, '[station]\nid = "A"\n')).registry is None
+    config = load_config(written(tmp_path, '[station]\nid = "A"\n'))
+    assert (config.registry, config.share) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +64,9 @@ def test_station_without_a_registry_is_allowed(tmp_path: Path) -> None:
         (("chunk_bytes = 4096", "backoff_max_s = 0.5"), "outbox.backoff_max_s"),
         (('"registry.example:443"', '"registry.example"'), "registry.address"),
         (('"registry.example:443"', '"registry.example:70000"'), "registry.address"),
+        (('"0.0.0.0:50444"', '"50444"'), "share.address"),
+        (('"0.0.0.0:50444"', '"0.0.0.0:0"'), "share.address"),
+        (("[share]", "[share]\nca = 1"), "share.ca"),
         (("poll_s = 1", "poll_s = 0"), "devices.poll_s"),
         (("poll_s = 1", "poll_s = nan"), "devices.poll_s"),
         (('["usb:", "usbip://127.0.0.1:3240"]', "[1]"), "devices.addresses"),

@@ -17,7 +17,7 @@ from enrollment.service.keys.software_keys import (
     VERIFYING_FILE,
     WRAPPING_FILE,
     SoftwareKeys,
-    load_client_key,
+    load_tls_key,
 )
 
 PRIVATE = [ES256_FILE, ML_DSA_FILE, WRAPPING_FILE, CLIENT_KEY_FILE]
@@ -41,7 +41,7 @@ def test_keys_come_back_and_sign_and_unwrap(tmp_path: Path, passphrase: bytes, p
     for wrong in ((wrapped, b"dossier-2"), (wrapped[:-1], b"dossier-1"), (b"", b"dossier-1")):
         with pytest.raises(ValueError, match=r"wrapped|[Nn]once"):
             loaded.unwrap(*wrong)
-    assert load_client_key(tmp_path / "keys" / CLIENT_KEY_FILE, secret).startswith(b"-----BEGIN PRIVATE KEY-----")
+    assert load_tls_key(tmp_path / "keys" / CLIENT_KEY_FILE, secret).startswith(b"-----BEGIN PRIVATE KEY-----")
 
 
 def test_private_files_are_private_and_hold_no_key_in_the_clear_under_a_passphrase(
@@ -64,9 +64,9 @@ def test_client_key_that_an_authoritys_tools_encrypted_is_read(tmp_path: Path, p
     path.touch(0o600)
     path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase)))
     plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    assert load_client_key(path, passphrase) == plain
+    assert load_tls_key(path, passphrase) == plain
     with pytest.raises(KeysUnusable):
-        load_client_key(path, None)
+        load_tls_key(path, None)
 
 
 def test_creation_that_was_cut_short_is_begun_anew(tmp_path: Path) -> None:

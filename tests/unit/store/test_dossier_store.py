@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from enrollment.core.dossier.completeness import missing
 from enrollment.core.dossier.lifecycle import TransitionRefused
-from enrollment.core.dossier.model import AbsentFinger, DossierState, FingerAbsence
-from enrollment.core.dossier.plan import Plan
+from enrollment.core.dossier.model import AbsentFinger, CapturedFinger, DossierState, FingerAbsence, QualityRecord
+from enrollment.core.dossier.plan import Plan, PlannedField, PlannedFingerprint
 from enrollment.core.errors import (
     DossierIncomplete,
     DossierNotOpen,
@@ -21,6 +21,7 @@ from enrollment.core.errors import (
     PositionAlreadyCaptured,
     PositionNotInPlan,
 )
+from enrollment.service.store.dossier_parts import StoredPrint
 from enrollment.service.store.dossier_store import NewCapture
 from enrollment.service.store.errors import (
     DossierUnknown,
@@ -32,6 +33,7 @@ from enrollment.service.store.errors import (
 from enrollment.service.store.outbox_store import ChainLink, NewPackage
 from enrollment.service.store.store import Store
 from enrollment.service.store.tables import PARTS
+from tests.unit.store.conftest import SetClock
 
 NewCaptures = Callable[..., NewCapture]
 NAME = "Nguyễn Thị Kiểm Thử"
@@ -72,7 +74,7 @@ def test_capture_comes_back_whole_and_its_parts_byte_for_byte(
     assert capture == stored
     assert capture.quality.measures == {"area_mm2": 210.5}
     assert store.dossiers.read_part(dossier_id, "fingerprint-01.jpg") == b"\x00\xff" * 999
-    assert store.dossiers.minutiae_records(dossier_id) == {1: b"FMR\x01"}
+    assert store.dossiers.stored_prints(dossier_id) == (StoredPrint(1, 1, "flat", b"FMR\x01"),)
 
 
 def test_repeated_capture_request_answers_what_it_stored(store: Store, plan: Plan, new_capture: NewCaptures) -> None:
@@ -139,6 +141,80 @@ def test_captured_finger_cannot_be_absent_and_a_capture_ends_an_absence(
         store.dossiers.record_absence(dossier_id, absent)
 
 
+SLAPS = Plan(
+    "slaps",
+    1,
+    "Thử",
+    "Trial",
+    (PlannedFingerprint(15, "slap"), PlannedFingerprint(1, "rolled")),
+    fields=(PlannedField("full_name", "Họ tên", "Full name"),),
+)
+
+
+def thumbs(clock: SetClock, *fingers: int) -> NewCapture:
+    parts = {"fingerprint-15.fir": ("application/x-iso19794-4-2005", b"WHOLE")}
+    for finger in fingers:
+        parts[f"fingerprint-15-{finger:02}.fmr"] = ("application/x-iso19794-2-2005", b"FMR" + bytes([finger]))
+    return NewCapture(
+        position=15,
+        impression="slap",
+        quality=QualityRecord(50, "a", "1"),
+        accepted=False,
+        attempts=3,
+        kept_attempt=2,
+        operator_id="op-1",
+        device_id="scanner-1",
+        captured_at=clock.now(),
+        parts=parts,
+        fingers=tuple(
+            CapturedFinger(
+                finger,
+                QualityRecord(50 + finger, "a", "1"),
+                finger == 6,
+                finger % 3,
+                (f"fingerprint-15-{finger:02}.fmr",),
+            )
+            for finger in fingers
+        ),
+    )
+
+
+def test_slap_comes_back_with_its_fingers_and_each_print_by_its_own_position(
+    store: Store, clock: SetClock, new_capture: NewCaptures
+) -> None:
+    dossier_id = opened(store, SLAPS)
+    stored = store.dossiers.add_capture(dossier_id, thumbs(clock, 1, 6), replace=False, request_id="c")
+    assert stored == store.dossiers.get(dossier_id).capture_of(15)
+    assert [
+        (finger.position, finger.quality.score, finger.accepted, finger.kept_attempt) for finger in stored.fingers
+    ] == [
+        (1, 51, False, 1),
+        (6, 56, True, 0),
+    ]
+    store.dossiers.add_capture(dossier_id, new_capture(1), replace=False, request_id="d")
+    prints = {(one.capture_position, one.position, one.record) for one in store.dossiers.stored_prints(dossier_id)}
+    assert prints == {(15, 1, b"FMR\x01"), (15, 6, b"FMR\x06"), (1, 1, b"FMR\x01")}
+
+
+def test_finger_of_a_slap_cannot_be_absent_and_an_absence_can_be_taken_back(store: Store, clock: SetClock) -> None:
+    dossier_id = opened(store, SLAPS)
+    left, right = (AbsentFinger(position, FingerAbsence.BANDAGED, "", "op-1") for position in (6, 1))
+    store.dossiers.record_absence(dossier_id, left)
+    store.dossiers.add_capture(dossier_id, thumbs(clock, 1), replace=False, request_id="c")
+    assert [item.name for item in missing(store.dossiers.get(dossier_id))] == ["1"]
+    with pytest.raises(PositionAlreadyCaptured):
+        store.dossiers.record_absence(dossier_id, right)
+    for _ in range(2):  # again is no error
+        assert store.dossiers.withdraw_absence(dossier_id, 6, operator_id="op-1").absent_fingers == ()
+    assert [item.name for item in missing(store.dossiers.get(dossier_id))] == ["15", "1"]
+    store.dossiers.record_absence(dossier_id, left)
+    replaced = store.dossiers.add_capture(dossier_id, thumbs(clock, 1, 6), replace=True, request_id="e")
+    assert replaced.shown == {1, 6}
+    assert store.dossiers.get(dossier_id).absent_fingers == (), (
+        "a capture ends the absence of each finger that it shows"
+    )
+
+
 def test_pages_hold_every_dossier_once_newest_first(store: Store, plan: Plan) -> None:
     made = [opened(store, plan, f"r-{number}") for number in range(7)]
     seen, token = [], ""
@@ -152,13 +228,13 @@ def test_pages_hold_every_dossier_once_newest_first(store: Store, plan: Plan) ->
     assert store.dossiers.list(DossierState.SEALED, 3, "").dossiers == ()
 
 
-@pytest.mark.parametrize("call", ["get", "complete", "read_part", "minutiae_records", "abandon", "purge"])
+@pytest.mark.parametrize("call", ["get", "complete", "read_part", "stored_prints", "abandon", "purge"])
 def test_unknown_dossier_is_named_as_unknown(store: Store, call: str) -> None:
     calls: dict[str, Callable[[], object]] = {
         "get": lambda: store.dossiers.get("x"),
         "complete": lambda: store.dossiers.complete("x", operator_id="o"),
         "read_part": lambda: store.dossiers.read_part("x", "p"),
-        "minutiae_records": lambda: store.dossiers.minutiae_records("x"),
+        "stored_prints": lambda: store.dossiers.stored_prints("x"),
         "abandon": lambda: store.dossiers.abandon("x", operator_id="o", why=""),
         "purge": lambda: store.dossiers.purge("x", operator_id="o"),
     }

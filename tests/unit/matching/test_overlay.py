@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from enrollment.core.fingerprint.packed_waves import PackedWaves, pack_waves
-from enrollment.core.fingerprint.pose import Motion
-from enrollment.core.fingerprint.wave_agreement import agreement, lay_out
+from enrollment.core.fingerprint.compiled.arrays import Minutiae, Motion, Print
+from enrollment.core.fingerprint.compiled.overlay import agreement, lay_out
 from enrollment.core.fingerprint.wave_map import WaveMap, encode
 
 PITCH = 40.0 / 3.0
@@ -20,12 +19,14 @@ Phase = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]
 MINUTIAE = np.array([[-60.0, 50.0, 10.0], [-80.0, -20.0, 90.0]], np.float32)
 
 
-def motion(angle: float = 0.0, east: float = 0.0, south: float = 0.0, times: int = 1) -> Motion:
-    return Motion(*(np.full(times, value, np.float32) for value in (math.cos(angle), math.sin(angle), east, south)))
+Printed = Callable[..., Print]
+
+
+def motion(angle: float = 0.0, east: float = 0.0, south: float = 0.0) -> Motion:
+    return Motion(*(np.float32(value) for value in (math.cos(angle), math.sin(angle), east, south)))
 
 
 STILL = motion()
-NO_LIMIT = np.full(3, -1.0, np.float32)
 
 
 def rings(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -72,82 +73,71 @@ def drawn(phase: Phase, *, angle: float = 0.0, shift: tuple[float, float] = (0.0
     return WaveMap(cells, (float(x[0]), float(y[0, 0])), (PITCH, PITCH))
 
 
-def packed(waves: WaveMap) -> PackedWaves:
-    return pack_waves([waves], np.zeros((2, 1)))
+class Overlay:
+    """Lays prints over each other."""
+
+    def __init__(self, printed: Printed) -> None:
+        self._printed = printed
+
+    def __call__(
+        self,
+        ours: WaveMap,
+        theirs: WaveMap,
+        moving: Motion = STILL,
+        *,
+        least: float = -1.0,
+        minutiae: NDArray[np.float32] = MINUTIAE,
+        south: float = 0.0,
+    ) -> float:
+        """Return the agreement; south: how far the minutiae end beyond the motion, pixels."""
+        probe, other = self._printed(minutiae, waves=ours), self._printed(minutiae, waves=theirs)
+        moved = probe.minutiae
+        bent = Minutiae(moved.x, moved.y + np.float32(south), moved.cos, moved.sin)
+        return float(agreement(lay_out(probe), other, moving, moved, bent, np.float32(least)))
 
 
-def agree(
-    ours: WaveMap,
-    theirs: WaveMap,
-    moving: Motion = STILL,
-    displacements: NDArray[np.float32] | None = None,
-    least: float = -1.0,
-) -> float:
-    moved = np.zeros((2, 1, MINUTIAE.shape[1]), np.float32) if displacements is None else displacements
-    found = agreement(
-        lay_out(packed(ours), MINUTIAE),
-        packed(theirs),
-        np.zeros(1, np.intp),
-        moving,
-        moved,
-        np.full(1, least, np.float32),
-    )
-    assert found.shape == (1,)
-    return float(found[0])
+@pytest.fixture(scope="module")
+def agree(printed: Printed) -> Overlay:
+    return Overlay(printed)
 
 
-def test_a_print_agrees_with_itself() -> None:
+def test_a_print_agrees_with_itself(agree: Overlay) -> None:
     assert agree(drawn(rings), drawn(rings)) > 0.95
 
 
-def test_other_ridges_do_not_agree() -> None:
+def test_other_ridges_do_not_agree(agree: Overlay) -> None:
     assert abs(agree(drawn(rings), drawn(other_rings))) < 0.45
 
 
 @pytest.mark.parametrize("angle", [0.3, -1.2, 2.0, math.pi])
-def test_a_motion_brings_a_turned_print_back(angle: float) -> None:
+def test_a_motion_brings_a_turned_print_back(agree: Overlay, angle: float) -> None:
     turned = drawn(rings, angle=angle, shift=(12.0, -7.0))
     assert agree(drawn(rings), turned, motion(angle, 12.0, -7.0)) > 0.8
 
 
-def test_a_shift_across_the_ridges_of_less_than_half_a_period_is_made_good() -> None:
+def test_a_shift_across_the_ridges_of_less_than_half_a_period_is_made_good(agree: Overlay) -> None:
     rigid = agree(drawn(rings), drawn(rings, shift=(0.0, 3.0)))
     assert rigid > 0.85
     assert agree(drawn(rings), drawn(other_rings, shift=(0.0, 3.0))) < 0.45
 
 
-def test_the_minutiae_s_displacement_carries_the_cells_along() -> None:
-    whole = np.stack(np.meshgrid(np.linspace(-120, 120, 6), np.linspace(-150, 150, 7))).reshape(2, -1)
-    probe, moved = (
-        lay_out(packed(drawn(broken_rings)), whole.astype(np.float32)),
-        packed(drawn(broken_rings, shift=(0.0, 27.0))),
-    )
-    at_rest, bent = np.zeros((2, 1, 42), np.float32), np.zeros((2, 1, 42), np.float32)
-    bent[1] = 27.0
-    found = [float(agreement(probe, moved, np.zeros(1, np.intp), STILL, by, NO_LIMIT[:1])[0]) for by in (at_rest, bent)]
-    assert found[1] > found[0] + 0.1
+def test_the_minutiae_s_displacement_carries_the_cells_along(agree: Overlay) -> None:
+    grid = np.stack(np.meshgrid(np.linspace(-120, 120, 6), np.linspace(-150, 150, 7))).reshape(2, -1)
+    minutiae = grid.astype(np.float32)
+    ours, shifted = drawn(broken_rings), drawn(broken_rings, shift=(0.0, 27.0))
+    assert agree(ours, shifted, minutiae=minutiae, south=27.0) > agree(ours, shifted, minutiae=minutiae) + 0.1
 
 
-def test_prints_that_do_not_overlap_agree_on_nothing() -> None:
+def test_prints_that_do_not_overlap_agree_on_nothing(agree: Overlay) -> None:
     assert agree(drawn(rings), drawn(rings), motion(east=5000.0)) == 0.0
 
 
-def test_a_small_common_area_counts_less() -> None:
+def test_a_small_common_area_counts_less(agree: Overlay) -> None:
     sliver = WaveMap(drawn(rings).cells[:, :1], drawn(rings).origin, (PITCH, PITCH))
     assert agree(drawn(rings), sliver) < agree(drawn(rings), drawn(rings)) - 0.15
 
 
-def test_several_templates_at_once_are_each_as_alone() -> None:
-    both = pack_waves([drawn(rings), drawn(other_rings)], np.zeros((2, 2)))
-    rows = np.array([1, 0, 1])
-    found = agreement(
-        lay_out(packed(drawn(rings)), MINUTIAE), both, rows, motion(times=3), np.zeros((2, 3, 3), np.float32), NO_LIMIT
-    )
-    alone = [agree(drawn(rings), drawn(print_)) for print_ in (other_rings, rings, other_rings)]
-    assert found == pytest.approx(alone, abs=1e-5)
-
-
-def test_an_overlay_without_hope_is_given_up_and_one_with_hope_is_not() -> None:
+def test_an_overlay_without_hope_is_given_up_and_one_with_hope_is_not(agree: Overlay) -> None:
     ours, shifted = drawn(rings), drawn(rings, shift=(0.0, 3.0))
     given_up = agree(ours, drawn(other_rings), least=0.9)
     assert given_up < agree(ours, drawn(other_rings))

@@ -1,0 +1,49 @@
+"""Prints and how each compares with each, which grows print by print: what was compared once is not compared again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enrollment.core.fingerprint.gallery import Gallery
+from enrollment.core.fingerprint.template import FingerprintTemplate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ComparedPrints:
+    """N templates. scores: (N, N) float32, the higher of both ways; 0 on the diagonal."""
+
+    templates: tuple[FingerprintTemplate, ...]
+    scores: NDArray[np.float32]
+
+    @classmethod
+    def none(cls) -> ComparedPrints:
+        return cls((), np.zeros((0, 0), np.float32))
+
+    def with_(self, more: Sequence[FingerprintTemplate]) -> ComparedPrints:
+        """Compare M more with these and with each other: N M both ways, and M M.
+
+        All are compared in full. The gallery's first look is for many: of rolled prints beside slaps it lost mates.
+        """
+        known, total = len(self.templates), len(self.templates) + len(more)
+        scores = np.zeros((total, total), np.float32)
+        added = Gallery(more)
+        held = Gallery(self.templates)
+        for row, template in enumerate(self.templates):
+            _fill(scores[row, known:], added, template)
+        for row, template in enumerate(more, start=known):
+            _fill(scores[row, :known], held, template)
+            _fill(scores[row, known:], added, template)
+        scores = np.maximum(scores, scores.T)
+        scores[:known, :known] = self.scores
+        np.fill_diagonal(scores, 0.0)
+        return ComparedPrints((*self.templates, *more), scores)
+
+
+def _fill(row: NDArray[np.float32], gallery: Gallery, template: FingerprintTemplate) -> None:
+    if len(gallery):
+        ranking = gallery.search(template, 1.0)
+        row[ranking.indices] = ranking.scores

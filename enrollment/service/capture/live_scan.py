@@ -1,0 +1,214 @@
+"""Watches a live platen until what lies there is to be taken. On the device's thread, one frame at a time.
+
+The driver hands over the newest frame whenever the one before is judged, so a slow machine judges fewer frames and is
+never late with one. Only the verdict that is cheap enough for every frame is made here; a platen that the scanner
+itself says is bare is not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from drivers.frame import Frame
+from drivers.spi import CancelToken, Impression, LiveFrame, ScanEvent, Sound, StreamingScanner
+from enrollment.core.dossier.plan import PlannedFingerprint
+from enrollment.core.fingerprint import (
+    CANON_PPI,
+    FingerprintImage,
+    PrintPreview,
+    Sight,
+    SlapKind,
+    SlapPreview,
+    Steadiness,
+    preview_print,
+    preview_slap,
+    single_print,
+    slap_preview,
+)
+from enrollment.core.fingerprint.slap_parameters import SLAP, SlapParameters
+from enrollment.service.capture.events import Live, SeenFinger
+from enrollment.service.capture.lamps import Lamps, lights_of
+
+_MM_IN_AN_INCH: Final = 25.4
+HOLD_STILL: Final = "HOLD_STILL"
+CLEAN_PLATEN: Final = "CLEAN_PLATEN"
+ROLL_FINGER: Final = "ROLL_FINGER"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOrder:
+    """What to wait for. fingers: asked for. wanted: those of them that no try before was good of."""
+
+    planned: PlannedFingerprint
+    fingers: tuple[int, ...]
+    wanted: frozenset[int]
+    absent: Collection[int]
+    attempt: int
+
+    @property
+    def impression(self) -> Impression:
+        return Impression(self.planned.impression)
+
+    @property
+    def parameters(self) -> SlapParameters:
+        """Of the verdict on a frame."""
+        return replace(SLAP, preview=replace(SLAP.preview, ready_quality=self.planned.live_quality))
+
+
+class Watch(Protocol):
+    """Says of frame after frame what it shows, and whether it is to be taken."""
+
+    def look(self, live: LiveFrame) -> tuple[Live, bool]: ...
+
+
+class SlapWatch:
+    """The verdict on frame after frame of a slap."""
+
+    def __init__(self, order: LiveOrder) -> None:
+        self._order = order
+        self._kind = SlapKind(order.planned.position)
+        self._steadiness = Steadiness()
+
+    def look(self, live: LiveFrame) -> tuple[Live, bool]:
+        """Judge a frame; whether it is to be taken."""
+        frame, order = live.frame, self._order
+        ppi = frame.resolution_ppi or CANON_PPI
+        seen = slap_preview.BARE
+        if live.presence.any():
+            image = FingerprintImage(frame.pixels, ppi)
+            seen = preview_slap(image, self._kind, order.absent, parameters=order.parameters)
+        mm = _MM_IN_AN_INCH / ppi
+        places = {one.position: (one.centre[0] * mm, one.centre[1] * mm) for one in seen.fingers}
+        good = seen.whole and order.wanted.isdisjoint(seen.weak)
+        self._steadiness = self._steadiness.after(Sight(places, seen.laid, good, frame.captured_monotonic_s))
+        return self._told(live, seen), self._steadiness.is_enough(order.planned)
+
+    def _told(self, live: LiveFrame, seen: SlapPreview) -> Live:
+        height, width = live.frame.pixels.shape[:2]
+        order = self._order
+        there = {finger.position for finger in seen.fingers}
+        hints = [hint.value for hint in seen.hints]
+        if self._steadiness.moving and seen.whole:
+            hints.insert(0, HOLD_STILL)
+        if live.dirty:
+            hints.append(CLEAN_PLATEN)
+        return Live(
+            attempt=order.attempt,
+            sequence=live.frame.sequence,
+            size=(width, height),
+            fingers=tuple(
+                SeenFinger(
+                    finger.position,
+                    finger.centre,
+                    finger.size,
+                    finger.rotation_deg,
+                    quality,
+                    finger.position not in seen.weak and not finger.edges,
+                    finger.touching,
+                    bool(finger.edges),
+                )
+                for finger, quality in zip(seen.fingers, seen.qualities, strict=True)
+            ),
+            missing=tuple(position for position in order.fingers if position not in there),
+            hand=seen.hand,
+            hand_confidence=seen.hand_confidence,
+            findings=seen.findings,
+            hints=tuple(hints),
+            steady_frames=self._steadiness.good_frames,
+            steady_frames_needed=order.planned.steady_frames,
+        )
+
+
+class PrintWatch:
+    """The verdict on frame after frame of one finger; of a rolled one the scanner tells the end."""
+
+    def __init__(self, order: LiveOrder) -> None:
+        self._order = order
+        self._rolled = order.impression is Impression.ROLLED
+        self._steadiness = Steadiness()
+
+    def look(self, live: LiveFrame) -> tuple[Live, bool]:
+        """Judge a frame; whether it is to be taken."""
+        frame, planned = live.frame, self._order.planned
+        ppi = frame.resolution_ppi or CANON_PPI
+        seen = single_print.BARE
+        if live.presence.any():
+            seen = preview_print(FingerprintImage(frame.pixels, ppi), parameters=self._order.parameters)
+        if self._rolled:
+            return self._told(live, seen), live.roll_complete and seen.box is not None
+        places = {}
+        if seen.box is not None:
+            left, top, width, height = (side * _MM_IN_AN_INCH / ppi for side in seen.box)
+            places[planned.position] = (left + width / 2, top + height / 2)
+        sight = Sight(places, seen.laid, seen.ready, frame.captured_monotonic_s)
+        self._steadiness = self._steadiness.after(sight)
+        return self._told(live, seen), self._steadiness.is_enough(planned)
+
+    def _told(self, live: LiveFrame, seen: PrintPreview) -> Live:
+        height, width = live.frame.pixels.shape[:2]
+        planned = self._order.planned
+        hints = [hint.value for hint in seen.hints]
+        if self._rolled and seen.box is not None and not live.roll_complete:
+            hints.insert(0, ROLL_FINGER)
+        elif self._steadiness.moving and seen.whole:
+            hints.insert(0, HOLD_STILL)
+        if live.dirty:
+            hints.append(CLEAN_PLATEN)
+        return Live(
+            attempt=self._order.attempt,
+            sequence=live.frame.sequence,
+            size=(width, height),
+            fingers=() if seen.box is None else (_seen_finger(planned.position, seen, seen.box),),
+            missing=(planned.position,) if seen.box is None else (),
+            hand=None,
+            hand_confidence=0.0,
+            findings=(),
+            hints=tuple(hints),
+            steady_frames=self._steadiness.good_frames,
+            steady_frames_needed=0 if self._rolled else planned.steady_frames,
+        )
+
+
+def _seen_finger(position: int, seen: PrintPreview, box: tuple[int, int, int, int]) -> SeenFinger:
+    left, top, width, height = box
+    centre = (left + width / 2, top + height / 2)
+    outside = bool(seen.edges)
+    return SeenFinger(position, centre, (width, height), 0.0, seen.quality, seen.ready, False, outside)
+
+
+def scan_live(
+    scanner: StreamingScanner,
+    order: LiveOrder,
+    *,
+    timeout_s: float,
+    cancel: CancelToken,
+    lamps: Lamps,
+    on_event: Callable[[ScanEvent], None],
+    tell: Callable[[Frame, Live], object],
+) -> Frame:
+    """Tell each frame's verdict, show it on the scanner's lamps, and return the frame that is to be taken.
+
+    on_event: gets WAITING with the first frame, and FINGER_ON when something first lies there.
+    Raises CaptureTimedOut, CaptureCancelled, DeviceError.
+    """
+    watch: Watch = SlapWatch(order) if order.impression is Impression.SLAP else PrintWatch(order)
+    told: set[ScanEvent] = set()
+
+    def once(event: ScanEvent) -> None:
+        if event not in told:
+            told.add(event)
+            on_event(event)
+
+    def on_frame(live: LiveFrame) -> bool:
+        once(ScanEvent.WAITING)
+        verdict, enough = watch.look(live)
+        if verdict.fingers:
+            once(ScanEvent.FINGER_ON)
+        tell(live.frame, verdict)
+        lamps.show(scanner, lights_of(verdict, order.fingers))
+        return enough
+
+    lamps.sound(scanner, Sound.READY)
+    return scanner.stream(impression=order.impression, timeout_s=timeout_s, cancel=cancel, on_frame=on_frame)

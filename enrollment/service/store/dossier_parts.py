@@ -1,0 +1,83 @@
+"""The parts of a dossier on disk: encrypted as they are written, decrypted and checked as they are read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from sqlalchemy import Connection, insert, select
+
+from enrollment.service.store import dossier_rows as rows
+from enrollment.service.store.errors import StoredDataDamaged
+from enrollment.service.store.tables import CAPTURES, DOSSIERS, PARTS
+from enrollment.service.store.vault import DossierCipher, Vault
+
+MINUTIAE_SUFFIX: Final = ".fmr"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPrint:
+    """A finger's minutiae record. capture_position: of the capture that brought it, a slap or the finger itself."""
+
+    capture_position: int
+    position: int
+    impression: str
+    record: bytes = field(repr=False)
+
+
+def insert_parts(
+    connection: Connection,
+    dossier_id: str,
+    capture_id: str,
+    parts: Mapping[str, tuple[str, bytes]],
+    cipher: DossierCipher,
+) -> None:
+    """Write a capture's parts: name -> (media type, bytes)."""
+    connection.execute(
+        insert(PARTS),
+        [
+            {
+                "dossier_id": dossier_id,
+                "name": name,
+                "capture_id": capture_id,
+                "media_type": media_type,
+                "length": len(content),
+                "sha256": hashlib.sha256(content).digest(),
+                "sealed_content": cipher.seal(rows.part_place(name), content),
+            }
+            for name, (media_type, content) in parts.items()
+        ],
+    )
+
+
+def read_prints(connection: Connection, dossier_id: str, vault: Vault) -> tuple[StoredPrint, ...]:
+    """The minutiae record of each captured finger. Raises StoredDataDamaged."""
+    found = connection.execute(
+        select(PARTS, CAPTURES.c.position, CAPTURES.c.impression, CAPTURES.c.fingers, DOSSIERS.c.wrapped_key)
+        .join(CAPTURES, PARTS.c.capture_id == CAPTURES.c.capture_id)
+        .join(DOSSIERS, PARTS.c.dossier_id == DOSSIERS.c.dossier_id)
+        .where(PARTS.c.dossier_id == dossier_id, PARTS.c.name.endswith(MINUTIAE_SUFFIX))
+    ).all()
+    return tuple(
+        StoredPrint(
+            row.position, _finger_of(row), row.impression, open_part(vault.cipher(dossier_id, row.wrapped_key), row)
+        )
+        for row in found
+        if row.wrapped_key is not None and row.sealed_content is not None
+    )
+
+
+def open_part(cipher: DossierCipher, row: rows.AnyRow) -> bytes:
+    """A row of the parts table, decrypted. Raises StoredDataDamaged."""
+    content = cipher.open(rows.part_place(row.name), row.sealed_content)
+    if hashlib.sha256(content).digest() != row.sha256:
+        raise StoredDataDamaged("a part differs from its digest", dossier_id=row.dossier_id, part=row.name)
+    return content
+
+
+def _finger_of(row: rows.AnyRow) -> int:
+    """Which finger a part of a capture shows."""
+    fingers = rows.fingers_from_json(row.fingers)
+    return next((finger.position for finger in fingers if row.name in finger.parts), row.position)
