@@ -35,7 +35,7 @@ class ImagingTest:
     surface_grey: how far the cells' levels are from a surface of the second order, grey levels.
     level_grey: median grey. level_spread: (99th - 1st percentile of the cells' levels) / median.
     noise_grey: median over the pixels of the standard deviation over the frames.
-    levels, noise: (h, w) float32, means over cells.
+    levels, noise: (h, w) float32, means over cells; dead lines are left out of the levels.
     dead: (H, W) bool. dead_pixels: their number outside of dead lines.
     """
 
@@ -68,8 +68,9 @@ def examine_nothing(frames: NDArray[np.uint8], resolution_ppi: float = CANON_PPI
     cell = _cell_px(frames, resolution_ppi)
     count, height, width = frames.shape
     mean, deviation = _mean_and_deviation(frames)
-    rows, columns = _odd_lines(mean.mean(axis=1)), _odd_lines(mean.mean(axis=0))
-    structured = _structured(_without_lines(mean, rows, columns), cell)
+    rows, columns = _odd_lines(_line_levels(mean, 1)), _odd_lines(_line_levels(mean, 0))
+    bridged = _without_lines(mean, rows, columns)
+    structured = _structured(bridged, cell)
     noise_grey = float(np.median(deviation))
     dead = _odd_pixels(mean)
     if count >= p.STUCK_FRAMES and noise_grey >= p.STUCK_NOISE_GREY:
@@ -78,7 +79,7 @@ def examine_nothing(frames: NDArray[np.uint8], resolution_ppi: float = CANON_PPI
     dead[rows] = True
     dead[:, columns] = True
     in_lines = len(rows) * width + len(columns) * height - len(rows) * len(columns)
-    levels = _cells(mean, cell)
+    levels = _cells(bridged, cell)
     level = float(np.median(mean))
     low, high = np.percentile(levels, (1, 99))
     return ImagingTest(
@@ -105,7 +106,7 @@ def is_nothing(frames: NDArray[np.uint8], resolution_ppi: float = CANON_PPI, *, 
     """
     cell = _cell_px(frames, resolution_ppi)
     mean = np.asarray(frames.mean(axis=0, dtype=np.float32))
-    rows, columns = _odd_lines(mean.mean(axis=1)), _odd_lines(mean.mean(axis=0))
+    rows, columns = _odd_lines(_line_levels(mean, 1)), _odd_lines(_line_levels(mean, 0))
     structured = _structured(_without_lines(mean, rows, columns), cell)
     return _is_empty(float(structured.mean()), _surface_residual(_cells(mean, cell)), scene=scene)
 
@@ -142,6 +143,13 @@ def _odd_pixels(mean: Floats) -> NDArray[np.bool_]:
     """Pixels that depart from the median of their neighbours."""
     departure = mean - np.asarray(cv2.medianBlur(mean, p.SPECK_WINDOW_PX), np.float32)
     return np.abs(departure) > max(p.DEAD_GREY, p.DEAD_SIGMAS * _robust_sigma(departure))
+
+
+def _line_levels(mean: Floats, along: int) -> Floats:
+    """Mean of each line along an axis; its extremes are drawn in, so that single dead pixels make no odd line."""
+    percent = 100 * p.LINE_EXTREMES
+    low, high = np.percentile(mean, (percent, 100 - percent), axis=along, keepdims=True)
+    return np.asarray(np.clip(mean, low, high).mean(axis=along), np.float32)
 
 
 def _odd_lines(means: Floats) -> NDArray[np.intp]:
