@@ -56,6 +56,7 @@ class Bus:
     def __init__(self, exports: list[Export]) -> None:
         self._exports = dict(enumerate(exports, start=1))
         self._plugged: dict[int, _Plugged] = {}
+        self._pulled: list[UsbNode] = []
         self._changed = threading.Event()
         self._number = 1  # the root hub's
         self._testbed: Any = UMockdev.Testbed.new()
@@ -75,7 +76,10 @@ class Bus:
         return str(self._testbed.get_root_dir())
 
     def look(self) -> None:
-        """See once what came and went."""
+        """See once what came and went: devices, and programs that had them open."""
+        for plugged in self._plugged.values():
+            plugged.node.sweep()
+        self._pulled = [node for node in self._pulled if not node.sweep()]
         for port, export in self._exports.items():
             plugged = self._plugged.get(port)
             if plugged is not None and plugged.importer.gone:
@@ -112,7 +116,7 @@ class Bus:
         self._testbed.uevent(path, "remove")
         self._testbed.detach_ioctl(f"/dev/{sysfs.node_name(plugged.number)}")
         self._testbed.remove_device(path)
-        plugged.node.retire()
+        self._pulled.append(plugged.node)
         del self._plugged[port]
 
     def _free_number(self) -> int:

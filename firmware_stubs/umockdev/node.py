@@ -102,29 +102,28 @@ class UsbNode:
         self._openings: dict[Any, _Opening] = {}
         self._claims: dict[int, Any] = {}
 
-    def retire(self) -> None:
-        """The device is gone; the node ends with the last program that has it open."""
+    def sweep(self) -> bool:
+        """Take back what programs left that have closed it, as the kernel does at their last close.
+
+        umockdev tells nobody of a close. Returns whether the device is gone and no program has it open any more, which
+        is the node's end.
+        """
         with self._lock:
-            if not self._openings:
+            closed = [client for client in self._openings if not client.get_connected()]
+            left = [flight for client in closed for flight in self._openings.pop(client).flights.values()]
+            self._claims = {number: holder for number, holder in self._claims.items() if holder not in closed}
+            self._ring()
+            over = self._importer.gone and not self._openings
+            if over:
                 self._bell.close()
+        for flight in left:
+            self._importer.unlink(flight.sequence)
+        return over
 
     def _on_open(self, _handler: Any, client: Any) -> None:
+        self.sweep()
         with self._lock:
             self._openings[client] = _Opening()
-        client.connect("notify::connected", self._on_close)
-
-    def _on_close(self, client: Any, _property: Any) -> None:
-        """Take back what a program left, as the kernel does at the last close."""
-        if client.get_connected():
-            return
-        with self._lock:
-            opening = self._openings.pop(client, None)
-            self._claims = {number: holder for number, holder in self._claims.items() if holder is not client}
-            self._ring()
-            if self._importer.gone and not self._openings:
-                self._bell.close()
-        for flight in opening.flights.values() if opening else ():
-            self._importer.unlink(flight.sequence)
 
     def _on_ioctl(self, _handler: Any, client: Any) -> bool:
         request = client.get_request()

@@ -1,0 +1,190 @@
+"""The drivers on the second bus: each model behind umockdev, with the real libusb and udev in between.
+
+What the drivers do runs in programs of its own, which are started on the bus; so does a second program that wants the
+same device, and one that listens for what comes and goes.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+import usb.backend.libusb1
+from numpy.typing import NDArray
+
+from firmware_stubs.umockdev.process import BusProcess, missing
+from tests.buses.cells import CELLS, Cell, name_of
+from tests.faults.scanner_matrix import SCANNERS, Picture
+
+if TYPE_CHECKING:
+    from tests.contract.device_stubs import ScannerStub
+
+pytest_plugins = ("tests.contract.device_stubs",)
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
+
+ROOT = Path(__file__).parents[2]
+NO_LIBUSB = "the system has no libusb, and the wheel's listens to the kernel's events, which umockdev does not imitate"
+MODELS = [*(scanner.model for scanner in SCANNERS), "msv2", "tenprint"]
+IMAGE_MS = "5"
+NOISE = 12  # grey levels: six deviations of the noisiest sensor
+LOST = 0.01  # share of a picture: a U.are.U's wire leaves 0.3 % out, an NB-1010 has 0.4 % dead pixels
+
+
+class Stand:
+    """Every model, and a bus with one in each socket: usb:1-1, usb:1-2, ..."""
+
+    def __init__(self, stubs: dict[str, ScannerStub], bus: BusProcess) -> None:
+        self.stubs = stubs
+        self.bus = bus
+
+    def address(self, model: str) -> str:
+        return f"usb:1-{list(self.stubs).index(model) + 1}"
+
+    @contextmanager
+    def program(self, module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """A program on the bus; killed at the end of the block, if it still runs."""
+        with start(self.bus.environment, module, *arguments) as process:
+            yield process
+
+
+@contextmanager
+def start(environment: dict[str, str] | None, module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", module, *arguments]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def take(environment: dict[str, str] | None, address: str, stub: ScannerStub, out: Path) -> NDArray[np.uint8]:
+    """The picture of what lies on the platen, by the command line; lifts it then."""
+    with start(environment, "drivers", "capture", "--lang", "en", "--address", address, "--out", str(out)) as process:
+        assert line(process) == "Place the finger on the platen."
+        assert line(process) == "Lift the finger."
+        stub.lift()
+        assert process.wait(20) == 0
+    return np.asarray(cv2.imread(str(out), cv2.IMREAD_UNCHANGED), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def stand() -> Iterator[Stand]:
+    from tests.contract.device_stubs import (
+        ScannerStub,
+        TenPrintStub,
+    )  # a plugin, which pytest must be the first to import
+
+    stubs = {model: ScannerStub(model, "--image-ms", IMAGE_MS) for model in MODELS if model != "tenprint"}
+    stubs["tenprint"] = TenPrintStub()
+    with BusProcess(*(stub.url for stub in stubs.values())) as bus:
+        yield Stand(stubs, bus)
+    for stub in stubs.values():
+        stub.stop()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_picture_that_crosses_libusb_is_what_lies_on_the_platen(
+    model: str, stand: Stand, print_like: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    stub = stand.stubs[model]
+    stub.reset()
+    stub.lay(print_like)
+    laid = stub.picture()
+    taken = take(stand.bus.environment, stand.address(model), stub, tmp_path / "taken.png")
+    assert taken.shape == laid.shape
+    other = np.abs(taken.astype(np.int16) - laid) > NOISE
+    assert other.mean() < LOST
+
+
+@pytest.mark.parametrize("model", ["4500", "msv2"])
+def test_picture_is_the_same_pixel_for_pixel_on_both_buses(
+    model: str, stand: Stand, print_like: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    from tests.contract.device_stubs import ScannerStub
+
+    over_usbip = ScannerStub(model)
+    pictures = []
+    for environment, address, stub in (
+        (stand.bus.environment, stand.address(model), stand.stubs[model]),
+        (None, over_usbip.url, over_usbip),
+    ):
+        stub.reset()
+        stub.lay(print_like)
+        pictures.append(take(environment, address, stub, tmp_path / "taken.png"))
+    over_usbip.stop()
+    assert np.array_equal(*pictures)
+
+
+@pytest.fixture(scope="module")
+def outcomes(stand: Stand) -> dict[str, dict[str, Any]]:
+    """What came of each fault, by the name of its cell."""
+    scanners = {scanner.model: scanner for scanner in SCANNERS}
+    hands = [f"{model}={stub.control_url}" for model, stub in stand.stubs.items() if model in scanners]
+    with stand.program("tests.buses.trials", *hands) as process:
+        printed, _ = process.communicate(timeout=300)
+    assert process.returncode == 0
+    return {result["cell"]: result for result in map(json.loads, printed.splitlines())}
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=name_of)
+def test_fault_that_crosses_libusb_ends_as_the_table_says_and_leaves_nothing(
+    cell: Cell, outcomes: dict[str, dict[str, Any]]
+) -> None:
+    from tests.faults.test_scanner_matrix import DIFFERENT  # collected by itself, and then not to be imported before
+
+    _, row, _ = cell
+    result = outcomes[name_of(cell)]
+    if isinstance(row.once, Picture):
+        assert result["outcome"] < DIFFERENT
+    else:
+        assert row.once is not None
+        assert result["outcome"] == row.once.__name__
+    assert result["struck"] is True
+    assert result["recovered"] < DIFFERENT
+    assert result["left"] == []
+
+
+def test_device_of_another_program_is_busy_until_that_is_killed(
+    stand: Stand, print_like: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    stub, address = stand.stubs["4500"], stand.address("4500")
+    stub.reset()
+    ask = ("drivers", "capture", "--lang", "en", "--address", address)
+    with stand.program(*ask) as holder:
+        assert line(holder) == "Place the finger on the platen."
+        with stand.program(*ask, "--json") as other:
+            assert json.loads(line(other))["error"]["reason"] == "DEVICE_BUSY"
+    stub.lay(print_like)
+    assert take(stand.bus.environment, address, stub, tmp_path / "taken.png").shape == print_like.shape
+
+
+@pytest.mark.skipif(usb.backend.libusb1.get_backend() is None, reason=NO_LIBUSB)
+def test_hot_add_and_unplug_are_events_of_libusb(stand: Stand) -> None:
+    stub = stand.stubs["4500"]
+    stub.reset()
+    with stand.program("tests.buses.listen", "05ba") as process:
+        assert json.loads(line(process)) == {"event": "listening"}
+        stub.unplug()
+        left = json.loads(line(process))
+        stub.plug()
+        arrived = json.loads(line(process))
+        assert (left["event"], arrived["event"]) == ("left", "arrived")
+        assert arrived["number"] != left["number"], "a device comes back under another number"
+        stub.unplug()
+        assert json.loads(line(process)) == {"event": "left", "number": arrived["number"]}
+    stub.plug()
