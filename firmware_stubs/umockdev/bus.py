@@ -77,18 +77,16 @@ class Bus:
 
     def look(self) -> None:
         """See once what came and went: devices, and programs that had them open."""
-        for plugged in self._plugged.values():
-            plugged.node.sweep()
         self._pulled = [node for node in self._pulled if not node.sweep()]
-        for port, export in self._exports.items():
-            plugged = self._plugged.get(port)
-            if plugged is not None and plugged.importer.gone:
+        for port, plugged in list(self._plugged.items()):
+            plugged.node.sweep()
+            if plugged.importer.gone:
                 self._unplug(port, plugged)
-            elif plugged is None:
-                try:
-                    self._plug(port, export)
-                except (NotExported, Refused, OSError) as error:
-                    _log.debug("port %d: %s", port, error)
+        for port in sorted(self._exports.keys() - self._plugged.keys()):
+            try:
+                self._plug(port, self._exports[port])
+            except (NotExported, Refused, OSError) as error:
+                _log.debug("port %d: %s", port, error)
 
     def watch(self, stop: threading.Event) -> None:
         """Look until told to stop; a cable that is pulled is noticed at once."""

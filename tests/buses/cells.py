@@ -15,7 +15,7 @@ CELLS: list[Cell] = [
     for row in scanner.rows
     if row.kind in KINDS and row.once is not None
     for places in [row.places.get(Step.CAPTURE, ())]
-    for after in (places if row.kind in AT_EACH_PLACE else places[:: len(places) - 1 or 1])
+    for after in (places if row.kind in AT_EACH_PLACE else places[:1])
 ]
 
 

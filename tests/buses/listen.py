@@ -43,7 +43,12 @@ def main() -> None:
     assert status == 0, status
     print(json.dumps({"event": "listening"}), flush=True)
     over = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+
+    def await_end() -> None:
+        sys.stdin.read()
+        over.set()
+
+    threading.Thread(target=await_end, daemon=True).start()
     handle = library["libusb_handle_events_timeout_completed"]
     handle.argtypes = [ctypes.c_void_p, ctypes.POINTER(TimeValue), ctypes.c_void_p]
     while not over.is_set():
