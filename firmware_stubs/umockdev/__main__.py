@@ -14,9 +14,11 @@ import argparse
 import json
 import logging
 import os
-import signal
 import sys
 import threading
+
+from firmware_stubs.stopping import when_asked_to_stop
+from firmware_stubs.umockdev.process import PACKAGES
 
 PRELOAD = "libumockdev-preload.so.0"
 
@@ -30,42 +32,27 @@ def main() -> int:
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input reaches its end")
     parser.add_argument("--verbose", action="store_true", help="log what happens to standard error")
     arguments = parser.parse_args()
-    if PRELOAD not in os.environ.get("LD_PRELOAD", ""):  # libudev has to see the test bed here, too
-        command = [sys.executable, "-m", "firmware_stubs.umockdev", *sys.argv[1:]]
-        os.execve(sys.executable, command, os.environ | {"LD_PRELOAD": PRELOAD})  # noqa: S606 - this very program
     logging.basicConfig(level=logging.DEBUG if arguments.verbose else logging.WARNING, stream=sys.stderr)
     try:
         from firmware_stubs.umockdev.bus import Bus, Export
-    except (ImportError, ValueError) as error:
-        print(
-            f"firmware_stubs.umockdev: {error}; apt-get install umockdev gir1.2-umockdev-1.0 python3-gi",
-            file=sys.stderr,
-        )
+    except (ImportError, ValueError) as error:  # ValueError: gi is there, UMockdev is not
+        print(f"firmware_stubs.umockdev: {error}; apt-get install {PACKAGES}", file=sys.stderr)
         return 1
     try:
         exports = [Export.parse(url) for url in arguments.exports]
     except ValueError as error:
         parser.error(str(error))
+    if PRELOAD not in os.environ.get("LD_PRELOAD", ""):  # libudev has to see the test bed here, too
+        command = [sys.executable, "-m", "firmware_stubs.umockdev", *sys.argv[1:]]
+        os.execve(sys.executable, command, os.environ | {"LD_PRELOAD": PRELOAD})  # noqa: S606 - this very program
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    if arguments.until_stdin_closes:
-        threading.Thread(target=_watch_stdin, args=(stop,), name="stdin", daemon=True).start()
+    when_asked_to_stop(arguments, stop.set)
     with Bus(exports) as bus:
         bus.look()
         environment = {"UMOCKDEV_DIR": bus.root, "LD_PRELOAD": PRELOAD}
         print(json.dumps({"ready": True, "kind": "umockdev", "environment": environment}), flush=True)
         bus.watch(stop)
     return 0
-
-
-def _watch_stdin(stop: threading.Event) -> None:
-    try:
-        while os.read(0, 4096):
-            pass
-    except OSError:
-        pass
-    stop.set()
 
 
 if __name__ == "__main__":

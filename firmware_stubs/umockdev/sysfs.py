@@ -44,13 +44,14 @@ def enumerate_device(importer: Importer) -> Enumerated:
     device = descriptor(_DEVICE, 0, 18)
     total = int.from_bytes(descriptor(_CONFIGURATION, 0, 9)[2:4], "little")
     configuration = descriptor(_CONFIGURATION, 0, total)
-    if len(device) != 18 or len(configuration) != total:
-        raise Refused("its descriptors are cut off")
+    chosen = importer.read(0x80, _GET_CONFIGURATION, 0, 0, 1)
+    if len(device) != 18 or len(configuration) != total or len(chosen) != 1:
+        raise Refused("its answers are cut off")
     manufacturer, product, serial = (
-        descriptor(_STRING, index, 255, _ENGLISH)[2:].decode("utf-16-le") if index else "" for index in device[14:17]
+        descriptor(_STRING, index, 255, _ENGLISH)[2:].decode("utf-16-le", "replace") if index else ""
+        for index in device[14:17]
     )
-    value = importer.read(0x80, _GET_CONFIGURATION, 0, 0, 1)[0]
-    return Enumerated(device, configuration, value, (manufacturer, product, serial), importer.speed)
+    return Enumerated(device, configuration, chosen[0], (manufacturer, product, serial), importer.speed)
 
 
 def device_path(port: int) -> str:
