@@ -17,6 +17,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from glob import glob
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from firmware_stubs.umockdev import usbfs
 from firmware_stubs.umockdev.importer import Importer
 
 gi.require_version("UMockdev", "1.0")
-from gi.repository import UMockdev  # noqa: E402 - after its version is named
+from gi.repository import GLib, UMockdev  # noqa: E402 - after its version is named
 
 _ONE_PAGE: Final = 4096
 _SETUP = struct.Struct("<BBHHH")
@@ -46,6 +47,7 @@ class Doorbell:
         path.chmod(0o666)
         self._fd: int | None = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         fcntl.fcntl(self._fd, fcntl.F_SETPIPE_SZ, _ONE_PAGE)
+        self._inode = self._identity(self._fd)
         self._ringing = True
         self.ring(on=False)
 
@@ -59,6 +61,23 @@ class Doorbell:
                     os.read(self._fd, _ONE_PAGE)
                 else:
                     os.write(self._fd, bytes(_ONE_PAGE))
+
+    def holders(self) -> set[str]:
+        """The open files of other processes on this node, as their links in /proc."""
+        own = f"/proc/{os.getpid()}/"
+        return {link for link in glob("/proc/[0-9]*/fd/*") if not link.startswith(own) and self.is_held(link)}
+
+    def is_held(self, link: str) -> bool:
+        """Whether this link of /proc is still an open file on this node."""
+        try:
+            return self._identity(link) == self._inode
+        except OSError:  # closed, or another user's
+            return False
+
+    @staticmethod
+    def _identity(file: int | str) -> tuple[int, int]:
+        found = os.stat(file)
+        return found.st_dev, found.st_ino
 
     def close(self) -> None:
         """Idempotent."""
@@ -79,8 +98,12 @@ class _Flight:
 
 @dataclass(slots=True, eq=False)
 class _Opening:
-    """One open file of a program's. flights: by the address of its URB, which names it. ended: to be reaped."""
+    """One open file of a program's. flights: by the address of its URB, which names it. ended: to be reaped.
 
+    link: of the file in /proc, "" while that is not known.
+    """
+
+    link: str = ""
     flights: dict[int, _Flight] = field(default_factory=dict)
     ended: deque[_Flight] = field(default_factory=deque)
 
@@ -102,30 +125,52 @@ class UsbNode:
         self._openings: dict[Any, _Opening] = {}
         self._claims: dict[int, Any] = {}
 
-    def sweep(self) -> bool:
+    def sweep(self, *, opened: bool = False) -> bool:
         """Take back what programs left that have closed it, as the kernel does at their last close.
 
-        umockdev tells nobody of a close. Returns whether the device is gone and no program has it open any more, which
-        is the node's end.
+        umockdev tells nobody of a close, and takes a program for connected for ever that was killed while an ioctl of
+        it was being answered; but the kernel knows which files are open. opened: one has just been.
+        Returns whether the device is gone and no program has it open any more, which is the node's end.
         """
         with self._lock:
             closed = [client for client in self._openings if not client.get_connected()]
-            left = [flight for client in closed for flight in self._openings.pop(client).flights.values()]
-            self._claims = {number: holder for number, holder in self._claims.items() if holder not in closed}
+            left = [self._openings.pop(client) for client in closed]
+            lost = [client for client, opening in self._openings.items() if not self._is_open(opening)]
+            if opened or closed or lost:
+                self._find_links()
+                left += [self._openings.pop(client) for client in lost if not self._is_open(self._openings[client])]
+            self._claims = {number: holder for number, holder in self._claims.items() if holder in self._openings}
             self._ring()
             over = self._importer.gone and not self._openings
             if over:
                 self._bell.close()
-        for flight in left:
-            self._importer.unlink(flight.sequence)
+        for opening in left:
+            for flight in list(opening.flights.values()):  # which the importer's thread empties
+                self._importer.unlink(flight.sequence)
         return over
 
+    def _is_open(self, opening: _Opening) -> bool:
+        return not opening.link or self._bell.is_held(opening.link)
+
+    def _find_links(self) -> None:
+        """Give each opening that has no file, or has it no longer, one that is no other's."""
+        held = {opening.link for opening in self._openings.values() if opening.link and self._is_open(opening)}
+        free = self._bell.holders() - held
+        for opening in self._openings.values():
+            if free and opening.link not in held:
+                opening.link = free.pop()
+
     def _on_open(self, _handler: Any, client: Any) -> None:
-        self.sweep()
         with self._lock:
             self._openings[client] = _Opening()
+        self.sweep(opened=True)
 
     def _on_ioctl(self, _handler: Any, client: Any) -> bool:
+        with contextlib.suppress(GLib.Error):  # the program was killed meanwhile
+            self._handle(client)
+        return True
+
+    def _handle(self, client: Any) -> None:
         request = client.get_request()
         size = request >> 16 & 0x3FFF
         argument = client.get_arg()
@@ -144,7 +189,6 @@ class UsbNode:
         else:
             memory = argument.resolve(0, size) if size else None
             self._answer(client, request, memory)
-        return True
 
     def _answer(self, client: Any, request: int, memory: Any) -> None:
         """The ioctls whose argument is a few numbers."""

@@ -32,6 +32,12 @@ pytestmark = needs_bus
 
 ROOT = Path(__file__).parents[2]
 MODELS = [*(scanner.model for scanner in SCANNERS), "msv2", "tenprint"]
+UNDER_WAY = {
+    "4500": "capture",
+    "nb1010": "polls:1",
+    "fs81": "images:1",
+    "tenprint": "sending",
+}  # what a model is at then
 IMAGE_MS = "5"
 NOISE = 12  # grey levels: six deviations of the noisiest sensor
 LOST = 0.01  # share of a picture: a U.are.U's wire leaves 0.3 % out, an NB-1010 has 0.4 % dead pixels
@@ -163,6 +169,35 @@ def test_device_of_another_program_is_busy_until_that_is_killed(
             assert json.loads(line(other))["error"]["reason"] == "DEVICE_BUSY"
     stub.lay(print_like)
     assert take(stand.bus.environment, address, stub, tmp_path / "taken.png").shape == print_like.shape
+
+
+@pytest.fixture(scope="module")
+def slow_stand() -> Iterator[Stand]:
+    """Models whose images take long enough to be cut off."""
+    from tests.contract.device_stubs import ScannerStub, TenPrintStub
+
+    stubs = {model: ScannerStub(model, "--image-ms", "400") for model in UNDER_WAY if model != "tenprint"}
+    stubs["tenprint"] = TenPrintStub()
+    with BusProcess(*(stub.url for stub in stubs.values())) as bus:
+        yield Stand(stubs, bus)
+    for stub in stubs.values():
+        stub.stop()
+
+
+@pytest.mark.parametrize("model", UNDER_WAY)
+def test_capture_works_after_a_program_that_was_killed_in_the_middle_of_an_image(
+    model: str, slow_stand: Stand, print_like: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    """The bus keeps the scanner as the program left it: with an image half sent, and nobody who reads it."""
+    stub, address = slow_stand.stubs[model], slow_stand.address(model)
+    stub.reset()
+    stub.lay(print_like)
+    laid = stub.picture()
+    with slow_stand.program("drivers", "capture", "--lang", "en", "--address", address) as process:
+        assert line(process) == "Place the finger on the platen."
+        stub.control("GET", f"/state?until={UNDER_WAY[model]}&timeout_s=10")
+    taken = take(slow_stand.bus.environment, address, stub, tmp_path / "taken.png")
+    assert (np.abs(taken.astype(np.int16) - laid) > NOISE).mean() < LOST
 
 
 @needs_hotplug
