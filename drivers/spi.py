@@ -8,7 +8,7 @@ DeviceGone.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, runtime_checkable
@@ -217,6 +217,29 @@ class Signals(Protocol):
 
     def sound(self, sound: Sound) -> None:
         """Beep, without waiting for its end. Raises DeviceError."""
+
+
+@runtime_checkable
+class PlatenImager(Protocol):
+    """A scanner that can take pictures without a finger, for a self-test."""
+
+    def image_platen(self, *, frames: int, cancel: CancelToken) -> Sequence[Frame]:
+        """So many pictures in a row, of whatever lies on the platen. Raises CaptureCancelled, DeviceError."""
+
+
+@runtime_checkable
+class Indicating(Protocol):
+    """A device with lamps or a beeper that can be tried one by one, for a self-test."""
+
+    @property
+    def indicators(self) -> Sequence[str]:
+        """Their stable names, such as led-green, led-red, lamp, beeper."""
+
+    def indicate(self, name: str, *, seconds: float, cancel: CancelToken) -> None:
+        """Switch one on for so long, and off.
+
+        Raises UnsupportedDevice for another name, CaptureCancelled, DeviceError.
+        """
 
 
 @runtime_checkable

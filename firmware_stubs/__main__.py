@@ -1,8 +1,9 @@
 """Devices without hardware, each as a process of its own.
 
     python -m firmware_stubs scanner [--model 4500|msv2|fs81|zk4500|fdu2000|nb1010] [--serial S] [--port N]
-                                     [--control-port N] [--image-ms 128] [--fault KIND[:TIMES[:AFTER]]]...
+                                     [--control-port N] [--image-ms 128] [--noise N] [--fault KIND[:TIMES[:AFTER]]]...
     python -m firmware_stubs tenprint [--serial S] [--port N] [--control-port N] [--rate 15] [--wire-mb-s 40]
+                                      [--fault KIND[:TIMES[:AFTER]]]...
     python -m firmware_stubs camera  [--port N] [--control-port N] [--fps 30] [--scene FILE | --portrait SEED]
     python -m firmware_stubs dslr    [--port N] [--control-port N] [--portrait SEED] [--serial TEXT] [--no-live-view]
     python -m firmware_stubs finger  --seed N --impression K --out FILE
@@ -22,13 +23,13 @@ import threading
 from collections.abc import Callable, Collection
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from firmware_stubs.fdu2000.firmware import Fdu2000Firmware
 from firmware_stubs.frame_scanner.firmware import FrameScannerFirmware
 from firmware_stubs.fs81.firmware import Fs81Firmware
+from firmware_stubs.scanner.hand import FaultOrder, Refused, parse_fault
 from firmware_stubs.stopping import when_asked_to_stop
-from firmware_stubs.uru4000.control import FaultOrder, Refused, parse_fault
 from firmware_stubs.uru4000.models import MODELS
 from firmware_stubs.zk4500.firmware import Zk4500Firmware
 
@@ -71,21 +72,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     scanner.add_argument("--image-ms", type=_positive, help="duration of one image transfer; default: the model's own")
     scanner.add_argument(
-        "--fault",
-        action="append",
-        default=[],
-        metavar="KIND[:TIMES[:AFTER]]",
-        help="arm a fault from the start: it strikes TIMES times (1) after AFTER chances (0); repeatable",
+        "--noise", type=_not_negative, help="standard deviation, grey levels; default: the model's own"
     )
-    scanner.add_argument("--bus-id", type=_bus_id, default="1-1")
-    scanner.set_defaults(command=_scanner, parser=scanner)
+    _add_usb_options(scanner)
+    scanner.set_defaults(command=_scanner)
 
     tenprint = kinds.add_parser("tenprint", help="a ten-print slap scanner behind a USB/IP server")
     _add_server_options(tenprint)
     tenprint.add_argument("--serial", type=_serial, default="TPS1-0001", help="serial number, which seeds the sensor")
     tenprint.add_argument("--rate", type=_frame_rate, default=15.0, help="frames a second, up to 1000")
-    tenprint.add_argument("--wire-mb-s", type=_wire, default=40.0, help="speed of the bus; 0: it takes no time")
-    tenprint.add_argument("--bus-id", type=_bus_id, default="1-1")
+    tenprint.add_argument("--wire-mb-s", type=_not_negative, default=40.0, help="speed of the bus; 0: it takes no time")
+    _add_usb_options(tenprint)
     tenprint.set_defaults(command=_tenprint)
 
     camera = kinds.add_parser("camera", help="a 1080p MJPEG camera over HTTP")
@@ -118,12 +115,23 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input reaches its end")
 
 
+def _add_usb_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--bus-id", type=_bus_id, default="1-1")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="KIND[:TIMES[:AFTER]]",
+        help="arm a fault from the start: it strikes TIMES times (1) after AFTER chances (0); repeatable",
+    )
+    parser.set_defaults(parser=parser)
+
+
 def _scanner(arguments: argparse.Namespace) -> None:
     from firmware_stubs.frame_scanner.stub import FrameScannerOptions, FrameScannerStub
-    from firmware_stubs.nb1010.faults import Fault as Nb1010Fault
+    from firmware_stubs.nb1010.stub import FAULTS as NB1010_FAULTS
     from firmware_stubs.nb1010.stub import Nb1010Options, Nb1010Stub
-    from firmware_stubs.uru4000.faults import Fault
-    from firmware_stubs.uru4000.stub import ScannerOptions, ScannerStub
+    from firmware_stubs.uru4000.stub import FAULTS, ScannerOptions, ScannerStub
 
     stub: FrameScannerStub | Nb1010Stub | ScannerStub
     if arguments.model in FRAME_SCANNERS:
@@ -132,24 +140,18 @@ def _scanner(arguments: argparse.Namespace) -> None:
             FrameScannerOptions(
                 firmware=firmware,
                 serial=arguments.serial,
-                host=arguments.host,
-                port=arguments.port,
-                control_port=arguments.control_port,
                 picture_ms=arguments.image_ms,
-                bus_id=arguments.bus_id,
-                faults=_faults(arguments, firmware.FAULTS),
+                noise=arguments.noise,
+                **_ports(arguments, firmware.FAULTS),
             )
         )
     elif arguments.model == NB1010:
         stub = Nb1010Stub(
             Nb1010Options(
                 serial=arguments.serial or "",
-                host=arguments.host,
-                port=arguments.port,
-                control_port=arguments.control_port,
-                image_ms=128.0 if arguments.image_ms is None else arguments.image_ms,
-                bus_id=arguments.bus_id,
-                faults=_faults(arguments, tuple(Nb1010Fault)),
+                image_ms=arguments.image_ms,
+                noise=arguments.noise,
+                **_ports(arguments, NB1010_FAULTS),
             )
         )
     else:
@@ -157,12 +159,9 @@ def _scanner(arguments: argparse.Namespace) -> None:
             ScannerOptions(
                 model=MODELS[arguments.model],
                 serial=arguments.serial,
-                host=arguments.host,
-                port=arguments.port,
-                control_port=arguments.control_port,
-                image_ms=128.0 if arguments.image_ms is None else arguments.image_ms,
-                bus_id=arguments.bus_id,
-                faults=_faults(arguments, tuple(Fault)),
+                image_ms=arguments.image_ms,
+                noise=arguments.noise,
+                **_ports(arguments, FAULTS),
             )
         )
 
@@ -170,16 +169,14 @@ def _scanner(arguments: argparse.Namespace) -> None:
 
 
 def _tenprint(arguments: argparse.Namespace) -> None:
+    from firmware_stubs.tenprint.faults import FAULTS
     from firmware_stubs.tenprint.stub import TenPrintOptions, TenPrintStub
 
     options = TenPrintOptions(
         serial=arguments.serial,
-        host=arguments.host,
-        port=arguments.port,
-        control_port=arguments.control_port,
         rate=arguments.rate,
         wire_bytes_s=arguments.wire_mb_s * 1e6,
-        bus_id=arguments.bus_id,
+        **_ports(arguments, FAULTS),
     )
     asyncio.run(_serve(arguments, "tenprint", TenPrintStub(options)))
 
@@ -193,6 +190,17 @@ async def _serve(
     async with stub:
         _announce(kind, stub.url, stub.control_url)
         await stop.wait()
+
+
+def _ports(arguments: argparse.Namespace, faults: Collection[Enum]) -> dict[str, Any]:
+    """What every scanner takes of the command line. faults: the kinds that this one offers."""
+    return {
+        "host": arguments.host,
+        "port": arguments.port,
+        "control_port": arguments.control_port,
+        "bus_id": arguments.bus_id,
+        "faults": _faults(arguments, faults),
+    }
 
 
 def _faults(arguments: argparse.Namespace, kinds: Collection[Enum]) -> tuple[FaultOrder, ...]:
@@ -277,7 +285,7 @@ def _positive(text: str) -> float:
     return number
 
 
-def _wire(text: str) -> float:
+def _not_negative(text: str) -> float:
     return 0.0 if text == "0" else _positive(text)
 
 

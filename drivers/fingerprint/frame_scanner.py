@@ -21,7 +21,14 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.errors import CaptureTimedOut, DeviceNotReady, DeviceStalled, DriverError, ProtocolViolation
+from drivers.errors import (
+    CaptureTimedOut,
+    DeviceNotReady,
+    DeviceStalled,
+    DriverError,
+    ProtocolViolation,
+    UnsupportedDevice,
+)
 from drivers.fingerprint.finger_watch import FingerWatch
 from drivers.frame import Frame
 from drivers.spi import CancelToken, DeviceIdentity, Impression, ScanEvent, ScannerCapabilities
@@ -32,6 +39,8 @@ from drivers.usb.transport import PendingTransfer, UsbTransport
 _INTERFACE = 0
 _OPEN_S = 10.0  # all of bringing up; each transfer has a limit of its own
 _OFF_S = 0.5
+_INDICATOR_S = 1.0  # for a lamp or a beeper to be switched
+_PLATEN_PICTURE_S = 10.0  # for one picture of the platen, bringing up and trying again included
 _PICTURE_TRIES = 3
 _MOST_STALE_BYTES = 4 * 1024 * 1024  # in a pipe: more than five of the largest pictures
 _IDLE_S = 0.03  # between two pictures of an empty platen: spares the bus, and nobody sees the difference
@@ -72,7 +81,7 @@ class Patience:
 
 
 class FrameScanner(ABC):
-    """Implements FingerprintScanner on four hooks.
+    """Implements FingerprintScanner, PlatenImager and Indicating on five hooks.
 
     address: usb:..., usbip://...
     resolution_ppi: what the frames claim.
@@ -81,6 +90,7 @@ class FrameScanner(ABC):
 
     USB_ID: ClassVar[tuple[int, int]]
     MODEL: ClassVar[Model]
+    INDICATORS: ClassVar[tuple[str, ...]] = ("lamp",)
 
     def __init__(self, address: str, *, resolution_ppi: float = 500.0, picture_timeout_s: float = 2.0) -> None:
         self._address = address
@@ -111,6 +121,10 @@ class FrameScanner(ABC):
     @abstractmethod
     def _queue_dark(self) -> Sequence[PendingTransfer]:
         """Ask for the lamp to go off, without waiting for it."""
+
+    @abstractmethod
+    def _queue_indicator(self, name: str, *, on: bool) -> PendingTransfer:
+        """Ask for one of INDICATORS to go on or off, without waiting for it."""
 
     def _leave(self) -> None:
         """Leave the device as the next program wants to find it."""
@@ -163,8 +177,7 @@ class FrameScanner(ABC):
         with self._lit(Patience(timeout_s, cancel)) as watch:
             picture = watch.await_finger(on_event)
         self._finger_on = True
-        self._sequence += 1
-        frame = Frame(picture.pixels, self._sequence, picture.taken_s, self._resolution_ppi)
+        frame = self._number(picture.pixels, picture.taken_s)
         on_event(ScanEvent.IMAGE)
         return frame
 
@@ -175,6 +188,37 @@ class FrameScanner(ABC):
         with self._lit(Patience(timeout_s, cancel)) as watch:
             watch.await_empty()
         self._finger_on = False
+
+    # PlatenImager, Indicating
+
+    def image_platen(self, *, frames: int, cancel: CancelToken) -> Sequence[Frame]:
+        patience = Patience(frames * _PLATEN_PICTURE_S, cancel)
+        taken: list[Frame] = []
+        try:
+            with self._lit(patience):
+                while len(taken) < frames:
+                    taken.append(self._number(self._picture(patience), time.monotonic()))
+        except CaptureTimedOut as error:
+            raise DeviceStalled("the pictures of the platen do not come to their end", taken=len(taken)) from error
+        return taken
+
+    @property
+    def indicators(self) -> Sequence[str]:
+        return self.INDICATORS
+
+    def indicate(self, name: str, *, seconds: float, cancel: CancelToken) -> None:
+        transport = self._require_open()
+        if name not in self.INDICATORS:
+            raise UnsupportedDevice("no such indicator", name=name)
+        patience = Patience(seconds + _OPEN_S, cancel)
+        try:
+            self._get_in_step(patience)
+            patience.result(self._queue_indicator(name, on=True), _INDICATOR_S)
+            self._in_step = True
+            transport.pause(seconds, cancel)
+        finally:
+            with contextlib.suppress(DriverError):
+                self._queue_indicator(name, on=False)
 
     # how they are carried out
 
@@ -211,10 +255,7 @@ class FrameScanner(ABC):
 
     def _step_by_step(self, patience: Patience) -> NDArray[np.uint8]:
         """One picture, from whatever state the device is in. Whatever breaks this off leaves it out of step."""
-        in_step, self._in_step = self._in_step, False
-        if not in_step:
-            self._bring_up(patience)
-            self._lamp_on = False
+        self._get_in_step(patience)
         if not self._lamp_on:
             self._light(patience)
             self._lamp_on = True
@@ -223,6 +264,17 @@ class FrameScanner(ABC):
         self._picture_s = time.monotonic() - started_s
         self._in_step = True
         return pixels
+
+    def _get_in_step(self, patience: Patience) -> None:
+        """Bring the device up, unless what was done before ended well. The flag is down until the next one does."""
+        in_step, self._in_step = self._in_step, False
+        if not in_step:
+            self._bring_up(patience)
+            self._lamp_on = False
+
+    def _number(self, pixels: NDArray[np.uint8], taken_s: float) -> Frame:
+        self._sequence += 1
+        return Frame(pixels, self._sequence, taken_s, self._resolution_ppi)
 
     def _read_until_quiet(self, endpoint: int, length: int, quiet_s: float, patience: Patience) -> int:
         """Throw away what an earlier capture left in a pipe; how many bytes it was.

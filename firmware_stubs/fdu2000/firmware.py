@@ -12,13 +12,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_stubs.frame_scanner.bulk_in import BulkIn
-from firmware_stubs.frame_scanner.faults import OPTICAL, Fault
-from firmware_stubs.frame_scanner.firmware import FrameScannerFirmware, Surroundings
-from firmware_stubs.usbip.descriptors import Descriptors, Endpoint, EndpointKind, Interface, Speed
+from firmware_stubs.frame_scanner.faults import ON_EVERY_WIRE, Fault
+from firmware_stubs.frame_scanner.firmware import LAMP, FrameScannerFirmware
+from firmware_stubs.scanner.device import Surroundings
+from firmware_stubs.scanner.glass import Glass
+from firmware_stubs.usbip.descriptors import Speed
 from firmware_stubs.usbip.device import Transfer
 
-_OUT: Final = 0x01
 _ACKNOWLEDGE: Final = 0x81
 _PICTURE: Final = 0x82
 _PACKET: Final = 64
@@ -32,67 +32,28 @@ class Fdu2000Firmware(FrameScannerFirmware):
 
     NAME = "fdu2000"
     SIZE = (398, 301)
+    FAULTS = ON_EVERY_WIRE | {Fault.BAD_HEADER, Fault.BAD_ANSWER}
     PICTURE_MS = 120.0
-    SERIAL = ""
-    FAULTS = OPTICAL | {
-        Fault.STALL,
-        Fault.SHORT_PACKET,
-        Fault.BAD_HEADER,
-        Fault.BAD_ANSWER,
-        Fault.STALE_BYTES,
-        Fault.SLOW_WIRE,
-        Fault.UNPLUG,
-    }
+    USB_ID = (0x1162, 0x0300)
+    SPEED = Speed.FULL
+    MAX_POWER_MA = 300
+    INTERFACE_CLASS = (0xFF, 0x00, 0xFF)
+    STRINGS = ("SecuGen", "USB Sensor")
+    ENDPOINTS = (0x01, _ACKNOWLEDGE, _PICTURE)
+    PACKET_BYTES = _PACKET
 
-    def __init__(self, descriptors: Descriptors, surroundings: Surroundings) -> None:
-        super().__init__(descriptors, surroundings)
-        self._acknowledgements = BulkIn(_PACKET, lambda: None)
-        self._pictures = BulkIn(_PACKET, lambda: None)
+    def __init__(self, serial: str, glass: Glass, surroundings: Surroundings) -> None:
+        super().__init__(serial, glass, surroundings)
         self._ready = False
-
-    @classmethod
-    def describe(cls, serial: str) -> Descriptors:
-        endpoints = (_OUT, _ACKNOWLEDGE, _PICTURE)
-        return Descriptors(
-            vendor_id=0x1162,
-            product_id=0x0300,
-            release=0x0100,
-            speed=Speed.FULL,
-            max_power_ma=300,
-            interfaces=(
-                Interface(
-                    0,
-                    (0xFF, 0x00, 0xFF),
-                    tuple(Endpoint(address, EndpointKind.BULK, _PACKET, 0) for address in endpoints),
-                ),
-            ),
-            strings=("SecuGen", "USB Sensor", serial),
-        )
-
-    def power_on(self) -> None:
-        """A bus reset: only the reads end."""
-        self._acknowledgements.end_reads()
-        self._pictures.end_reads()
 
     def power_lost(self) -> None:
-        self._acknowledgements.drop_packets()
-        self._pictures.drop_packets()
+        super().power_lost()
         self._ready = False
-        self.lit = False
 
-    def queue_transfer(self, transfer: Transfer) -> None:
-        if transfer.endpoint == _ACKNOWLEDGE:
-            self._acknowledgements.queue(transfer)
-        elif transfer.endpoint == _PICTURE:
-            self._pictures.queue(transfer)
-        else:
-            transfer.complete()
-            self._obey(transfer.outgoing)
-            self._on_change()
-
-    def cancel_transfer(self, transfer: Transfer) -> None:
-        self._acknowledgements.cancel(transfer)
-        self._pictures.cancel(transfer)
+    def _take_command(self, transfer: Transfer) -> None:
+        transfer.complete()
+        self._obey(transfer.outgoing)
+        self._on_change()
 
     def _obey(self, command: bytes) -> None:
         match command:
@@ -103,26 +64,19 @@ class Fdu2000Firmware(FrameScannerFirmware):
                 self._acknowledge(command, 2)
                 if self._ready:
                     self._ready = False
-                    self._send_picture()
+                    self._send(_PICTURE, self._stream(self._expose()))
             case b"\0\5":
                 self._ready = False
-                self._pictures.keep_packets(_BUFFERED_PACKETS)
+                self._pipes[_PICTURE].keep_packets(_BUFFERED_PACKETS)
                 self._acknowledge(command, 6)
             case b"\5\0" | b"\5\1":
-                self.lit = bool(command[1])
+                self._switch(LAMP, on=bool(command[1]))
             case _:
                 pass  # what it does not know, it swallows
 
     def _acknowledge(self, command: bytes, ones: int) -> None:
         wrong = self._faults.take(Fault.BAD_ANSWER)
-        self._acknowledgements.send(command + (b"\0" if wrong else b"\1") * ones)
-
-    def _send_picture(self) -> None:
-        stream = self._stream(self._expose())
-        if self._faults.take(Fault.STALL):
-            return
-        self.pictures_sent += 1
-        self._pictures.send(self._cut(stream, _PACKET), self._duration_s())
+        self._pipes[_ACKNOWLEDGE].send(command + (b"\0" if wrong else b"\1") * ones)
 
     def _stream(self, picture: NDArray[np.uint8]) -> bytes:
         """Nibbles: something left over, the frame's mark, and for each line its mark, its number and its pixels."""
@@ -142,5 +96,5 @@ class Fdu2000Firmware(FrameScannerFirmware):
     def _leave_stale_bytes(self) -> None:
         """As if killed between the picture and its end: the rest of it, and an acknowledgement that nobody read."""
         stream = self._stream(self._glass.picture())
-        self._pictures.send(stream[-int(self._random.integers(1, len(stream))) :])
-        self._acknowledgements.send(b"\0\1\1\1")
+        self._pipes[_PICTURE].send(stream[-int(self._random.integers(1, len(stream))) :])
+        self._pipes[_ACKNOWLEDGE].send(b"\0\1\1\1")

@@ -14,14 +14,14 @@ from typing import Final
 
 import numpy as np
 
-from firmware_stubs.frame_scanner.bulk_in import BulkIn
-from firmware_stubs.frame_scanner.faults import OPTICAL, Fault
-from firmware_stubs.frame_scanner.firmware import FrameScannerFirmware, Surroundings
-from firmware_stubs.usbip.descriptors import Descriptors, Endpoint, EndpointKind, Interface, Speed
+from firmware_stubs.frame_scanner.faults import ON_EVERY_WIRE, Fault
+from firmware_stubs.frame_scanner.firmware import LAMP, FrameScannerFirmware
+from firmware_stubs.scanner.device import Surroundings
+from firmware_stubs.scanner.glass import Glass
+from firmware_stubs.usbip.descriptors import Speed
 from firmware_stubs.usbip.device import Transfer
 from firmware_stubs.usbip.protocol import UrbStatus
 
-_OUT: Final = 0x01
 _IN: Final = 0x82
 _PACKET: Final = 512
 _PACKETS_OF_A_PICTURE: Final = 300
@@ -32,67 +32,44 @@ class Fs81Firmware(FrameScannerFirmware):
 
     NAME = "fs81"
     SIZE = (320, 480)
+    FAULTS = ON_EVERY_WIRE | {Fault.BAD_HEADER}
     PICTURE_MS = 80.0
+    USB_ID = (0x1491, 0x0020)
+    SPEED = Speed.HIGH
+    MAX_POWER_MA = 300
+    INTERFACE_CLASS = (0xFF, 0x00, 0x00)
+    STRINGS = ("Futronic Technology Company Ltd.", "FS81 Fingerprint Scanner Module")
     SERIAL = "FS81-0001"
-    FAULTS = OPTICAL | {
-        Fault.STALL,
-        Fault.SHORT_PACKET,
-        Fault.BAD_HEADER,
-        Fault.STALE_BYTES,
-        Fault.SLOW_WIRE,
-        Fault.UNPLUG,
-    }
+    ENDPOINTS = (0x01, _IN)
+    PACKET_BYTES = _PACKET
 
-    def __init__(self, descriptors: Descriptors, surroundings: Surroundings) -> None:
-        super().__init__(descriptors, surroundings)
-        self._pipe = BulkIn(_PACKET, self._take_commands)
+    def __init__(self, serial: str, glass: Glass, surroundings: Surroundings) -> None:
+        super().__init__(serial, glass, surroundings)
         self._commands: deque[Transfer] = deque()
         self._greeted: set[int] = set()
 
-    @classmethod
-    def describe(cls, serial: str) -> Descriptors:
-        return Descriptors(
-            vendor_id=0x1491,
-            product_id=0x0020,
-            release=0x0100,
-            speed=Speed.HIGH,
-            max_power_ma=300,
-            interfaces=(
-                Interface(
-                    0,
-                    (0xFF, 0x00, 0x00),
-                    (Endpoint(_OUT, EndpointKind.BULK, _PACKET, 0), Endpoint(_IN, EndpointKind.BULK, _PACKET, 0)),
-                ),
-            ),
-            strings=("Futronic Technology Company Ltd.", "FS81 Fingerprint Scanner Module", serial),
-        )
-
     def power_on(self) -> None:
-        """A bus reset: only the transfers end. The lamp, the greetings and what waits in the pipe stay."""
-        self._pipe.end_reads()
+        """The lamp and the greetings stay, too."""
+        super().power_on()
         commands, self._commands = list(self._commands), deque()
         for transfer in commands:
             transfer.complete(status=UrbStatus.SHUTDOWN)
 
     def power_lost(self) -> None:
-        self._pipe.drop_packets()
+        super().power_lost()
         self._greeted.clear()
-        self.lit = False
-
-    def queue_transfer(self, transfer: Transfer) -> None:
-        if transfer.endpoint == _IN:
-            self._pipe.queue(transfer)
-        else:
-            self._commands.append(transfer)
-            self._take_commands()
 
     def cancel_transfer(self, transfer: Transfer) -> None:
         if transfer in self._commands:
             self._commands.remove(transfer)
-        self._pipe.cancel(transfer)
+        super().cancel_transfer(transfer)
 
-    def _take_commands(self) -> None:
-        while self._commands and self._pipe.empty:
+    def _take_command(self, transfer: Transfer) -> None:
+        self._commands.append(transfer)
+        self._on_read()
+
+    def _on_read(self) -> None:
+        while self._commands and self._pipes[_IN].empty:
             transfer = self._commands.popleft()
             transfer.complete()
             self._obey(transfer.outgoing)
@@ -107,25 +84,18 @@ class Fs81Firmware(FrameScannerFirmware):
                 self._greeted.add(command[0])
                 self._answer(command + self._random.bytes(31))
             case bytes() if len(command) == 3 and command[0] == 0xDD:
-                self.lit = command[1] > 0
+                self._switch(LAMP, on=command[1] > 0)
             case b"\x6e" | b"\xfe" if self._greeted == {0x6C, 0x50}:
-                self._send_picture()
+                self._send(_IN, self._expose()[::-1].tobytes())
             case _:
                 pass  # what it does not know, it swallows
 
     def _answer(self, content: bytes) -> None:
-        self._pipe.send(content.ljust(_PACKET, b"\0"))
-
-    def _send_picture(self) -> None:
-        picture = self._expose()[::-1].tobytes()
-        if self._faults.take(Fault.STALL):
-            return
-        self.pictures_sent += 1
-        self._pipe.send(self._cut(picture, _PACKET), self._duration_s())
+        self._pipes[_IN].send(content.ljust(_PACKET, b"\0"))
 
     def _leave_stale_bytes(self) -> None:
         """The end of a picture; of dark pixels here and there, which a careless host takes for an answer."""
         picture = self._glass.picture()[::-1].copy()
         picture[:, : picture.shape[1] // 3] = self._random.integers(0, 17, (picture.shape[0], 1), np.uint8)
         packets = int(self._random.integers(1, _PACKETS_OF_A_PICTURE))
-        self._pipe.send(picture.tobytes()[-packets * _PACKET :])
+        self._pipes[_IN].send(picture.tobytes()[-packets * _PACKET :])

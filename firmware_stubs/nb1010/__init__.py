@@ -2,7 +2,6 @@
 
 faults    what may be made to go wrong
 sensor    what lies on it, what it feels and what it sees
-pipe      the bulk IN pipe: packets that arrive over time and wait to be read
 firmware  commands and answers
 stub      a scanner behind a USB/IP server, with the hand's HTTP port
 

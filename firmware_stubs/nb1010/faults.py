@@ -25,12 +25,6 @@ class Fault(Enum):
     LOST_ROWS = "lost_rows"  # it is left out
     # Chances: transfers of the host, writes and reads.
     REFUSED = "refused"  # the endpoint answers STALL
-    UNPLUG = "unplug"  # the cable comes out
     # Chances: imports.
     STALE_BYTES = "stale_bytes"  # the pipe holds the rest of an image that nobody read
     BABBLE = "babble"  # the pipe fills with messages as fast as they are read, until the importer leaves
-    # Chances: pictures.
-    FROZEN_FRAME = "frozen_frame"  # the picture before, bit for bit
-    BLACK_FRAME = "black_frame"  # a picture of nothing but black
-    DIRTY_PLATEN = "dirty_platen"  # specks and hairs on the sensor
-    GHOST_PRINT = "ghost_print"  # no finger, but the grease of one, which is felt as a finger too

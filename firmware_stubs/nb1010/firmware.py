@@ -11,26 +11,24 @@ while the pipe holds anything; and the pipe keeps what it holds when a host leav
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from firmware_stubs.nb1010.faults import Fault
-from firmware_stubs.nb1010.pipe import Pipe
 from firmware_stubs.nb1010.sensor import HEIGHT, Sensor
-from firmware_stubs.uru4000.faults import Faults
+from firmware_stubs.scanner.bulk_in import BulkIn
+from firmware_stubs.scanner.device import ScannerDevice, Surroundings
 from firmware_stubs.usbip.descriptors import Descriptors, Endpoint, EndpointKind, Interface, Speed
-from firmware_stubs.usbip.device import Setup, Stalled, Transfer, UsbDevice
+from firmware_stubs.usbip.device import Setup, Stalled, Transfer
 from firmware_stubs.usbip.protocol import UrbStatus
 
 _INTERRUPT_IN: Final = 0x81  # described, and never used
 _BULK_OUT: Final = 0x02
 _BULK_IN: Final = 0x83
 
+_PACKET_BYTES: Final = 64
 _ANSWER_LENGTH: Final = 16
 _ROWS_LENGTH: Final = 540
 _ANSWER_S: Final = 0.001
@@ -53,8 +51,8 @@ def describe(serial: str) -> Descriptors:
                 (0x00, 0x00, 0x00),
                 (
                     Endpoint(_INTERRUPT_IN, EndpointKind.INTERRUPT, 4, 5),
-                    Endpoint(_BULK_OUT, EndpointKind.BULK, 64, 0),
-                    Endpoint(_BULK_IN, EndpointKind.BULK, 64, 0),
+                    Endpoint(_BULK_OUT, EndpointKind.BULK, _PACKET_BYTES, 0),
+                    Endpoint(_BULK_IN, EndpointKind.BULK, _PACKET_BYTES, 0),
                 ),
             ),
         ),
@@ -62,39 +60,24 @@ def describe(serial: str) -> Descriptors:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the electronics are connected to.
+class Nb1010(ScannerDevice):
+    """One scanner. A picture takes its time for the 90 messages of its rows."""
 
-    image_s: seconds that the 90 messages of an image take. seed: of what chance decides.
-    on_change: called after anything that the state shows. unplug: cuts the cable.
-    """
-
-    sensor: Sensor
-    faults: Faults
-    image_s: float
-    seed: int
-    on_change: Callable[[], None]
-    unplug: Callable[[], None]
-
-
-class Nb1010(UsbDevice):
-    """One scanner. All methods run on the event loop's thread."""
-
-    def __init__(self, serial: str, surroundings: Surroundings) -> None:
-        super().__init__(describe(serial))
-        self.images_sent = 0
+    def __init__(self, serial: str, sensor: Sensor, surroundings: Surroundings) -> None:
+        super().__init__(describe(serial), surroundings)
         self.polls = 0
-        self._sensor = surroundings.sensor
-        self._faults = surroundings.faults
-        self._message_s = surroundings.image_s / _MESSAGES_OF_AN_IMAGE
+        self._sensor = sensor
+        self._message_s = surroundings.picture_s / _MESSAGES_OF_AN_IMAGE
         self._random = np.random.default_rng(surroundings.seed)
-        self._on_change = surroundings.on_change
-        self._unplug = surroundings.unplug
-        self._pipe = Pipe(self._on_read)
+        self._pipe = BulkIn(_PACKET_BYTES, self._on_read)
         self._commands: deque[Transfer] = deque()
         self._idle: list[Transfer] = []
         self._babbling = False
+
+    @property
+    def mode(self) -> str:
+        """None: it does not know what it is asked for."""
+        return ""
 
     # UsbDevice
 
@@ -108,7 +91,7 @@ class Nb1010(UsbDevice):
     def power_lost(self) -> None:
         """The cable is out: forget everything."""
         self._babbling = False
-        self._pipe.clear()
+        self._pipe.drop_packets()
 
     def importer_changed(self, *, imported: bool) -> None:
         if imported and self._faults.take(Fault.STALE_BYTES):
@@ -118,18 +101,14 @@ class Nb1010(UsbDevice):
             self._babble()
         if not imported and self._babbling:
             self._babbling = False
-            self._pipe.clear()
+            self._pipe.drop_packets()
         self._on_change()
 
     def vendor_request(self, setup: Setup, outgoing: bytes) -> bytes:
         raise Stalled
 
     def submit(self, transfer: Transfer) -> None:
-        if transfer.endpoint & 0x7F == 0:
-            super().submit(transfer)
-        elif self._faults.take(Fault.UNPLUG):
-            asyncio.get_running_loop().call_soon(self._unplug)  # once the server has noted this transfer
-        elif self._faults.take(Fault.REFUSED):
+        if transfer.endpoint & 0x7F and self._faults.take(Fault.REFUSED):
             transfer.complete(status=UrbStatus.STALL)
         else:
             super().submit(transfer)
@@ -187,7 +166,7 @@ class Nb1010(UsbDevice):
             lost = self._faults.take(Fault.LOST_ROWS)
             if not lost and not self._send(_rows(number, picture[number : number + 2].tobytes()), self._message_s):
                 return
-        self.images_sent += 1
+        self.pictures_sent += 1
 
     def _send(self, message: bytes, duration_s: float) -> bool:
         """Send a message, or what the faults make of it; False where it never comes."""
@@ -206,14 +185,14 @@ class Nb1010(UsbDevice):
         """The end of an image, from within a message on."""
         pixels = self._random.integers(0, 256, (HEIGHT, 256), np.uint8)
         first = 2 * int(self._random.integers(0, _MESSAGES_OF_AN_IMAGE))
-        self._pipe.leave(_rows(first, pixels[first : first + 2].tobytes())[64 * int(self._random.integers(1, 8)) :])
+        self._pipe.send(_rows(first, pixels[first : first + 2].tobytes())[64 * int(self._random.integers(1, 8)) :])
         for number in range(first + 2, HEIGHT, 2):
-            self._pipe.leave(_rows(number, pixels[number : number + 2].tobytes()))
+            self._pipe.send(_rows(number, pixels[number : number + 2].tobytes()))
 
     def _babble(self) -> None:
         if self._pipe.empty:
             for _ in range(_BABBLE):
-                self._pipe.leave(_rows(0, self._random.bytes(512)))
+                self._pipe.send(_rows(0, self._random.bytes(512)))
 
 
 def _answer(code: int, sequence: int, value: int) -> bytes:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_stubs.scanner.faults import Faults, OpticalFault
 from firmware_stubs.tenprint import layout
 from firmware_stubs.tenprint.description import PACKET_BYTES
 from firmware_stubs.tenprint.layout import FrameFacts
-from firmware_stubs.uru4000.faults import Faults
 
 
 class Fault(Enum):
@@ -26,11 +27,7 @@ class Fault(Enum):
     TORN_FRAME = "torn_frame"  # it ends as the next frame does
     SLOW_WIRE = "slow_wire"  # it takes ten times as long
     UNPLUG = "unplug"  # the device vanishes halfway through it
-    FROZEN_FRAME = "frozen_frame"  # the picture before is sent again
-    BLACK_FRAME = "black_frame"  # the lamp is out
     LAMP_FAILED = "lamp_failed"  # the device says that its lamp is out
-    DIRTY_PLATEN = "dirty_platen"  # specks, hairs and a smear on the glass
-    GHOST_PRINT = "ghost_print"  # the grease of the hand before
     # by start of a stream
     STALE_BYTES = "stale_bytes"  # packets of an older frame come first
     # by command
@@ -40,6 +37,9 @@ class Fault(Enum):
     STALE_ANSWER = "stale_answer"  # an answer to nobody comes first
     UNPLUG_IN_COMMAND = "unplug_in_command"  # the device vanishes with the command
     NOT_READY = "not_ready"  # HELLO is answered by NOT_READY
+
+
+FAULTS: Final[tuple[Enum, ...]] = (*Fault, *OpticalFault)
 
 
 def spoilt(frame: bytes, facts: FrameFacts, pixels: NDArray[np.uint8], faults: Faults) -> bytes:

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_stubs.scanner.faults import Faults, OpticalFault
 from firmware_stubs.tenprint import layout
 from firmware_stubs.tenprint.description import (
     ANSWERS,
@@ -29,7 +30,6 @@ from firmware_stubs.tenprint.description import (
 from firmware_stubs.tenprint.faults import Fault, spoilt
 from firmware_stubs.tenprint.layout import Command, FrameFacts, Order, Outcome
 from firmware_stubs.tenprint.sensor import Sensor
-from firmware_stubs.uru4000.faults import Faults
 from firmware_stubs.usbip.device import Setup, Stalled, Transfer, UsbDevice
 from firmware_stubs.usbip.protocol import UrbStatus
 
@@ -324,9 +324,10 @@ class TenPrintFirmware(UsbDevice):
         pixels, presence, complete = self._sensor.expose(
             now_s, stream.began_s, composed=stream.impression == 2, dirty=dirty, ghost=ghost
         )
-        if self._faults.take(Fault.BLACK_FRAME):
+        if self._faults.take(OpticalFault.BLACK_FRAME):
             pixels, presence = self._sensor.black(), np.zeros_like(presence)
-        if self._faults.take(Fault.FROZEN_FRAME) and self._last_picture is not None:
+        pixels = self._sensor.defects.strike(pixels, self._faults)
+        if self._faults.take(OpticalFault.FROZEN_FRAME) and self._last_picture is not None:
             pixels = self._last_picture
         self._last_picture = pixels
         facts = FrameFacts(
@@ -344,11 +345,8 @@ class TenPrintFirmware(UsbDevice):
 
     def _stains(self, *, strike: bool = False) -> tuple[bool, bool]:
         """Whether dirt and grease are on the glass; strike: use one up, as a frame does."""
-        kinds = (Fault.DIRTY_PLATEN, Fault.GHOST_PRINT)
-        if strike:
-            return self._faults.take(kinds[0]), self._faults.take(kinds[1])
-        armed = self._faults.armed()
-        return kinds[0].value in armed, kinds[1].value in armed
+        ask = self._faults.take if strike else self._faults.is_armed
+        return ask(OpticalFault.DIRTY_PLATEN), ask(OpticalFault.GHOST_PRINT)
 
     def _wake(self) -> None:
         self._timer = None

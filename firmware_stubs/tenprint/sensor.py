@@ -12,11 +12,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_stubs.scanner.sensor import Defects, Look, bare_glass, grey
 from firmware_stubs.tenprint.layout import CELL, HEIGHT, MAP_SHAPE, WIDTH
 
 PAPER: Final = 244
 BLACK: Final = 6
-NOISE: Final = 2.0  # deviation, grey levels
+LOOK: Final = Look(level=PAPER, falloff=10.0, columns=0.7, specks=1.0, noise=2.0)
 SKIN_CONTRAST: Final = 16.0  # deviation of a cell's grey from which on it counts as skin (protocol, 7.3)
 GHOST_STRENGTH: Final = 0.14  # of a print's contrast: a latent one under a strong lamp
 ROLL_STRIP: Final = 0.4  # of the rolled print's breadth touches at a time
@@ -27,13 +28,14 @@ Picture = NDArray[np.uint8]
 
 
 class Sensor:
-    """One glass. seed: of its noise, dirt and grease, which are the same after every restart."""
+    """One glass. seed: of its pattern, noise, defects, dirt and grease, the same after every restart."""
 
     def __init__(self, seed: int) -> None:
         random = np.random.default_rng(seed)
-        noise = random.normal(0.0, NOISE, (HEIGHT + _SHIFTS, WIDTH + _SHIFTS))
+        noise = random.normal(0.0, LOOK.noise, (HEIGHT + _SHIFTS, WIDTH + _SHIFTS))
         self._noise = np.rint(np.clip(noise, -8, 8)).astype(np.int8)
-        self._bare = np.full((HEIGHT, WIDTH), PAPER, np.uint8)
+        self._bare = grey(bare_glass((WIDTH, HEIGHT), LOOK, seed))
+        self.defects = Defects((WIDTH, HEIGHT), seed)
         self._dirt = _draw_dirt(random)
         self._ghost = _draw_ghost(random)
         self._frames = 0

@@ -1,6 +1,6 @@
 """A ten-print scanner on two ports: USB/IP for the driver, HTTP for the hand.
 
-The hand's paths are those of uru4000.control, and
+The hand's paths are those of scanner.hand, and
 
     PUT    /platen?person=S&position=P&impression=K            a person's slap: P is 13, 14 or 15
     PUT    /platen?person=S&position=P&impression=K&roll_ms=T  a person's finger, 1 to 10, rolled within T milliseconds
@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from http import HTTPStatus
 from typing import ClassVar, Final, Protocol
 from urllib.parse import parse_qsl, urlsplit
@@ -21,35 +22,25 @@ from urllib.parse import parse_qsl, urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_stubs.scanner.hand import ControlHandler, Controlled, Refused, State
+from firmware_stubs.scanner.two_ports import PortOptions, TwoPorts
 from firmware_stubs.tenprint import hands
 from firmware_stubs.tenprint.description import DEFAULT_SERIAL
-from firmware_stubs.tenprint.faults import Fault
+from firmware_stubs.tenprint.faults import FAULTS
 from firmware_stubs.tenprint.firmware import RATE, WIRE_BYTES_S, Surroundings, TenPrintFirmware
 from firmware_stubs.tenprint.layout import HEIGHT, WIDTH
 from firmware_stubs.tenprint.sensor import Sensor
-from firmware_stubs.two_ports import TwoPorts, is_count
-from firmware_stubs.uru4000.control import ControlHandler, Controlled, FaultOrder, Refused, State
 
 MAX_ROLL_MS: Final = 60_000
-_MODES: Final = frozenset({"off", "idle", "streaming", "sending", "imported", "released"})
-_COUNTS: Final = ("images", "commands")
 
 
-@dataclass(frozen=True, slots=True)
-class TenPrintOptions:
-    """port, control_port: 0 takes any free one. serial: also seeds the sensor. rate: frames a second.
-
-    wire_bytes_s: of the bus; 0 for one that takes no time. faults: armed from the start.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenPrintOptions(PortOptions):
+    """serial: also seeds the sensor. rate: frames a second. wire_bytes_s: of the bus; 0 for one that takes no time."""
 
     serial: str = DEFAULT_SERIAL
-    host: str = "127.0.0.1"
-    port: int = 0
-    control_port: int = 0
     rate: float = RATE
     wire_bytes_s: float = WIRE_BYTES_S
-    bus_id: str = "1-1"
-    faults: tuple[FaultOrder, ...] = ()
 
 
 class _Rollable(Controlled, Protocol):
@@ -88,6 +79,7 @@ class TenPrintStub(TwoPorts):
     """Runs while entered, on the event loop that entered it."""
 
     HAND = _HandPort
+    MODES = frozenset({"off", "idle", "streaming", "sending"})
 
     def __init__(self, options: TenPrintOptions) -> None:
         super().__init__(options)
@@ -98,8 +90,8 @@ class TenPrintStub(TwoPorts):
         self._connect(self._device)
 
     @property
-    def fault_kinds(self) -> Collection[Fault]:
-        return tuple(Fault)
+    def fault_kinds(self) -> Collection[Enum]:
+        return FAULTS
 
     @property
     def picture_size(self) -> tuple[int, int]:
@@ -121,34 +113,23 @@ class TenPrintStub(TwoPorts):
     def _picture(self) -> NDArray[np.uint8]:
         return self._sensor.picture()
 
+    def _mode(self) -> str:
+        return self._device.mode
+
+    def _is_in(self, mode: str) -> bool:
+        return self._device.sending if mode == "sending" else super()._is_in(mode)
+
+    def _counts(self) -> Mapping[str, int]:
+        return {"images": self._device.images_sent, "commands": self._device.commands}
+
     def _own_state(self) -> State:
         return {
-            "mode": self._device.mode,
             "platen": self._sensor.occupied,
             "images_sent": self._device.images_sent,
             "commands": self._device.commands,
             "lights": list(self._device.lights),
             "beeps": self._device.beeps,
+            "defects": self._sensor.defects.told(),
             "model": "tenprint",
             "serial": self._options.serial,
         }
-
-    def _holds(self, condition: str) -> bool:
-        name, _, count = condition.partition(":")
-        match name:
-            case "sending":
-                return self._device.sending
-            case "images":
-                return self._device.images_sent >= int(count)
-            case "commands":
-                return self._device.commands >= int(count)
-            case _:
-                return self._device.mode == condition
-
-    def _where(self) -> str:
-        return f"the scanner is {self._device.mode}"
-
-    def _require_condition(self, condition: str) -> None:
-        if not is_count(condition, _COUNTS) and condition not in _MODES:
-            known = ", ".join(sorted(_MODES))
-            raise Refused(HTTPStatus.BAD_REQUEST, "BAD_QUERY", f"until: {known}, images:N or commands:N")

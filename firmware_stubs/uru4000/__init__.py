@@ -5,9 +5,7 @@ key_register  the generator behind the scrambling
 image_block   picture -> the bytes of the bulk transfer
 power         HWSTAT, power-up and the challenge
 firmware      registers, modes, interrupts, transfers
-platen        what lies on the glass
 faults        what may be made to go wrong
-control       HTTP: fingers, faults, plug, state
 stub          all of it together, on two ports
 
 Written from the protocol facts alone; it shares no line and no constant with any driver.

@@ -1,4 +1,4 @@
-"""What may be made to go wrong, a counted number of times each."""
+"""What may be made to go wrong on this wire, a counted number of times each; images, where nothing else is said."""
 
 from __future__ import annotations
 
@@ -20,36 +20,6 @@ class Fault(Enum):
     UNPLUG_IN_IMAGE = "unplug_in_image"  # the device vanishes halfway through the image
     NO_POWER_INTERRUPT = "no_power_interrupt"  # a power-up without 56AA
     WEDGED = "wedged"  # the next import finds HWSTAT 85
+    STALE_BYTES = "stale_bytes"  # the next import finds in the bulk pipe what a killed program left
     STRAY_INTERRUPT = "stray_interrupt"  # a finger-off before the finger-on
-
-
-class Faults:
-    """The faults that are armed; of any device's enumeration."""
-
-    def __init__(self) -> None:
-        self._left: dict[Enum, int] = {}
-        self._passing: dict[Enum, int] = {}
-
-    def arm(self, fault: Enum, times: int, after: int = 0) -> None:
-        """Let `fault` pass `after` chances, then strike `times` times; replaces what was armed of it."""
-        self._left[fault] = times
-        self._passing[fault] = after
-
-    def clear(self) -> None:
-        self._left.clear()
-
-    def take(self, fault: Enum) -> bool:
-        """Whether it strikes now; uses one up."""
-        left = self._left.get(fault, 0)
-        if left and self._passing[fault]:
-            self._passing[fault] -= 1
-            return False
-        if left <= 1:
-            self._left.pop(fault, None)
-        else:
-            self._left[fault] = left - 1
-        return left > 0
-
-    def armed(self) -> dict[str, int]:
-        """How often each is still to strike."""
-        return {str(fault.value): left for fault, left in self._left.items()}
+    DUPLICATE_INTERRUPT = "duplicate_interrupt"  # the finger-on twice

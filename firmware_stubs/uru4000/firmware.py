@@ -17,18 +17,18 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable
 from enum import IntEnum
 from typing import Final
 
 import numpy as np
 
-from firmware_stubs.uru4000.faults import Fault, Faults
+from firmware_stubs.scanner.device import ScannerDevice, Surroundings
+from firmware_stubs.scanner.glass import Glass
+from firmware_stubs.uru4000.faults import Fault
 from firmware_stubs.uru4000.image_block import HEADER_BYTES, encode_image, keys_needed, sensor_picture
 from firmware_stubs.uru4000.models import BULK_IN, EVERY_KIND, INTERRUPT_IN, WIDTH, Model
-from firmware_stubs.uru4000.platen import Platen
 from firmware_stubs.uru4000.power import Power
-from firmware_stubs.usbip.device import Setup, Stalled, Transfer, UsbDevice
+from firmware_stubs.usbip.device import Setup, Stalled, Transfer
 from firmware_stubs.usbip.protocol import UrbStatus
 
 _REGISTER_REQUEST: Final = 0x04
@@ -45,6 +45,7 @@ _INTERRUPT_TABLE: Final = bytes.fromhex("01010200080010002000800056aa")
 _INTERRUPT_BYTES: Final = 64
 _PACKET_BYTES: Final = 64
 _WAITING_INTERRUPTS: Final = 8
+_STALE_BYTES: Final = 40 * _PACKET_BYTES + 10  # of an image that a killed program had begun to read
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +62,9 @@ class Mode(IntEnum):
     READY = 0x80
 
 
+_LED_MODES: Final = frozenset({Mode.WAIT_FINGER_ON, Mode.CAPTURE, Mode.CAPTURE_AUX})
+
+
 class Interrupt(IntEnum):
     """First two bytes of an interrupt, big endian."""
 
@@ -70,32 +74,13 @@ class Interrupt(IntEnum):
     POWER_UP = 0x56AA
 
 
-class Uru4000(UsbDevice):
-    """One scanner. All methods run on the event loop's thread.
+class Uru4000(ScannerDevice):
+    """One scanner. A picture takes its time from MODE=20 to the end of the transfer."""
 
-    image_s: seconds from MODE=20 to the end of the transfer. on_change: called after anything that `state` shows.
-    unplug: cuts the cable, for the fault of that name.
-    """
-
-    def __init__(
-        self,
-        model: Model,
-        serial: str,
-        platen: Platen,
-        faults: Faults,
-        *,
-        image_s: float,
-        on_change: Callable[[], None],
-        unplug: Callable[[], None],
-    ) -> None:
-        super().__init__(model.descriptors(serial))
-        self.images_sent = 0
+    def __init__(self, model: Model, serial: str, glass: Glass, surroundings: Surroundings) -> None:
+        super().__init__(model.descriptors(serial), surroundings)
         self._model = model
-        self._platen = platen
-        self._faults = faults
-        self._image_s = image_s
-        self._on_change = on_change
-        self._unplug = unplug
+        self._glass = glass
         self._power = Power(model, announce=lambda: self._raise(Interrupt.POWER_UP), on_up=self._on_power_up)
         self._noise = np.random.default_rng()
         self._memory = _INTERRUPT_TABLE + self._noise.bytes(_INTERRUPT_BYTES)
@@ -103,6 +88,7 @@ class Uru4000(UsbDevice):
         self._seed = 0
         self._seed_key_number = 0
         self._keys: dict[int, int] = {}
+        self._stale = b""
         self._interrupts: deque[bytes] = deque(maxlen=_WAITING_INTERRUPTS)
         self._interrupt_reads: deque[Transfer] = deque()
         self._bulk_reads: deque[Transfer] = deque()
@@ -116,14 +102,12 @@ class Uru4000(UsbDevice):
         """The present mode in small letters, "low_power" without power."""
         return self._mode.name.lower() if self._power.up else "low_power"
 
-    def lay_finger(self) -> None:
-        """A finger has just landed on the platen."""
+    def finger_laid(self) -> None:
         if self._power.up and self._mode is Mode.WAIT_FINGER_ON:
             self._report_finger_on()
         self._on_change()
 
-    def lift_finger(self) -> None:
-        """The finger has just left the platen."""
+    def finger_lifted(self) -> None:
         if self._power.up and self._mode is Mode.WAIT_FINGER_OFF:
             self._raise(Interrupt.FINGER_OFF)
         self._on_change()
@@ -131,10 +115,10 @@ class Uru4000(UsbDevice):
     # UsbDevice
 
     def power_on(self) -> None:
-        self._stop_images()
+        self._enter(Mode.OFF)
         self._power.power_on(wedged=False)
-        self._mode = Mode.OFF
         self._keys = {}
+        self._stale = b""
         self._interrupts.clear()
         reads = [*self._interrupt_reads, *self._bulk_reads]
         self._interrupt_reads.clear()
@@ -145,12 +129,17 @@ class Uru4000(UsbDevice):
     def importer_changed(self, *, imported: bool) -> None:
         if imported:
             self._power.power_on(wedged=self._faults.take(Fault.WEDGED))
+            if self._faults.take(Fault.STALE_BYTES):
+                self._stale = self._noise.bytes(_STALE_BYTES)
         self._on_change()
 
     def queue_transfer(self, transfer: Transfer) -> None:
         if transfer.endpoint == INTERRUPT_IN:
             self._interrupt_reads.append(transfer)
             self._deliver_interrupts()
+        elif transfer.endpoint == BULK_IN and self._stale:
+            transfer.complete(self._stale)
+            self._stale = b""
         elif transfer.endpoint == BULK_IN:
             self._bulk_reads.append(transfer)
             if self._streaming and self._image is None:
@@ -199,8 +188,7 @@ class Uru4000(UsbDevice):
             case n if n == _HWSTAT and len(values) == 1:
                 self._power.write(values[0])
                 if not self._power.up:
-                    self._stop_images()
-                    self._mode = Mode.OFF
+                    self._enter(Mode.OFF)
             case n if n == _SEED and len(values) == 5:
                 self._seed_key_number = values[0]
                 self._seed = int.from_bytes(values[1:], "little")
@@ -218,12 +206,11 @@ class Uru4000(UsbDevice):
             raise Stalled from None
         if not self._power.up or (mode is Mode.CAPTURE and self._image is not None):
             return  # an image that is on its way is not started again
-        self._mode = mode
-        self._stop_images()
+        self._enter(mode)
         match mode:
-            case Mode.WAIT_FINGER_ON if self._platen.occupied:
+            case Mode.WAIT_FINGER_ON if self._glass.occupied or self._glass.haunted:
                 self._report_finger_on()
-            case Mode.WAIT_FINGER_OFF if not self._platen.occupied:
+            case Mode.WAIT_FINGER_OFF if not self._glass.occupied:
                 self._raise(Interrupt.FINGER_OFF)
             case Mode.CAPTURE if self._bulk_reads:
                 self._streaming = True
@@ -232,6 +219,11 @@ class Uru4000(UsbDevice):
                 _log.warning("MODE=20 with no bulk read queued: the image goes nowhere")
             case _:
                 pass
+
+    def _enter(self, mode: Mode) -> None:
+        self._stop_images()
+        self._mode = mode
+        self._switch("led", on=mode in _LED_MODES)
 
     def _on_power_up(self) -> bool:
         self._on_change()
@@ -243,6 +235,8 @@ class Uru4000(UsbDevice):
         if self._faults.take(Fault.STRAY_INTERRUPT):
             self._raise(Interrupt.FINGER_OFF)
         self._raise(Interrupt.FINGER_ON)
+        if self._faults.take(Fault.DUPLICATE_INTERRUPT):
+            self._raise(Interrupt.FINGER_ON)
 
     def _raise(self, interrupt: Interrupt) -> None:
         start = self._memory.index(interrupt.to_bytes(2, "big"))
@@ -265,7 +259,7 @@ class Uru4000(UsbDevice):
             return
         started_s = asyncio.get_running_loop().time()
         wire, self._keys = self._next_image()
-        duration_s = self._image_s * (10 if self._faults.take(Fault.SLOW_WIRE) else 1)
+        duration_s = self._picture_s * (10 if self._faults.take(Fault.SLOW_WIRE) else 1)
         breaks = self._faults.take(Fault.UNPLUG_IN_IMAGE)
         self._image = _Image(wire, started_s, duration_s, breaks=breaks)
         self._schedule_bulk()
@@ -276,7 +270,7 @@ class Uru4000(UsbDevice):
             self._raise(Interrupt.DEATH)
             return b"", {}
         blocks = EVERY_KIND if self._faults.take(Fault.EVERY_BLOCK_KIND) else self._model.blocks
-        picture = self._platen.picture()
+        picture = self._glass.expose(lit=True)
         if self._faults.take(Fault.PALE_IMAGE):
             picture = (235 + (picture.astype(np.int16) - 235) // 12).astype(np.uint8)
         number = self._model.key_number
@@ -314,7 +308,7 @@ class Uru4000(UsbDevice):
         chunk = image.take(transfer.length)
         if not image.more:
             self._image = None
-            self.images_sent += bool(image.wire)
+            self.pictures_sent += bool(image.wire)
         if len(chunk) == transfer.length and len(chunk) % _PACKET_BYTES and image.more:
             transfer.complete(status=UrbStatus.OVERFLOW)  # the last packet is longer than the space left
         else:

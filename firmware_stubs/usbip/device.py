@@ -117,6 +117,9 @@ class UsbDevice(ABC):
     def importer_changed(self, *, imported: bool) -> None:  # noqa: B027 - most models need not know
         """A host has taken the device, or given it back."""
 
+    def power_lost(self) -> None:  # noqa: B027 - most models forget all at a reset
+        """The cable is out, after `reset`: forget what outlives that."""
+
     def submit(self, transfer: Transfer) -> None:
         """Take any transfer from the host."""
         if transfer.endpoint & 0x7F == 0:

@@ -83,6 +83,7 @@ class Export:
         if self._importer is not None:
             self._importer.close()
             self.release(self._importer)
+        self.device.power_lost()
 
     def plug(self) -> None:
         """Come back at a new device number."""

@@ -11,18 +11,18 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_stubs.frame_scanner.bulk_in import BulkIn
-from firmware_stubs.frame_scanner.faults import OPTICAL, Fault
-from firmware_stubs.frame_scanner.firmware import FrameScannerFirmware, Surroundings
-from firmware_stubs.usbip.descriptors import Descriptors, Endpoint, EndpointKind, Interface, Speed
-from firmware_stubs.usbip.device import Setup, Stalled, Transfer
+from firmware_stubs.frame_scanner.faults import ON_EVERY_WIRE, Fault
+from firmware_stubs.frame_scanner.firmware import LAMP, FrameScannerFirmware
+from firmware_stubs.scanner.device import Surroundings
+from firmware_stubs.scanner.glass import Glass
+from firmware_stubs.usbip.descriptors import Speed
+from firmware_stubs.usbip.device import Setup, Stalled
 
 _IN: Final = 0x82
 _PACKET: Final = 512
 _SWITCH: Final = 225
 _ASK: Final = 229
-_WHITE: Final = 3
-_OUTPUTS: Final = 4
+_OUTPUTS: Final = ("led-green", "led-red", "beeper", LAMP)
 
 
 class Zk4500Firmware(FrameScannerFirmware):
@@ -30,70 +30,37 @@ class Zk4500Firmware(FrameScannerFirmware):
 
     NAME = "zk4500"
     SIZE = (640, 480)
+    FAULTS = ON_EVERY_WIRE | {Fault.REFUSED}
     PICTURE_MS = 60.0
+    USB_ID = (0x1B55, 0x0840)
+    SPEED = Speed.HIGH
+    MAX_POWER_MA = 200
+    INTERFACE_CLASS = (0xFF, 0xFF, 0xFF)
+    STRINGS = ("ZKTeco Inc.", "ZK4500")
     SERIAL = "4500170300001"
-    FAULTS = OPTICAL | {
-        Fault.STALL,
-        Fault.SHORT_PACKET,
-        Fault.REFUSED,
-        Fault.STALE_BYTES,
-        Fault.SLOW_WIRE,
-        Fault.UNPLUG,
-    }
+    ENDPOINTS = (_IN,)
+    PACKET_BYTES = _PACKET
 
-    def __init__(self, descriptors: Descriptors, surroundings: Surroundings) -> None:
-        super().__init__(descriptors, surroundings)
-        self._pipe = BulkIn(_PACKET, lambda: None)
-        self._on = [False] * _OUTPUTS
+    def __init__(self, serial: str, glass: Glass, surroundings: Surroundings) -> None:
+        super().__init__(serial, glass, surroundings)
         self._buffer: NDArray[np.uint8] | None = None
 
-    @classmethod
-    def describe(cls, serial: str) -> Descriptors:
-        return Descriptors(
-            vendor_id=0x1B55,
-            product_id=0x0840,
-            release=0x0100,
-            speed=Speed.HIGH,
-            max_power_ma=200,
-            interfaces=(Interface(0, (0xFF, 0xFF, 0xFF), (Endpoint(_IN, EndpointKind.BULK, _PACKET, 0),)),),
-            strings=("ZKTeco Inc.", "ZK4500", serial),
-        )
-
-    def power_on(self) -> None:
-        """A bus reset: only the reads end."""
-        self._pipe.end_reads()
-
     def power_lost(self) -> None:
-        self._pipe.drop_packets()
-        self._on = [False] * _OUTPUTS
+        super().power_lost()
         self._buffer = None
-        self.lit = False
-
-    def queue_transfer(self, transfer: Transfer) -> None:
-        self._pipe.queue(transfer)
-
-    def cancel_transfer(self, transfer: Transfer) -> None:
-        self._pipe.cancel(transfer)
 
     def _answer_request(self, setup: Setup, outgoing: bytes) -> bytes:
         match (setup.request_type, setup.request, setup.value, setup.index, outgoing):
-            case (0x40, n, 0 | 1, output, b"") if n == _SWITCH and output < _OUTPUTS:
-                self._on[output] = bool(setup.value)
-                self.lit = self._on[_WHITE]
+            case (0x40, n, 0 | 1, output, b"") if n == _SWITCH and output < len(_OUTPUTS):
+                self._switch(_OUTPUTS[output], on=bool(setup.value))
             case (0x40, n, 0, 0, b"") if n == _ASK and not self._faults.take(Fault.REFUSED):
-                self._send_picture()
+                old = self._expose() if self._buffer is None else self._buffer
+                self._buffer = self._expose()
+                self._send(_IN, old.tobytes())
             case _:
                 raise Stalled
         return b""
 
-    def _send_picture(self) -> None:
-        old = self._expose() if self._buffer is None else self._buffer
-        self._buffer = self._expose()
-        if self._faults.take(Fault.STALL):
-            return
-        self.pictures_sent += 1
-        self._pipe.send(self._cut(old.tobytes(), _PACKET), self._duration_s())
-
     def _leave_stale_bytes(self) -> None:
         packets = int(self._random.integers(1, 600))
-        self._pipe.send(self._glass.picture().tobytes()[-packets * _PACKET :])
+        self._pipes[_IN].send(self._glass.picture().tobytes()[-packets * _PACKET :])

@@ -1,24 +1,24 @@
-"""Which rows of the scanners' table of faults are also tried across the real libusb: those that a bus has a part in."""
+"""Which of the scanners' faults are also tried across the real libusb: those that a bus has a part in."""
 
 from __future__ import annotations
 
-from tests.faults.scanner_matrix import SCANNERS, Row, Scanner, Step
+from dataclasses import replace
 
-KINDS = frozenset(("stall", "short_packet", "short_image", "refused", "slow_wire", "unplug", "unplug_in_image"))
+from tests.faults.scanner_matrix import SCANNERS, Cell, Step
+
+KINDS = frozenset(("stall", "halt", "short_packet", "short_image", "refused", "slow_wire", "unplug", "unplug_in_image"))
 AT_EACH_PLACE = frozenset(("unplug",))
 
-Cell = tuple[Scanner, Row, int]
 
-CELLS: list[Cell] = [
-    (scanner, row, after)
+def _cell(cell: Cell) -> Cell:
+    places = cell.row.places[cell.step]
+    chosen = places if cell.row.kind in AT_EACH_PLACE else places[:1]
+    return replace(cell, row=replace(cell.row, places={cell.step: chosen}))
+
+
+CELLS = [
+    _cell(Cell(scanner, row, Step.CAPTURE, lasting=False))
     for scanner in SCANNERS
     for row in scanner.rows
-    if row.kind in KINDS and row.once is not None
-    for places in [row.places.get(Step.CAPTURE, ())]
-    for after in (places if row.kind in AT_EACH_PLACE else places[:1])
+    if row.kind in KINDS and row.once is not None and Step.CAPTURE in row.places
 ]
-
-
-def name_of(cell: Cell) -> str:
-    scanner, row, after = cell
-    return f"{scanner.driver}-{row.kind}-after-{after}"

@@ -2,8 +2,8 @@
 
     python -m tests.buses.trials MODEL=CONTROL-URL ...
 
-The models are in the sockets of the bus in this order. For each cell it prints a line of JSON: which, what came of it,
-whether the fault struck, how far the next capture is from a sound one, and what was left open after `close`.
+The models are in the sockets of the bus in this order. For each place of each cell it prints a line of JSON: which, and
+what of the promises was not kept.
 """
 
 from __future__ import annotations
@@ -12,18 +12,13 @@ import contextlib
 import json
 import os
 import sys
-import threading
 import time
-from collections import Counter
 from typing import Any
 
 from drivers.discovery import discover
-from drivers.errors import DriverError
-from firmware_stubs.fingers import finger_image
-from tests.buses.cells import CELLS, name_of
+from tests.buses.cells import CELLS
 from tests.contract.device_stubs import ScannerStub
-from tests.faults.scanner_matrix import Row, Scanner, Step
-from tests.faults.test_scanner_matrix import FINGER, Bench, difference
+from tests.faults.scanner_bench import try_cell
 
 SEEN_AGAIN_S = 10.0
 
@@ -43,26 +38,19 @@ class PluggedModel(ScannerStub):
         while not discover([self.url]).devices and time.monotonic() < deadline:
             time.sleep(0.005)
 
+    def control(self, method: str, path: str, body: bytes | None = None) -> Any:
+        """The bus keeps the model for as long as it is plugged: it is released where nobody has its node open."""
+        if path.startswith("/state?until=released"):
+            return {"imported": any("/dev/bus/usb/" in target for target in open_files())}
+        return super().control(method, path, body)
 
-def left_open() -> Counter[str]:
-    """Threads, and what /proc says of each open file, without its number."""
+
+def open_files() -> list[str]:
     targets = []
     for number in os.listdir("/proc/self/fd"):
         with contextlib.suppress(FileNotFoundError):  # the listing's own
-            targets.append(os.readlink(f"/proc/self/fd/{number}").partition(":[")[0])
-    return Counter(targets + [thread.name for thread in threading.enumerate()])
-
-
-def attempt(scanner: Scanner, row: Row, after: int, model: PluggedModel, finger: Any) -> dict[str, Any]:
-    """One fault, once."""
-    before = left_open()
-    with Bench(scanner, model, finger) as bench:
-        outcome = bench.provoke(row, Step.CAPTURE, after, 1)
-        struck = row.kind not in model.control("GET", "/state")["faults"]
-        ended = type(outcome).__name__ if isinstance(outcome, DriverError) else difference(outcome, bench.sound)
-        recovered = difference(bench.recover(outcome), bench.sound)
-    left = left_open()
-    return {"outcome": ended, "struck": struck, "recovered": recovered, "left": sorted((left - before).elements())}
+            targets.append(os.readlink(f"/proc/self/fd/{number}"))
+    return targets
 
 
 if __name__ == "__main__":
@@ -71,11 +59,6 @@ if __name__ == "__main__":
         name, _, control_url = argument.partition("=")
         models[name] = PluggedModel(name, control_url, f"usb:1-{socket}")
     discover(["usb:"])  # libusb keeps a few files of its own from now on
-    finger = finger_image(FINGER, 0)
     for cell in CELLS:
-        scanner, row, after = cell
-        try:
-            result = attempt(scanner, row, after, models[scanner.model], finger)
-        except (DriverError, AssertionError) as error:
-            result = {"outcome": f"not recovered: {error!r}"}
-        print(json.dumps({"cell": name_of(cell), **result}), flush=True)
+        for tried in try_cell(cell, models[cell.scanner.model]):
+            print(json.dumps({"cell": str(cell), "after": tried.after, "failure": tried.failure}), flush=True)

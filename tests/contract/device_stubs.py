@@ -181,6 +181,17 @@ def scanner_stub(request: pytest.FixtureRequest, _scanner_processes: dict[str, S
     return _scanner(model, ScannerStub, _scanner_processes)
 
 
+@pytest.fixture
+def noiseless_stub(request: pytest.FixtureRequest, _scanner_processes: dict[str, ScannerStub]) -> ScannerStub:
+    """As scanner_stub, with a sensor that shows what lies on it pixel for pixel."""
+    model = getattr(request, "param", "4500")
+    key = f"{model} without noise"
+    if key not in _scanner_processes:
+        _scanner_processes[key] = ScannerStub(model, "--noise", "0")
+    _scanner_processes[key].reset()
+    return _scanner_processes[key]
+
+
 def _scanner(model: str, kind: Callable[[str], ScannerStub], processes: dict[str, ScannerStub]) -> ScannerStub:
     if model not in processes:
         processes[model] = kind(model)

@@ -15,8 +15,24 @@ from numpy.typing import NDArray
 
 from drivers import catalogue
 from drivers.discovery import build, discover
-from drivers.errors import CaptureCancelled, CaptureTimedOut, DeviceBusy, DeviceError, DriverError
-from drivers.spi import CancelToken, DeviceKind, FingerprintScanner, Impression, ScanEvent
+from drivers.errors import (
+    CaptureCancelled,
+    CaptureTimedOut,
+    DeviceBusy,
+    DeviceError,
+    DriverError,
+    UnsupportedDevice,
+)
+from drivers.spi import (
+    CancelToken,
+    DeviceKind,
+    FingerprintScanner,
+    Impression,
+    Indicating,
+    PlatenImager,
+    ScanEvent,
+    StreamingScanner,
+)
 
 if TYPE_CHECKING:
     from tests.contract.device_stubs import ScannerStub
@@ -214,3 +230,57 @@ def test_exception_of_the_listener_reaches_the_caller_and_the_next_capture_works
     with pytest.raises(RuntimeError, match="waiting"):
         scanner.capture(timeout_s=10, cancel=CancelToken(), on_event=fail)
     assert scanner.capture(timeout_s=10, cancel=CancelToken(), on_event=ignore).pixels.size
+
+
+def test_platen_is_pictured_without_a_finger_and_the_next_capture_works(
+    stand: ScannerStub, scanner: FingerprintScanner, print_like: NDArray[np.uint8]
+) -> None:
+    if not isinstance(scanner, PlatenImager):
+        assert isinstance(scanner, StreamingScanner), "no self-test can look at this scanner's platen"
+        pytest.skip("it shows its platen by streaming")
+    scanner.open()
+    frames = scanner.image_platen(frames=3, cancel=CancelToken())
+    capabilities = scanner.capabilities
+    assert [frame.sequence for frame in frames] == [1, 2, 3]
+    assert {frame.pixels.shape for frame in frames} == {(capabilities.height, capabilities.width)}
+    assert np.median(frames[-1].pixels) > 200
+    assert not np.array_equal(frames[1].pixels, frames[2].pixels)
+    stand.lay(print_like)
+    assert scanner.capture(timeout_s=10, cancel=CancelToken(), on_event=ignore).sequence == 4
+
+
+def test_each_indicator_goes_on_and_off_and_another_name_is_refused(
+    stand: ScannerStub, scanner: FingerprintScanner, print_like: NDArray[np.uint8]
+) -> None:
+    if not isinstance(scanner, Indicating):
+        pytest.skip("it has no lamp and no beeper")
+    scanner.open()
+    for name in scanner.indicators:
+        scanner.indicate(name, seconds=0.02, cancel=CancelToken())
+    with pytest.raises(UnsupportedDevice):
+        scanner.indicate("bell", seconds=0.02, cancel=CancelToken())
+    stand.lay(print_like)
+    assert scanner.capture(timeout_s=10, cancel=CancelToken(), on_event=ignore).pixels.size
+    scanner.close()
+    state = stand.control("GET", "/state?until=released&timeout_s=10")
+    if stand.model == "tenprint":
+        assert state["beeps"] == 1
+        assert state["lights"] == [0] * 10
+    else:
+        assert set(scanner.indicators) <= state["switched_on"].keys()
+        assert state["outputs"] == []
+
+
+def test_cancelled_indicator_ends_soon_and_is_off(stand: ScannerStub, scanner: FingerprintScanner) -> None:
+    if not isinstance(scanner, Indicating):
+        pytest.skip("it has no lamp and no beeper")
+    scanner.open()
+    cancel = CancelToken()
+    timer = threading.Timer(0.1, cancel.cancel)
+    timer.start()
+    with pytest.raises(CaptureCancelled):
+        scanner.indicate(scanner.indicators[0], seconds=60, cancel=cancel)
+    timer.join()
+    scanner.close()
+    state = stand.control("GET", "/state?until=released&timeout_s=10")
+    assert not any(state.get("outputs", state.get("lights", ())))

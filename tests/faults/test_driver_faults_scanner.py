@@ -47,11 +47,16 @@ def capture(scanner: Uru4000) -> NDArray[np.uint8]:
     return scanner.capture(timeout_s=5, cancel=CancelToken(), on_event=lambda _: None).pixels
 
 
+def assert_same_finger(pixels: NDArray[np.uint8], expected: NDArray[np.uint8]) -> None:
+    """But for the sensor's noise."""
+    assert np.abs(pixels.astype(np.int16) - expected).mean() < 3
+
+
 @pytest.mark.parametrize("kind", ["short_image", "zero_image", "bad_header", "wrong_key"])
 def test_one_bad_image_is_taken_again_unnoticed(scanner_stub: ScannerStub, scanner: Uru4000, kind: str) -> None:
     expected = capture(scanner)
     scanner_stub.fail(kind, times=1)
-    assert np.array_equal(capture(scanner), expected)
+    assert_same_finger(capture(scanner), expected)
     assert scanner_stub.control("GET", "/state")["faults"] == {}  # it did happen
 
 
@@ -73,7 +78,7 @@ def test_lasting_fault_is_a_typed_error_and_the_next_capture_works(
     with pytest.raises(error):
         capture(scanner)
     scanner_stub.heal()
-    assert np.array_equal(capture(scanner), expected)
+    assert_same_finger(capture(scanner), expected)
 
 
 def test_missing_power_interrupt_is_tried_again(scanner_stub: ScannerStub) -> None:
@@ -99,7 +104,7 @@ def test_slow_wire_within_the_limit_only_takes_longer(scanner_stub: ScannerStub,
     scanner_stub.lay(print_like)
     expected = capture(scanner)
     scanner_stub.fail("slow_wire", times=1)
-    assert np.array_equal(capture(scanner), expected)
+    assert_same_finger(capture(scanner), expected)
     scanner.close()
 
 

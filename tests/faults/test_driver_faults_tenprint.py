@@ -1,18 +1,9 @@
-"""Every fault of the ten-print model, at opening, in a stream, in a capture and at the end: one table, one test.
-
-Whatever happens: the outcome is the one of the table, the fault has really struck, the next capture works, and after
-`close` no thread, no file and no claim on the device is left.
-"""
+"""What goes wrong with a ten-print scanner beside the table in scanner_matrix.py: warm-up, cable, cancelling, lamps."""
 
 from __future__ import annotations
 
-import json
-import os
 import threading
-import urllib.error
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,12 +16,11 @@ from drivers.errors import (
     DeviceGone,
     DeviceNotFound,
     DeviceNotReady,
-    DeviceStalled,
     DriverError,
-    ProtocolViolation,
 )
 from drivers.fingerprint.tenprint.driver import TenPrint
 from drivers.spi import CancelToken, Impression, Light, LiveFrame, ScanEvent
+from tests.faults.scanner_bench import handles
 
 if TYPE_CHECKING:
     from tests.contract.device_stubs import TenPrintStub
@@ -40,49 +30,6 @@ pytest_plugins = ("tests.contract.device_stubs",)
 MANY = 10_000
 COMMAND_S = 0.4
 FRAME_S = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A fault's outcome by what is done meanwhile: once, and when it lasts; None where the picture is as good as ever.
-
-    after: chances that pass before it strikes.
-    """
-
-    kind: str
-    once: type[DriverError] | None
-    lasting: type[DriverError] | None
-    after: int = 0
-
-
-BY_FRAME = (
-    Row("stall", DeviceStalled, DeviceStalled),
-    Row("stall", DeviceStalled, DeviceStalled, after=2),
-    Row("halt", DeviceStalled, DeviceStalled),
-    Row("short_packet", None, ProtocolViolation),
-    Row("lost_packet", None, ProtocolViolation, after=1),
-    Row("bad_header", None, ProtocolViolation),
-    Row("bad_crc", None, ProtocolViolation, after=1),
-    Row("torn_frame", None, ProtocolViolation),
-    Row("unplug", DeviceGone, DeviceGone),
-    Row("unplug", DeviceGone, DeviceGone, after=2),
-    Row("frozen_frame", None, DeviceStalled, after=1),
-    Row("black_frame", None, DeviceNotReady),
-    Row("lamp_failed", DeviceNotReady, DeviceNotReady, after=1),
-    Row("slow_wire", None, None),
-    Row("dirty_platen", None, None),
-    Row("ghost_print", None, None),
-    Row("stale_bytes", None, None),
-)
-BY_COMMAND = (
-    Row("mute", DeviceStalled, DeviceStalled),
-    Row("refused", DeviceStalled, DeviceStalled),
-    Row("bad_answer", None, ProtocolViolation),
-    Row("stale_answer", None, None),
-    Row("unplug_in_command", DeviceGone, DeviceGone),
-)
-AT_OPEN = (*BY_COMMAND, Row("not_ready", None, None), *(Row(row.kind, row.once, row.once, 1) for row in BY_COMMAND))
-AT_CLOSE = ("mute", "refused", "bad_answer", "unplug_in_command")
 
 
 @pytest.fixture
@@ -102,11 +49,6 @@ def scanner(tenprint_stub: TenPrintStub, nothing_left: None, print_like: NDArray
     driver = TenPrint(tenprint_stub.url, command_timeout_s=COMMAND_S, frame_timeout_s=FRAME_S)
     yield driver
     driver.close()
-
-
-def handles() -> set[str]:
-    """What this process holds open, by number."""
-    return set(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else set()
 
 
 def capture(scanner: TenPrint) -> None:
@@ -146,60 +88,6 @@ def assert_works(stub: TenPrintStub, scanner: TenPrint, last: type[DriverError] 
         scanner.close()
     scanner.open()
     capture(scanner)
-
-
-@pytest.mark.parametrize(
-    ("act", "lasting"),
-    [(stream, False), (stream, True), (capture, False)],
-    ids=["stream-once", "stream-lasting", "capture-once"],
-)
-@pytest.mark.parametrize("row", BY_FRAME + BY_COMMAND, ids=lambda row: f"{row.kind}-{row.after}")
-def test_fault_in_a_stream_or_capture_ends_as_the_table_says_and_the_next_capture_works(
-    tenprint_stub: TenPrintStub, scanner: TenPrint, row: Row, act: Callable[[TenPrint], object], *, lasting: bool
-) -> None:
-    scanner.open()
-    times = MANY if lasting else 1
-    tenprint_stub.fail(row.kind, times=times, after=row.after)
-    outcome = outcome_of(act, scanner)
-    assert_struck(tenprint_stub, row.kind, times)
-    assert outcome is (row.lasting if lasting else row.once)
-    assert_works(tenprint_stub, scanner, outcome)
-
-
-@pytest.mark.parametrize("row", AT_OPEN, ids=lambda row: f"{row.kind}-{row.after}")
-def test_fault_at_opening_ends_as_the_table_says_and_the_next_opening_works(
-    tenprint_stub: TenPrintStub, scanner: TenPrint, row: Row
-) -> None:
-    tenprint_stub.fail(row.kind, times=1, after=row.after)
-    outcome = outcome_of(TenPrint.open, scanner)
-    assert_struck(tenprint_stub, row.kind, 1)
-    assert outcome is row.once
-    assert_works(tenprint_stub, scanner, outcome)
-
-
-@pytest.mark.parametrize("kind", AT_CLOSE)
-def test_fault_at_closing_is_quiet_and_the_next_opening_works(
-    tenprint_stub: TenPrintStub, scanner: TenPrint, kind: str
-) -> None:
-    scanner.open()
-    tenprint_stub.fail(kind, times=1)
-    scanner.close()
-    tenprint_stub.control("GET", "/state?until=released&timeout_s=10")
-    assert_struck(tenprint_stub, kind, 1)
-    assert_works(tenprint_stub, scanner, None)
-
-
-@pytest.mark.parametrize("kind", ["mute", "bad_answer", "unplug_in_command"])
-def test_fault_while_the_finger_is_to_leave_is_typed_and_the_next_capture_works(
-    tenprint_stub: TenPrintStub, scanner: TenPrint, kind: str
-) -> None:
-    expected = {"mute": DeviceStalled, "bad_answer": CaptureTimedOut, "unplug_in_command": DeviceGone}[kind]
-    scanner.open()
-    tenprint_stub.fail(kind, times=1, after=2)
-    outcome = outcome_of(lambda one: one.wait_finger_off(timeout_s=0.5, cancel=CancelToken()), scanner)
-    assert_struck(tenprint_stub, kind, 1)
-    assert outcome is expected
-    assert_works(tenprint_stub, scanner, outcome)
 
 
 def test_scanner_that_never_gets_warm_is_not_ready(
@@ -286,10 +174,3 @@ def test_stream_goes_on_after_a_damaged_answer_to_a_lamp_within_it(
     scanner.stream(impression=Impression.SLAP, timeout_s=10, cancel=CancelToken(), on_frame=light)
     assert_struck(tenprint_stub, "bad_answer", 1)
     assert tenprint_stub.control("GET", "/state")["lights"][1] == 1
-
-
-def test_table_has_a_row_for_each_fault_of_the_model(tenprint_stub: TenPrintStub) -> None:
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        tenprint_stub.fail("no_such_fault")
-    known = set(json.loads(refused.value.read())["message"].removeprefix("kinds: ").split(", "))
-    assert known == {row.kind for row in (*BY_FRAME, *AT_OPEN)}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from drivers.errors import ProtocolViolation
 from drivers.fingerprint.uru4000 import descramble, wire
-from drivers.fingerprint.uru4000.driver import respond
+from drivers.fingerprint.uru4000.registers import respond
 from drivers.fingerprint.uru4000.wire import Block, BlockFlag
 
 KEY_4500 = 0x544409D6

@@ -284,7 +284,7 @@ def ridges() -> NDArray[np.uint8]:
 
 @pytest.fixture(scope="module")
 def process() -> Iterator[Process]:
-    stub = Process("--image-ms", str(IMAGE_S * 1000))
+    stub = Process("--image-ms", str(IMAGE_S * 1000), "--noise", "0")
     yield stub
     stub.close()
 
@@ -762,7 +762,7 @@ def test_random_bytes_from_an_importer_leave_the_server_alive(stub: Process) -> 
 
 
 def test_msv2_answers_its_challenge_and_keeps_its_picture_upright() -> None:
-    stub = Process("--model", "msv2", "--serial", "{AB}", "--bus-id", "3-4", "--image-ms", "1")
+    stub = Process("--model", "msv2", "--serial", "{AB}", "--bus-id", "3-4", "--image-ms", "1", "--noise", "0")
     try:
         with Client(stub) as connection:
             assert connection.import_status() == 0

@@ -165,7 +165,7 @@ def test_lifting_empties_the_platen(hand: Hand) -> None:
         ("PUT", "/fault", b'{"kind": "stall", "times": true}', {}, 400, "BAD_FAULT"),
         ("PUT", "/fault", b'{"kind": "stall", "often": 1}', {}, 400, "BAD_FAULT"),
         ("PUT", "/fault", b'{"kind": "stall", "after": -1}', {}, 400, "BAD_FAULT"),
-        ("PUT", "/fault", b'{"kind": "ghost_print"}', {}, 400, "UNKNOWN_FAULT"),
+        ("PUT", "/fault", b'{"kind": "lost_rows"}', {}, 400, "UNKNOWN_FAULT"),
         ("GET", "/state?until=teatime", None, {}, 400, "BAD_QUERY"),
         ("GET", "/state?until=off&timeout_s=soon", None, {}, 400, "BAD_QUERY"),
         ("GET", "/state?until=capture&timeout_s=0", None, {}, 408, "NOT_REACHED"),

@@ -19,7 +19,7 @@ _LEAVE_S = 0.3
 
 
 class Fdu2000(FrameScanner):
-    """SecuGen FDU2000; implements FingerprintScanner. Built from a public protocol, not proven on hardware."""
+    """SecuGen FDU2000; see FrameScanner. Built from a public protocol, not proven on hardware."""
 
     USB_ID = wire.USB_ID
     MODEL = Model("SecuGen", "FDU2000", wire.WIDTH, wire.HEIGHT)
@@ -48,7 +48,10 @@ class Fdu2000(FrameScanner):
         return wire.decode_picture(stream)
 
     def _queue_dark(self) -> Sequence[PendingTransfer]:
-        return (self._queue(Command.LAMP_OFF),)
+        return (self._queue_indicator("lamp", on=False),)
+
+    def _queue_indicator(self, name: str, *, on: bool) -> PendingTransfer:
+        return self._queue(Command.LAMP_ON if on else Command.LAMP_OFF)
 
     def _leave(self) -> None:
         """End a picture that was broken off, too."""

@@ -31,7 +31,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Fs81(FrameScanner):
-    """Futronic FS81; implements FingerprintScanner. Built from a public protocol, not proven on hardware."""
+    """Futronic FS81; see FrameScanner. Built from a public protocol, not proven on hardware."""
 
     USB_ID = wire.USB_ID
     MODEL = Model("Futronic", "FS81", 320, 480)
@@ -91,7 +91,10 @@ class Fs81(FrameScanner):
         return wire.decode_picture(patience.result(pending, self._picture_timeout_s).data, self._size)
 
     def _queue_dark(self) -> Sequence[PendingTransfer]:
-        return (self._require_open().queue_write(wire.COMMAND_ENDPOINT, wire.encode_lamp(on=False)),)
+        return (self._queue_indicator("lamp", on=False),)
+
+    def _queue_indicator(self, name: str, *, on: bool) -> PendingTransfer:
+        return self._require_open().queue_write(wire.COMMAND_ENDPOINT, wire.encode_lamp(on=on))
 
     def _leave(self) -> None:
         """Empty the pipe first where a picture was broken off: the lamp's command may wait behind it."""

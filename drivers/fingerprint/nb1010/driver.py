@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Nb1010:
-    """NEXT Biometrics NB-1010-U; implements FingerprintScanner.
+    """NEXT Biometrics NB-1010-U; implements FingerprintScanner and PlatenImager.
 
     address: usb:..., usbip://...
     resolution_ppi: what the frames claim; 385 is the vendor's figure.
@@ -119,9 +119,8 @@ class Nb1010:
                 repeated = self._last_pixels is not None and np.array_equal(pixels, self._last_pixels)
                 self._last_pixels = pixels
                 if not repeated and _shows_skin(pixels):
-                    self._sequence += 1
                     on_event(ScanEvent.IMAGE)
-                    return Frame(pixels, self._sequence, captured_s, self._resolution_ppi)
+                    return self._number(pixels, captured_s)
                 if not repeated and self._ask_presence(self._transfer_timeout_s, cancel) <= _FINGER_PRESENCE:
                     _logger.info("%s: the finger was lifted before the image was taken", self._address)
                     continue
@@ -131,12 +130,32 @@ class Nb1010:
                 raise fault
             _logger.warning("%s: %s; taking the image again", self._address, fault)
 
+    def image_platen(self, *, frames: int, cancel: CancelToken) -> Sequence[Frame]:
+        taken: list[Frame] = []
+        failures = 0
+        while len(taken) < frames:
+            try:
+                pixels = self._read_image(cancel)
+            except ProtocolViolation as error:
+                failures += 1
+                if failures == _TRIES:
+                    raise
+                _logger.warning("%s: %s; taking the image again", self._address, error)
+            else:
+                failures = 0
+                taken.append(self._number(pixels, time.monotonic()))
+        return taken
+
     def wait_finger_off(self, *, timeout_s: float, cancel: CancelToken) -> None:
         deadline = time.monotonic() + timeout_s
         while (presence := self._ask_presence_until(deadline, cancel)) > _FINGER_PRESENCE:
             if time.monotonic() >= deadline:
                 raise CaptureTimedOut("something still lies on the sensor", presence=presence)
             self._require_open().pause(_POLL_S, cancel)
+
+    def _number(self, pixels: NDArray[np.uint8], captured_s: float) -> Frame:
+        self._sequence += 1
+        return Frame(pixels, self._sequence, captured_s, self._resolution_ppi)
 
     def _await_finger(self, deadline: float, cancel: CancelToken) -> None:
         strongest = 0

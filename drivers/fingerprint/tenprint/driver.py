@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,12 +48,19 @@ _BEEPS = {  # pitch in Hz, length in ms, times, pause in ms
     Sound.GOOD: (2000, 120, 1, 0),
     Sound.BAD: (400, 200, 2, 100),
 }
+_INDICATED: dict[str, Light | None] = {
+    "led-green": Light.GREEN,
+    "led-amber": Light.AMBER,
+    "led-red": Light.RED,
+    "beeper": None,
+}
+_TRIED_HZ = 1000
 
 _logger = logging.getLogger(__name__)
 
 
 class TenPrint:
-    """A scanner of the slap scanner protocol, version 1; implements StreamingScanner and Signals.
+    """A scanner of the slap scanner protocol, version 1; implements StreamingScanner, Signals and Indicating.
 
     address: usb:..., usbip://...
     command_timeout_s: limit for the answer to one command. frame_timeout_s: for one frame to follow another.
@@ -164,6 +171,28 @@ class TenPrint:
 
     def sound(self, sound: Sound) -> None:
         self._ask(Code.BEEP, wire.encode_beep(*_BEEPS[sound]))
+
+    @property
+    def indicators(self) -> Sequence[str]:
+        """The lamps of all ten fingers in each colour, and the beeper."""
+        return tuple(_INDICATED)
+
+    def indicate(self, name: str, *, seconds: float, cancel: CancelToken) -> None:
+        if name not in _INDICATED:
+            raise UnsupportedDevice("no such indicator", name=name)
+        transport = self._require_open().transport
+        light = _INDICATED[name]
+        with self._cancelled_by(cancel):
+            if light is None:
+                self._ask(Code.BEEP, wire.encode_beep(_TRIED_HZ, round(1000 * seconds), 1, 0))
+                transport.pause(seconds, cancel)
+                return
+            self.light(dict.fromkeys(range(1, wire.FINGERS + 1), light))
+            try:
+                transport.pause(seconds, cancel)
+            finally:
+                with contextlib.suppress(DriverError), self._cancelled_by(CancelToken()):
+                    self.light({})
 
     def status(self) -> wire.DeviceStatus:
         """What the device says of itself now. Raises DeviceError."""

@@ -25,13 +25,26 @@ _SCRAMBLED_DEVIATION = 5000.0
 # A clear print of high contrast passes that limit too, but its neighbouring columns are alike: a ridge period of 9
 # pixels correlates by 0.77, scrambled bytes by 0.00 with a standard deviation of 0.05.
 _SCRAMBLED_CORRELATION = 0.4
+_TELLING_LINES = 2
 
 _STEP_KIND = BlockFlag.SCRAMBLED | BlockFlag.REGISTER_STOPPED
 
 
+def suspect_lines(image: ImageBlock) -> slice:
+    """Which stored lines tell whether the image is scrambled: the first two of the first block that says it is."""
+    position = 0
+    for block in image.blocks:
+        if block.flags & BlockFlag.NOT_STORED:
+            continue
+        if block.flags & _STEP_KIND == BlockFlag.SCRAMBLED and block.lines >= _TELLING_LINES:
+            return slice(position, position + _TELLING_LINES)
+        position += block.lines
+    return slice(0, _TELLING_LINES)
+
+
 def is_scrambled(lines: NDArray[np.uint8]) -> bool:
-    """Tell whether lines are scrambled, by the first two of them. lines: (>= 1, 384) uint8."""
-    sums = lines[:2].sum(axis=0, dtype=np.float64)
+    """Tell whether two lines are scrambled. lines: (>= 1, 384) uint8; only the first two are looked at."""
+    sums = lines[:_TELLING_LINES].sum(axis=0, dtype=np.float64)
     deviation = sums - sums.mean()
     variance = float(np.mean(deviation**2))
     if variance < _SCRAMBLED_DEVIATION:

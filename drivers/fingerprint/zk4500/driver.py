@@ -17,16 +17,23 @@ _REQUEST_S = 1.0
 # every picture would begin with the end of the one before.
 _QUIET_S = 0.1
 _LIT = (Output.ILLUMINATION, Output.GREEN_LED)
+_INDICATORS = {
+    "led-green": Output.GREEN_LED,
+    "led-red": Output.RED_LED,
+    "beeper": Output.BUZZER,
+    "lamp": Output.ILLUMINATION,
+}
 
 
 class Zk4500(FrameScanner):
-    """ZKTeco ZK4500; implements FingerprintScanner. Built from a public protocol, not proven on hardware.
+    """ZKTeco ZK4500; see FrameScanner. Built from a public protocol, not proven on hardware.
 
-    The green LED invites the finger; the red one and the buzzer are left to the application's own devices.
+    The green LED invites the finger; the red one and the buzzer work only when they are tried.
     """
 
     USB_ID = wire.USB_ID
     MODEL = Model("ZKTeco", "ZK4500", wire.WIDTH, wire.HEIGHT)
+    INDICATORS = tuple(_INDICATORS)
 
     def _bring_up(self, patience: Patience) -> None:
         self._read_until_quiet(wire.PICTURE_ENDPOINT, wire.PACKET_BYTES, _QUIET_S, patience)
@@ -44,6 +51,9 @@ class Zk4500(FrameScanner):
 
     def _queue_dark(self) -> Sequence[PendingTransfer]:
         return tuple(self._queue_switch(output, on=False) for output in _LIT)
+
+    def _queue_indicator(self, name: str, *, on: bool) -> PendingTransfer:
+        return self._queue_switch(_INDICATORS[name], on=on)
 
     def _queue_switch(self, output: Output, *, on: bool) -> PendingTransfer:
         return self._require_open().queue_control_out(Request.SWITCH, int(on), output, b"")

@@ -68,7 +68,7 @@ def examine_nothing(frames: NDArray[np.uint8], resolution_ppi: float = CANON_PPI
     cell = _cell_px(frames, resolution_ppi)
     count, height, width = frames.shape
     mean, deviation = _mean_and_deviation(frames)
-    rows, columns = _odd_lines(mean.mean(axis=1)), _odd_lines(mean.mean(axis=0))
+    rows, columns = _odd_lines(_line_levels(mean, 1)), _odd_lines(_line_levels(mean, 0))
     structured = _structured(_without_lines(mean, rows, columns), cell)
     noise_grey = float(np.median(deviation))
     dead = _odd_pixels(mean)
@@ -105,7 +105,7 @@ def is_nothing(frames: NDArray[np.uint8], resolution_ppi: float = CANON_PPI, *, 
     """
     cell = _cell_px(frames, resolution_ppi)
     mean = np.asarray(frames.mean(axis=0, dtype=np.float32))
-    rows, columns = _odd_lines(mean.mean(axis=1)), _odd_lines(mean.mean(axis=0))
+    rows, columns = _odd_lines(_line_levels(mean, 1)), _odd_lines(_line_levels(mean, 0))
     structured = _structured(_without_lines(mean, rows, columns), cell)
     return _is_empty(float(structured.mean()), _surface_residual(_cells(mean, cell)), scene=scene)
 
@@ -142,6 +142,13 @@ def _odd_pixels(mean: Floats) -> NDArray[np.bool_]:
     """Pixels that depart from the median of their neighbours."""
     departure = mean - np.asarray(cv2.medianBlur(mean, p.SPECK_WINDOW_PX), np.float32)
     return np.abs(departure) > max(p.DEAD_GREY, p.DEAD_SIGMAS * _robust_sigma(departure))
+
+
+def _line_levels(mean: Floats, along: int) -> Floats:
+    """Mean of each line along an axis; its extremes are drawn in, so that single dead pixels make no odd line."""
+    percent = 100 * p.LINE_EXTREMES
+    low, high = np.percentile(mean, (percent, 100 - percent), axis=along, keepdims=True)
+    return np.asarray(np.clip(mean, low, high).mean(axis=along), np.float32)
 
 
 def _odd_lines(means: Floats) -> NDArray[np.intp]:

@@ -30,6 +30,7 @@ STUCK_NOISE_GREY: Final = 1.0  # and its neighbours move by this: then one of 5 
 
 # Lines
 LINE_WINDOW: Final = 9  # rows that a row's mean is compared with: finds lines of up to four
+LINE_EXTREMES: Final = 0.05  # of a line's pixels at either end of their levels; sensors have 0.4 % dead pixels
 LINE_GREY: Final = 4.0  # mean departure of a line: what the frequency filters of extraction begin to see
 LINE_SIGMAS: Final = 8.0
 MOST_LINES: Final = 8  # more than this is no defect of single lines

@@ -10,9 +10,10 @@ no map and no figure of the imaging leaves this module. Frames themselves never 
 from __future__ import annotations
 
 import statistics
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, Final, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -20,7 +21,16 @@ from numpy.typing import NDArray
 
 from drivers.errors import CaptureCancelled, CaptureTimedOut, DeviceError
 from drivers.frame import Frame
-from drivers.spi import Camera, CancelToken, DeviceKind
+from drivers.spi import (
+    Camera,
+    CancelToken,
+    DeviceKind,
+    Impression,
+    Indicating,
+    LiveFrame,
+    PlatenImager,
+    StreamingScanner,
+)
 from enrollment.core.diagnostics.imaging import CANON_PPI, ImagingTest, examine_nothing, is_nothing
 from enrollment.core.diagnostics.parameters import LEAST_FRAMES, STUCK_FRAMES
 from enrollment.core.errors import InvalidImage
@@ -36,30 +46,11 @@ T = TypeVar("T")
 
 OPENINGS: Final = 3
 IMAGING_FRAMES: Final = STUCK_FRAMES
-CAMERA_FRAMES: Final = 60  # two seconds of most: a rate of 3 dropped in 100 shows
-EMPTY_WAIT_S: Final = 20.0  # for somebody to clear the platen
+STREAM_FRAMES: Final = 60  # two seconds of most cameras: a rate of 3 dropped in 100 shows
+EMPTY_WAIT_S: Final = 20.0
 FRAME_TIMEOUT_S: Final = 3.0
+STREAM_TIMEOUT_S: Final = 30.0  # for STREAM_FRAMES: less than 2 a second is no stream
 INDICATOR_S: Final = 1.0
-
-
-@runtime_checkable
-class PlatenImager(Protocol):
-    """What a scanner's driver offers beyond FingerprintScanner when it can take a picture without a finger."""
-
-    def image_platen(self, *, cancel: CancelToken) -> Frame:
-        """One image at once, whatever lies on the platen. Raises CaptureCancelled, DeviceError."""
-
-
-@runtime_checkable
-class Indicating(Protocol):
-    """What a driver offers whose device has lamps or a beeper."""
-
-    @property
-    def indicators(self) -> Sequence[str]:
-        """Stable names: led-green, led-red, beeper."""
-
-    def indicate(self, name: str, *, seconds: float, cancel: CancelToken) -> None:
-        """Switch one on for so long, and off. Raises CaptureCancelled, DeviceError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +81,16 @@ Event = Step | Measured | Finding | SensorMap
 
 
 async def self_test(
-    studio: Studio, lease: Lease, device: StationDevice, *, empty_wait_s: float = EMPTY_WAIT_S
+    studio: Studio,
+    lease: Lease,
+    device: StationDevice,
+    *,
+    empty_wait_s: float = EMPTY_WAIT_S,
+    indicator_s: float = INDICATOR_S,
 ) -> AsyncGenerator[Event, None]:
     """Test a device under a lease.
 
+    empty_wait_s: for somebody to clear the platen. indicator_s: that each lamp or beeper is on.
     A device that fails is a finding, and ends the test. Raises DeviceInUse, LeaseExpired, LeaseNotYours,
     CaptureCancelled when the lease ends meanwhile.
     """
@@ -101,7 +98,7 @@ async def self_test(
     async with studio.inventory.in_use(device):
         forget = lease.at_end(cancel.cancel)
         try:
-            async for event in _SelfTest(studio, lease, device, cancel, empty_wait_s).run():
+            async for event in _SelfTest(studio, lease, device, cancel, empty_wait_s, indicator_s).run():
                 yield event
         except (DeviceError, CaptureTimedOut) as error:
             yield verdicts.failed(error.reason)
@@ -112,23 +109,51 @@ async def self_test(
             forget()
 
 
+class _Taken:
+    """Frames of one row. newest: what fits into the test. times_s, numbers: of all. passed_over: as devices count."""
+
+    def __init__(self) -> None:
+        self.times_s: list[float] = []
+        self.numbers: list[int] = []
+        self.passed_over = 0
+        self._newest: deque[Frame] = deque(maxlen=IMAGING_FRAMES)
+
+    @property
+    def newest(self) -> list[Frame]:
+        return list(self._newest)
+
+    def add(self, frame: Frame, *, passed_over: int = 0) -> None:
+        self._newest.append(frame)
+        self.times_s.append(frame.captured_monotonic_s)
+        self.numbers.append(frame.sequence)
+        self.passed_over += passed_over
+
+
 class _SelfTest:
     def __init__(
-        self, studio: Studio, lease: Lease, device: StationDevice, cancel: CancelToken, empty_wait_s: float
+        self,
+        studio: Studio,
+        lease: Lease,
+        device: StationDevice,
+        cancel: CancelToken,
+        empty_wait_s: float,
+        indicator_s: float,
     ) -> None:
         self._studio = studio
         self._lease = lease
         self._device = device
         self._cancel = cancel
         self._empty_wait_s = empty_wait_s
+        self._indicator_s = indicator_s
         self._is_camera = device.kind is DeviceKind.CAMERA
+        self._streams = False
         self._seen = 0  # sequence of the newest camera frame
 
     async def run(self) -> AsyncGenerator[Event, None]:
         async for event in self._openings():
             yield event
-        can_image = self._is_camera or await self._on_device(lambda driver: isinstance(driver, PlatenImager))
-        if can_image:
+        self._streams = await self._on_device(lambda driver: isinstance(driver, Camera | StreamingScanner))
+        if self._streams or await self._on_device(lambda driver: isinstance(driver, PlatenImager)):
             async for event in self._imaging():
                 yield event
         else:
@@ -160,16 +185,15 @@ class _SelfTest:
     async def _imaging(self) -> AsyncGenerator[Event, None]:
         yield Step("even-surface" if self._is_camera else "empty-platen")
         deadline_s = self._studio.clock.monotonic() + self._empty_wait_s
-        while not await self._shows_nothing(await self._frames(LEAST_FRAMES)):
+        while not await self._shows_nothing((await self._frames(LEAST_FRAMES)).newest):
             if self._studio.clock.monotonic() >= deadline_s:
                 yield verdicts.not_empty(is_camera=self._is_camera)
                 return
         yield Step("frames")
-        frames = await self._frames(CAMERA_FRAMES if self._is_camera else IMAGING_FRAMES)
-        for event in self._pace(frames):
+        taken = await self._frames(STREAM_FRAMES if self._streams else IMAGING_FRAMES)
+        for event in self._pace(taken):
             yield event
-        frames = frames[-IMAGING_FRAMES:]
-        tested = await self._studio.numeric(_examine, frames, scene=self._is_camera)
+        tested = await self._studio.numeric(_examine, taken.newest, scene=self._is_camera)
         if tested is None:
             yield verdicts.not_empty(is_camera=self._is_camera)
             return
@@ -179,29 +203,47 @@ class _SelfTest:
     async def _shows_nothing(self, frames: list[Frame]) -> bool:
         return await self._studio.numeric(_shows_nothing, frames, scene=self._is_camera)
 
-    async def _frames(self, count: int) -> list[Frame]:
-        """Take frames one after the other, each a job of its own, so that a lease that ends ends it."""
-        return [await self._on_device(self._next_frame) for _ in range(count)]
-
-    def _next_frame(self, driver: Driver) -> Frame:
+    async def _frames(self, count: int) -> _Taken:
+        """Take frames one after the other; a lease that ends meanwhile ends it."""
+        taken = _Taken()
         if self._is_camera:
-            camera = cast(Camera, driver)
-            frame = camera.latest(newer_than=self._seen, timeout_s=FRAME_TIMEOUT_S, cancel=self._cancel)
-            self._seen = frame.sequence
-            return frame
-        return cast(PlatenImager, driver).image_platen(cancel=self._cancel)
+            for _ in range(count):  # each a job of its own
+                taken.add(await self._on_device(self._next_camera_frame))
+        elif self._streams:
+            await self._on_device(lambda driver: self._stream(cast(StreamingScanner, driver), count, taken))
+        else:
+            take = lambda driver: cast(PlatenImager, driver).image_platen(frames=count, cancel=self._cancel)  # noqa: E731
+            for frame in await self._on_device(take):
+                taken.add(frame)
+        return taken
 
-    def _pace(self, frames: list[Frame]) -> list[Event]:
-        """Rate, and what is missing: by the gaps in time, since a frame that never came has no number."""
-        steps = np.diff([frame.captured_monotonic_s for frame in frames]) / np.diff(
-            [frame.sequence for frame in frames]
-        )
+    def _next_camera_frame(self, driver: Driver) -> Frame:
+        camera = cast(Camera, driver)
+        frame = camera.latest(newer_than=self._seen, timeout_s=FRAME_TIMEOUT_S, cancel=self._cancel)
+        self._seen = frame.sequence
+        return frame
+
+    def _stream(self, scanner: StreamingScanner, count: int, taken: _Taken) -> None:
+        def keep(live: LiveFrame) -> bool:
+            taken.add(live.frame, passed_over=live.passed_over if taken.times_s else 0)
+            return len(taken.times_s) == count
+
+        scanner.stream(impression=Impression.FLAT, timeout_s=STREAM_TIMEOUT_S, cancel=self._cancel, on_frame=keep)
+
+    def _pace(self, taken: _Taken) -> list[Event]:
+        """Rate, and what is missing: as the device counts; for a camera, which does not, by the gaps in time."""
+        steps = np.diff(taken.times_s) / np.diff(taken.numbers)
         usual_s = float(np.median(steps))
         rate = 1.0 / usual_s if usual_s > 0 else 0.0
-        missing = int(np.maximum(np.rint(steps / usual_s) - 1, 0).sum()) if usual_s > 0 else 0
-        events: list[Event] = [Measured("frames_per_second", rate), Measured("frames_missing", missing)]
-        if self._is_camera:
-            events += [verdicts.rate(rate), verdicts.missing(missing, len(frames))]
+        gaps = int(np.maximum(np.rint(steps / usual_s) - 1, 0).sum()) if usual_s > 0 else 0
+        missing = gaps if self._is_camera else taken.passed_over
+        events: list[Event] = [Measured("frames_per_second", rate)]
+        if self._streams:
+            events += [
+                Measured("frames_missing", missing),
+                verdicts.rate(rate),
+                verdicts.missing(missing, len(taken.times_s)),
+            ]
         return events
 
     async def _indicators(self) -> AsyncGenerator[Event, None]:
@@ -210,7 +252,7 @@ class _SelfTest:
             yield Step(f"indicator:{name}")
 
             def indicate(driver: Driver, name: str = name) -> None:
-                cast(Indicating, driver).indicate(name, seconds=INDICATOR_S, cancel=self._cancel)
+                cast(Indicating, driver).indicate(name, seconds=self._indicator_s, cancel=self._cancel)
 
             await self._on_device(indicate)
             yield verdicts.indicated(name)

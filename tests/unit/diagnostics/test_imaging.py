@@ -49,6 +49,16 @@ def test_planted_dead_pixels_are_found_in_their_places() -> None:
     assert found.is_empty(scene=True)
 
 
+def test_sprinkled_dead_pixels_make_no_dead_line() -> None:
+    frames = frames_of(flat())
+    sprinkled = np.random.default_rng(3).random((HEIGHT, WIDTH)) < 0.006
+    frames[:, sprinkled] = 0
+    frames[:, :: HEIGHT // 6, 50] = 0  # six or more in one column
+    found = examine_nothing(frames)
+    assert (found.dead_rows, found.dead_columns) == ((), ())
+    assert found.dead_pixels >= sprinkled.sum()
+
+
 def test_pixel_stuck_at_the_common_level_is_found_by_its_stillness() -> None:
     frames = frames_of(flat(), noise=3.0)
     frames[:, 77, 88] = 200

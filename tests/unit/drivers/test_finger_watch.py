@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from drivers.errors import CaptureTimedOut, DeviceNotReady, DeviceStalled
 from drivers.fingerprint.finger_watch import FINGER_OFF, FINGER_ON, FingerWatch, block_contrast
 from drivers.spi import ScanEvent
-from firmware_stubs.uru4000.platen import synthetic_finger
+from firmware_stubs.scanner.picture import synthetic_finger
 
 Pixels = NDArray[np.uint8]
 SIZE = (120, 160)

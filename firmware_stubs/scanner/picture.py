@@ -1,12 +1,8 @@
-"""The glass: empty, or with a finger on it.
-
-A picture is (290, 384) uint8 at 500 ppi, upright, dark ridges on light: what a driver should end up with.
-"""
+"""Pictures that are laid on a platen: from a file or made up, at 500 ppi, upright, dark ridges on light."""
 
 from __future__ import annotations
 
 import io
-import zlib
 from typing import Final
 
 import cv2
@@ -14,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from firmware_stubs.uru4000.models import HEIGHT, PPI, WIDTH
-
+PPI: Final = 500.0
 MAX_PIXELS: Final = 32_000_000
 MIN_SIDE: Final = 8
 PPI_RANGE: Final = (50.0, 2000.0)
 _FORMATS: Final = ("PNG", "TIFF", "BMP", "JPEG")
 _GREY_MODES: Final = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
-_EMPTY_LEVEL: Final = 236
 _CONTRAST_WINDOW_PX: Final = 15  # between one and two ridge periods
 _CONTRAST_FLOOR: Final = 0.25  # of the strongest: below it is paper, not finger
 
@@ -32,29 +26,6 @@ class UnusableImage(Exception):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-
-
-class Platen:
-    """One glass. serial: seeds its fixed pattern, which is the same after every restart."""
-
-    def __init__(self, serial: str) -> None:
-        self._empty = _fixed_pattern(zlib.crc32(serial.encode()))
-        self._finger: NDArray[np.uint8] | None = None
-
-    @property
-    def occupied(self) -> bool:
-        return self._finger is not None
-
-    def picture(self) -> NDArray[np.uint8]:
-        """What the sensor sees now; not to be written to."""
-        return self._empty if self._finger is None else self._finger
-
-    def lay(self, picture: NDArray[np.uint8]) -> None:
-        """Lay a finger, in place of one that may lie there."""
-        self._finger = picture
-
-    def lift(self) -> None:
-        self._finger = None
 
 
 def decode_grey(body: bytes) -> NDArray[np.uint8]:
@@ -75,7 +46,7 @@ def decode_grey(body: bytes) -> NDArray[np.uint8]:
         raise UnusableImage("IMAGE_DAMAGED", "the image file cannot be read") from error
 
 
-def fit(image: NDArray[np.uint8], ppi: float, size: tuple[int, int] = (WIDTH, HEIGHT)) -> NDArray[np.uint8]:
+def fit(image: NDArray[np.uint8], ppi: float, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Resample to 500 ppi, put the ink's centroid in the middle, crop or pad with light to size, (width, height).
 
     Raises UnusableImage for a resolution outside PPI_RANGE, or an image too large after resampling.
@@ -100,7 +71,7 @@ def fit(image: NDArray[np.uint8], ppi: float, size: tuple[int, int] = (WIDTH, HE
     return out
 
 
-def synthetic_finger(seed: int, impression: int, size: tuple[int, int] = (WIDTH, HEIGHT)) -> NDArray[np.uint8]:
+def synthetic_finger(seed: int, impression: int, size: tuple[int, int]) -> NDArray[np.uint8]:
     """One impression of a synthetic finger, fitted to the platen; the same seeds give the same picture."""
     from firmware_stubs.fingers import finger_image  # slow to import, and most hands lay files
 
@@ -121,11 +92,3 @@ def _ink_centroid(image: NDArray[np.uint8]) -> tuple[float, float]:
     x = float(ink.sum(axis=0) @ np.arange(width)) / total
     y = float(ink.sum(axis=1) @ np.arange(height)) / total
     return x, y
-
-
-def _fixed_pattern(seed: int) -> NDArray[np.uint8]:
-    """Light glass with faint columns and specks."""
-    noise = np.random.default_rng(seed)
-    columns = noise.normal(0.0, 1.0, (1, WIDTH))
-    specks = noise.normal(0.0, 1.5, (HEIGHT, WIDTH))
-    return np.clip(np.rint(_EMPTY_LEVEL + columns + specks), 0, 255).astype(np.uint8)

@@ -32,7 +32,7 @@ from urllib.parse import parse_qsl, urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_stubs.uru4000.platen import UnusableImage, decode_grey, fit, synthetic_finger
+from firmware_stubs.scanner.picture import UnusableImage, decode_grey, fit, synthetic_finger
 
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 MAX_WAIT_S: Final = 600.0

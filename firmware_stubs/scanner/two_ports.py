@@ -4,43 +4,43 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_stubs.uru4000.control import ControlHandler, ControlServer, FaultOrder, Refused, State
-from firmware_stubs.uru4000.faults import Faults
+from firmware_stubs.scanner.faults import Faults
+from firmware_stubs.scanner.hand import ControlHandler, ControlServer, FaultOrder, Refused, State
 from firmware_stubs.usbip.device import UsbDevice
 from firmware_stubs.usbip.server import Export, UsbIpServer
 
 
-class PortOptions(Protocol):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortOptions:
     """port, control_port: 0 takes any free one. faults: armed from the start."""
 
-    @property
-    def host(self) -> str: ...
-    @property
-    def port(self) -> int: ...
-    @property
-    def control_port(self) -> int: ...
-    @property
-    def bus_id(self) -> str: ...
-    @property
-    def faults(self) -> tuple[FaultOrder, ...]: ...
+    host: str = "127.0.0.1"
+    port: int = 0
+    control_port: int = 0
+    bus_id: str = "1-1"
+    faults: tuple[FaultOrder, ...] = ()
 
 
 class TwoPorts(ABC):
-    """A scanner (`control.Controlled`) that runs while entered, on the event loop that entered it.
+    """A scanner (`hand.Controlled`) that runs while entered, on the event loop that entered it.
 
-    A model makes its device, hands it to `_connect`, and says what its states and conditions are.
+    A model makes its device, hands it to `_connect`, and says what its state is.
+    MODES: what it can be in, each a condition to wait for. HAND: for more paths than the usual ones.
     """
 
-    HAND: ClassVar[type[ControlHandler] | None] = None  # for more paths than the usual ones
+    MODES: ClassVar[frozenset[str]] = frozenset()
+
+    HAND: ClassVar[type[ControlHandler] | None] = None
 
     def __init__(self, options: PortOptions) -> None:
         self._ports = options
@@ -94,19 +94,18 @@ class TwoPorts(ABC):
 
     @abstractmethod
     def _own_state(self) -> State:
-        """What is to be told of this model, beside its cable and its faults."""
+        """What is to be told of this model, beside its mode, its cable and its faults."""
 
     @abstractmethod
-    def _require_condition(self, condition: str) -> None:
-        """Raise Refused for what is no condition of this model."""
+    def _counts(self) -> Mapping[str, int]:
+        """What it has done how often since power-on: NAME:N is a condition to wait for."""
 
-    @abstractmethod
-    def _holds(self, condition: str) -> bool:
-        """Tell whether a condition holds, other than those of the cable."""
+    def _mode(self) -> str:
+        """One of MODES; "" for a model that has none."""
+        return ""
 
-    @abstractmethod
-    def _where(self) -> str:
-        """Where it stands, for a condition that did not come to hold."""
+    def _is_in(self, mode: str) -> bool:
+        return self._mode() == mode
 
     async def platen_png(self) -> bytes:
         done, png = cv2.imencode(".png", self._picture())
@@ -117,13 +116,13 @@ class TwoPorts(ABC):
         return self._state()
 
     async def state_when(self, condition: str, timeout_s: float) -> State:
-        if condition not in {"imported", "released"}:
-            self._require_condition(condition)
+        self._require_condition(condition)
         try:
             async with asyncio.timeout(timeout_s), self._changed:
                 await self._changed.wait_for(lambda: self._closing or self._has_come(condition))
         except TimeoutError:
-            message = f"not within {timeout_s:g} s; {self._where()}"
+            so_far = ", ".join(f"{name}: {count}" for name, count in self._counts().items())
+            message = f"not within {timeout_s:g} s; {self._mode()} {so_far}"
             raise Refused(HTTPStatus.REQUEST_TIMEOUT, "NOT_REACHED", message) from None
         return self._state()
 
@@ -149,20 +148,28 @@ class TwoPorts(ABC):
         self._on_change()
 
     def _state(self) -> State:
-        return self._own_state() | {
-            "attached": self._export.plugged,
-            "imported": self._export.imported,
-            "faults": self._faults.armed(),
-        }
+        own = {"mode": self._mode()} if self.MODES else {}
+        cable = {"attached": self._export.plugged, "imported": self._export.imported}
+        return own | self._own_state() | cable | {"faults": self._faults.armed()}
+
+    def _require_condition(self, condition: str) -> None:
+        counts = self._counts()
+        if condition in {"imported", "released"} | self.MODES or _is_count(condition, counts):
+            return
+        known = ", ".join([*sorted(self.MODES), "imported", "released"])
+        raise Refused(HTTPStatus.BAD_REQUEST, "BAD_QUERY", f"until: {known}, {':N, '.join(counts)}:N")
 
     def _has_come(self, condition: str) -> bool:
-        match condition:
+        name, _, count = condition.partition(":")
+        match name:
             case "imported":
                 return self._export.imported
             case "released":
                 return not self._export.imported
+            case _ if count:
+                return self._counts()[name] >= int(count)
             case _:
-                return self._holds(condition)
+                return self._is_in(condition)
 
     def _on_change(self) -> None:
         task = asyncio.get_running_loop().create_task(self._notify())
@@ -174,7 +181,7 @@ class TwoPorts(ABC):
             self._changed.notify_all()
 
 
-def is_count(condition: str, names: Collection[str]) -> bool:
+def _is_count(condition: str, names: Collection[str]) -> bool:
     """Tell whether it is NAME:N of one of the names, N of at most nine digits."""
     name, colon, count = condition.partition(":")
     return bool(colon) and name in names and count.isascii() and count.isdigit() and len(count) <= 9

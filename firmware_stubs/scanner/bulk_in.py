@@ -29,12 +29,13 @@ class BulkIn:
         return not self._packets
 
     def send(self, message: bytes, duration_s: float = 0.0) -> None:
-        """Let a message arrive, packet by packet; it is over after duration_s."""
+        """Let a message arrive packet by packet, after those that are on their way; it takes duration_s."""
         now_s = asyncio.get_running_loop().time()
+        begin_s = max(now_s, self._packets[-1][0]) if self._packets else now_s
         size = self._packet_bytes
         count = max(1, -(-len(message) // size))
         self._packets.extend(
-            (now_s + duration_s * (number + 1) / count, message[number * size : (number + 1) * size])
+            (begin_s + duration_s * (number + 1) / count, message[number * size : (number + 1) * size])
             for number in range(count)
         )
         self._pump()
@@ -44,7 +45,7 @@ class BulkIn:
         self._pump()
 
     def cancel(self, transfer: Transfer) -> None:
-        """Take a read back."""
+        """Take a read back, if it waits here."""
         if transfer not in self._reads:
             return
         if transfer is self._reads[0]:
@@ -71,32 +72,31 @@ class BulkIn:
             transfer.complete(status=UrbStatus.SHUTDOWN)
 
     def _pump(self) -> None:
-        """Finish the first read if its last packet is here, or wait until it will be."""
+        """Finish the reads whose packets are here; come back when the next one's will be."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         loop = asyncio.get_running_loop()
-        while self._reads:
-            transfer = self._reads[0]
-            count, room, overflow = 0, transfer.length, False
-            whole = False
-            for _, packet in self._packets:
-                count += 1
-                overflow = len(packet) > room
-                room -= len(packet)
-                whole = overflow or room == 0 or len(packet) < self._packet_bytes
-                if whole:
-                    break
-            if not whole:
-                return
-            due_s = max(due for (due, _), _ in zip(self._packets, range(count), strict=False))
+        while self._reads and (ending := self._first_read_ends()) is not None:
+            due_s, count, overflow = ending
             if due_s > loop.time():
                 self._timer = loop.call_at(due_s, self._pump)
                 return
             message = b"".join(self._packets.popleft()[1] for _ in range(count))
-            self._reads.popleft()
+            transfer = self._reads.popleft()
             if overflow:
                 transfer.complete(status=UrbStatus.OVERFLOW)
             else:
                 transfer.complete(message)
             self._on_read()
+
+    def _first_read_ends(self) -> tuple[float, int, bool] | None:
+        """When the first read can end, with how many packets, and whether by overflow; None where it cannot yet."""
+        room = self._reads[0].length
+        for count, (due_s, packet) in enumerate(self._packets, start=1):
+            if len(packet) > room:
+                return due_s, count, True
+            room -= len(packet)
+            if room == 0 or len(packet) < self._packet_bytes:
+                return due_s, count, False
+        return None
