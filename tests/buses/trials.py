@@ -15,7 +15,7 @@ import sys
 import time
 from typing import Any
 
-from drivers.discovery import discover
+from drivers.usb.libusb_backend import libusb_backend
 from tests.buses.cells import CELLS
 from tests.contract.device_stubs import ScannerStub
 from tests.faults.scanner_bench import try_cell
@@ -30,19 +30,35 @@ class PluggedModel(ScannerStub):
         self.model = model
         self.control_url = control_url
         self.url = address
+        self._number = self._number_now()
 
     def plug(self) -> None:
-        """Return when libusb has heard of it."""
+        """Return when libusb has heard of it, under its new number: what it may still list is the one that left."""
+        if super().control("GET", "/state")["attached"]:
+            return
         super().plug()
         deadline = time.monotonic() + SEEN_AGAIN_S
-        while not discover([self.url]).devices and time.monotonic() < deadline:
+        while (number := self._number_now()) in (None, self._number) and time.monotonic() < deadline:
             time.sleep(0.005)
+        self._number = number
+
+    def _number_now(self) -> int | None:
+        """The number of the device in this socket, as libusb knows it."""
+        backend = libusb_backend()
+        assert backend is not None
+        descriptors = (backend.get_device_descriptor(device) for device in backend.enumerate_devices())
+        return next((int(found.address) for found in descriptors if self.url == _address(found)), None)
 
     def control(self, method: str, path: str, body: bytes | None = None) -> Any:
         """The bus keeps the model for as long as it is plugged: it is released where nobody has its node open."""
         if path.startswith("/state?until=released"):
             return {"imported": any("/dev/bus/usb/" in target for target in open_files())}
         return super().control(method, path, body)
+
+
+def _address(descriptor: Any) -> str:
+    ports = descriptor.port_numbers or ()
+    return f"usb:{descriptor.bus}-{'.'.join(str(port) for port in ports)}"
 
 
 def open_files() -> list[str]:
@@ -58,7 +74,6 @@ if __name__ == "__main__":
     for socket, argument in enumerate(sys.argv[1:], start=1):
         name, _, control_url = argument.partition("=")
         models[name] = PluggedModel(name, control_url, f"usb:1-{socket}")
-    discover(["usb:"])  # libusb keeps a few files of its own from now on
     for cell in CELLS:
         for tried in try_cell(cell, models[cell.scanner.model]):
             print(json.dumps({"cell": str(cell), "after": tried.after, "failure": tried.failure}), flush=True)
