@@ -105,7 +105,11 @@ def list_devices(addresses: tuple[str, ...], as_json: bool, lang: str | None) ->
     "--address", default=None, help="As `list` shows it, or a camera's URL. Default: the first local scanner."
 )
 @click.option(
-    "--host-seed", type=_Number(), default=None, help="Fixed seed of the image key exchange, to play a recording."
+    "--host-seed",
+    "host_seeds",
+    type=_Number(),
+    multiple=True,
+    help="Fixed seed of the image key exchange, to play a recording; repeatable, one for each exchange.",
 )
 @click.option(
     "--timeout", "timeout_s", type=click.FloatRange(min=0), default=30.0, help="Seconds to wait for a finger."
@@ -116,7 +120,7 @@ def list_devices(addresses: tuple[str, ...], as_json: bool, lang: str | None) ->
 def capture(
     usb_id: tuple[int, int] | None,
     address: str | None,
-    host_seed: int | None,
+    host_seeds: tuple[int, ...],
     timeout_s: float,
     out: Path | None,
     as_json: bool,
@@ -128,7 +132,7 @@ def capture(
     signal.signal(signal.SIGINT, lambda *_: cancel.cancel())
     try:
         found = _find(usb_id, address)
-        device = build(found, **({} if host_seed is None else {"host_seed": host_seed}))
+        device = build(found, **({"host_seed": host_seeds} if host_seeds else {}))
         say = (lambda _: None) if as_json else (lambda name: click.echo(prompt(name, language)))
         report = _capture_and_save(device, found, timeout_s, cancel, out, say)
     except DriverError as error:

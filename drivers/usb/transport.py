@@ -289,13 +289,14 @@ class UsbTransport:
             where = f"request {request.setup[1]:#04x} {name}"
             if len(request.payload) == 1:
                 where += f" = {request.payload[0]:#04x}"
+        direction = "in" if request.is_in else "out"
         outcome = "ok" if completion.error == 0 else errno.errorcode.get(completion.error, str(completion.error))
         _traffic.log(
             TRAFFIC_LEVEL,
             "%s %s %s %d of %d bytes, %.2f ms, %s",
-            *("in" if request.is_in else "out", kind, where, completion.transferred, request.length),
+            *(direction, kind, where, completion.transferred, request.length),
             *(1000 * elapsed_s, outcome),
-            extra={"opened_by": self._opened_by, "kind": kind, "elapsed_s": elapsed_s},
+            extra={"opened_by": self._opened_by, "direction": direction, "kind": kind, "elapsed_s": elapsed_s},
         )
 
     def await_end(self, pending: PendingTransfer, timeout_s: float, cancel: CancelToken | None) -> Completion | None:

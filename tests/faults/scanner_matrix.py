@@ -268,6 +268,6 @@ def cells(scanner: Scanner) -> Iterator[Cell]:
 
 
 if __name__ == "__main__":
-    from tests.faults.scanner_bench import main
+    from tests.faults.scanner_summary import main
 
     main()

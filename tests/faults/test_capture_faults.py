@@ -102,7 +102,7 @@ async def test_a_scanner_that_vanishes_halfway_through_an_image_stores_nothing_a
 
 @pytest.mark.parametrize(
     ("fault", "times", "reason"),
-    [("stall", 1, "DEVICE_STALLED"), ("short_image", 3, "DEVICE_PROTOCOL_VIOLATION")],
+    [("stall", 1, "DEVICE_STALLED"), ("short_image", 6, "DEVICE_PROTOCOL_VIOLATION")],
 )
 async def test_a_failing_scanner_is_told_of_and_the_next_capture_under_the_same_lease_works(
     here: InProcess, hands: Hands, scanner_stub: ScannerStub, fault: str, times: int, reason: str

@@ -6,42 +6,28 @@ The replay knows the recorded commands byte for byte, and the recorded lengths o
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
-RECORDING = Path(__file__).parents[2].parent / "shared" / "data" / "usb-recordings" / "nb1010"
-DEVICE_NODE = "/dev/bus/usb/001/003"
+from tests.wire.recordings import Recording, of_driver
+
+RECORDINGS = of_driver("nb1010")
 
 pytestmark = [
     pytest.mark.needs_shared,
     pytest.mark.skipif(shutil.which("umockdev-run") is None, reason="umockdev is not installed"),
-    pytest.mark.skipif(not RECORDING.is_dir(), reason="the recording is not here"),
+    pytest.mark.skipif(not RECORDINGS, reason="the recording is not here"),
 ]
+EACH = pytest.mark.parametrize("recording", RECORDINGS, ids=lambda recording: recording.name)
 
 
-def play(*command: str) -> subprocess.CompletedProcess[str]:
-    umockdev = ["umockdev-run", "-d", str(RECORDING / "device"), "-i", f"{DEVICE_NODE}={RECORDING / 'capture.ioctl'}"]
-    return subprocess.run(
-        [*umockdev, "--", sys.executable, *command], capture_output=True, text=True, timeout=60, check=False
-    )
-
-
-def test_capture_of_the_recorded_scanner_equals_its_picture(tmp_path: Path) -> None:
-    out = tmp_path / "capture.png"
-    # The recorded finger never leaves, which is no error of `capture`.
-    run = play("-m", "drivers", "capture", "--usb", "298d:1010", "--timeout", "1", "--out", str(out))
-    assert run.returncode == 0, run.stderr
-    taken = cv2.imread(str(out), cv2.IMREAD_UNCHANGED)
-    recorded = cv2.imread(str(RECORDING / "capture.png"), cv2.IMREAD_GRAYSCALE)
-    assert taken is not None
-    assert recorded is not None
-    assert taken.shape == recorded.shape == (180, 256)
-    assert np.count_nonzero(taken != recorded) == 0
+@EACH
+def test_capture_of_the_recorded_scanner_equals_its_picture(recording: Recording, tmp_path: Path) -> None:
+    taken = recording.capture(tmp_path / "capture.png")
+    assert taken.shape == recording.picture.shape == (180, 256)
+    assert np.count_nonzero(taken != recording.picture) == 0
 
 
 ANOTHER_COMMAND = """
@@ -60,16 +46,18 @@ scanner.close()
 """
 
 
-def test_capture_command_that_differs_from_the_recorded_one_is_refused() -> None:
-    run = play("-c", ANOTHER_COMMAND)
+@EACH
+def test_capture_command_that_differs_from_the_recorded_one_is_refused(recording: Recording) -> None:
+    run = recording.play("-c", ANOTHER_COMMAND)
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == "stalled"
 
 
-def test_recorded_scanner_is_listed_by_its_port_for_it_has_no_serial() -> None:
-    run = play("-m", "drivers", "list")
+@EACH
+def test_recorded_scanner_is_listed_by_its_port_for_it_has_no_serial(recording: Recording) -> None:
+    run = recording.play("-m", "drivers", "list")
     assert run.returncode == 0, run.stderr
     assert run.stdout == (
-        "nb1010-usb-1-7  fingerprint_scanner  usb:1-7  NEXT Biometrics NB-1010-U  "
+        f"nb1010-usb-{recording.port}  fingerprint_scanner  usb:{recording.port}  NEXT Biometrics NB-1010-U  "
         "[driver proven on a recording of a real device]\n"
     )

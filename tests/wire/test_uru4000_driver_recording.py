@@ -8,52 +8,28 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
-RECORDINGS = Path(__file__).parents[2].parent / "shared" / "data" / "usb-recordings"
-FOLDERS = sorted(RECORDINGS.glob("uru4000-*"))
-RECORDED_SEED = "0x51EA2124"
+from tests.wire.recordings import Recording, of_driver
+
+RECORDINGS = of_driver("uru4000")
 
 pytestmark = [
     pytest.mark.needs_shared,
     pytest.mark.skipif(shutil.which("umockdev-run") is None, reason="umockdev is not installed"),
-    pytest.mark.skipif(not FOLDERS, reason="the recordings are not here"),
+    pytest.mark.skipif(not RECORDINGS, reason="the recordings are not here"),
 ]
+EACH = pytest.mark.parametrize("recording", RECORDINGS, ids=lambda recording: recording.name)
 
 
-def play(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    device = (folder / "device").read_text("utf-8")
-    path = device.splitlines()[0].removeprefix("P: ")
-    umockdev = ["umockdev-run", "-d", str(folder / "device"), "-p", f"/sys{path}={folder / 'capture.pcapng'}", "--"]
-    return subprocess.run(
-        [*umockdev, sys.executable, *command], capture_output=True, text=True, timeout=60, check=False
-    )
-
-
-def usb_id(folder: Path) -> str:
-    product = re.search(r"^E: PRODUCT=(\w+)/(\w+)/", (folder / "device").read_text("utf-8"), re.MULTILINE)
-    assert product is not None
-    return f"{product[1]:0>4}:{product[2]:0>4}"
-
-
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_capture_of_a_recorded_scanner_equals_its_picture(folder: Path, tmp_path: Path) -> None:
-    out = tmp_path / "capture.png"
-    capture = ["-m", "drivers", "capture", "--usb", usb_id(folder), "--host-seed", RECORDED_SEED, "--out", str(out)]
-    run = play(folder, *capture)
-    assert run.returncode == 0, run.stderr
-    taken = cv2.imread(str(out), cv2.IMREAD_UNCHANGED)
-    recorded = cv2.imread(str(folder / "capture.png"), cv2.IMREAD_GRAYSCALE)
-    assert taken is not None
-    assert recorded is not None
-    assert taken.shape == recorded.shape
-    assert np.count_nonzero(taken != recorded) == 0
+@EACH
+def test_capture_of_a_recorded_scanner_equals_its_picture(recording: Recording, tmp_path: Path) -> None:
+    taken = recording.capture(tmp_path / "capture.png")
+    assert taken.shape == recording.picture.shape
+    assert np.count_nonzero(taken != recording.picture) == 0
 
 
 WRONG_SEED = """
@@ -70,22 +46,22 @@ scanner.close()
 """
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_capture_with_another_seed_stalls(folder: Path) -> None:
-    run = play(folder, "-c", WRONG_SEED)
+@pytest.mark.parametrize(
+    "recording", [one for one in RECORDINGS if one.host_seeds], ids=lambda recording: recording.name
+)
+def test_capture_with_another_seed_stalls(recording: Recording) -> None:
+    run = recording.play("-c", WRONG_SEED)
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == "stalled"
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_recorded_scanner_is_listed_by_its_serial(folder: Path) -> None:
-    run = play(folder, "-m", "drivers", "list")
-    device = (folder / "device").read_text("utf-8")
-    serial = re.search(r"^A: serial=\{?([^}\\\n]*)", device, re.MULTILINE)
-    port = device.splitlines()[0].rsplit("/", 1)[1]
+@EACH
+def test_recorded_scanner_is_listed_by_its_serial_or_its_port(recording: Recording) -> None:
+    run = recording.play("-m", "drivers", "list")
     assert run.returncode == 0, run.stderr
-    assert serial is not None
-    assert run.stdout.startswith(f"uru4000-{serial[1].lower()}  fingerprint_scanner  usb:{port} ")
+    serial = re.sub(r"[^a-z0-9.]+", "-", recording.serial.lower()).strip("-.")
+    name = serial or f"usb-{recording.port}"
+    assert run.stdout.startswith(f"uru4000-{name}  fingerprint_scanner  usb:{recording.port} ")
 
 
 INTO_OWN_BUFFER = """
@@ -104,14 +80,12 @@ main(sys.argv[1:], standalone_mode=False)
 """
 
 
-@pytest.mark.parametrize("folder", FOLDERS[:1], ids=lambda folder: folder.name)
-def test_image_that_libusb_reads_into_a_buffer_of_the_callers_equals_its_picture(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("recording", RECORDINGS[:1], ids=lambda recording: recording.name)
+def test_image_that_libusb_reads_into_a_buffer_of_the_callers_equals_its_picture(
+    recording: Recording, tmp_path: Path
+) -> None:
     """The method is replaced because no recorded device streams, and this image is a real bulk read on libusb."""
     out = tmp_path / "capture.png"
-    capture = ["capture", "--usb", usb_id(folder), "--host-seed", RECORDED_SEED, "--out", str(out)]
-    run = play(folder, "-c", INTO_OWN_BUFFER, *capture)
+    run = recording.play("-c", INTO_OWN_BUFFER, *recording.capture_arguments(out))
     assert run.returncode == 0, run.stderr
-    assert np.array_equal(
-        np.asarray(cv2.imread(str(out), cv2.IMREAD_UNCHANGED)),
-        np.asarray(cv2.imread(str(folder / "capture.png"), cv2.IMREAD_GRAYSCALE)),
-    )
+    assert np.array_equal(Recording(tmp_path).picture, recording.picture)

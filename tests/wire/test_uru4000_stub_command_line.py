@@ -68,10 +68,19 @@ def test_ready_line_names_what_was_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "fault"), [("4500", "stall"), ("fs81", "stale_bytes"), ("zk4500", "refused"), ("fdu2000", "bad_answer")]
+    ("model", "fault"),
+    [
+        ("4500", "stall"),
+        ("fs81", "stale_bytes"),
+        ("zk4500", "refused"),
+        ("fdu2000", "bad_answer"),
+        ("nb1010", "lost_rows"),
+        ("tenprint", "torn_frame"),
+    ],
 )
 def test_fault_of_the_command_line_is_armed_from_the_start(model: str, fault: str) -> None:
-    server, ready = start("scanner", "--until-stdin-closes", "--model", model, "--fault", f"{fault}:3:2")
+    kind = ["tenprint"] if model == "tenprint" else ["scanner", "--model", model]
+    server, ready = start(*kind, "--until-stdin-closes", "--fault", f"{fault}:3:2")
     with urllib.request.urlopen(ready["control"] + "/state", timeout=10) as answer:  # noqa: S310 - loopback
         state = json.load(answer)
     assert (state["model"], state["faults"]) == (model, {fault: 3})

@@ -35,7 +35,7 @@ class ImagingTest:
     surface_grey: how far the cells' levels are from a surface of the second order, grey levels.
     level_grey: median grey. level_spread: (99th - 1st percentile of the cells' levels) / median.
     noise_grey: median over the pixels of the standard deviation over the frames.
-    levels, noise: (h, w) float32, means over cells.
+    levels, noise: (h, w) float32, means over cells; dead lines are left out of the levels.
     dead: (H, W) bool. dead_pixels: their number outside of dead lines.
     """
 
@@ -69,7 +69,8 @@ def examine_nothing(frames: NDArray[np.uint8], resolution_ppi: float = CANON_PPI
     count, height, width = frames.shape
     mean, deviation = _mean_and_deviation(frames)
     rows, columns = _odd_lines(_line_levels(mean, 1)), _odd_lines(_line_levels(mean, 0))
-    structured = _structured(_without_lines(mean, rows, columns), cell)
+    bridged = _without_lines(mean, rows, columns)
+    structured = _structured(bridged, cell)
     noise_grey = float(np.median(deviation))
     dead = _odd_pixels(mean)
     if count >= p.STUCK_FRAMES and noise_grey >= p.STUCK_NOISE_GREY:
@@ -78,7 +79,7 @@ def examine_nothing(frames: NDArray[np.uint8], resolution_ppi: float = CANON_PPI
     dead[rows] = True
     dead[:, columns] = True
     in_lines = len(rows) * width + len(columns) * height - len(rows) * len(columns)
-    levels = _cells(mean, cell)
+    levels = _cells(bridged, cell)
     level = float(np.median(mean))
     low, high = np.percentile(levels, (1, 99))
     return ImagingTest(

@@ -40,7 +40,7 @@ from enrollment.service.devices.leases import Lease
 from enrollment.service.devices.worker import Driver
 from enrollment.service.diagnostics import verdicts
 from enrollment.service.diagnostics.findings import Finding
-from enrollment.service.diagnostics.wire_log import tapped
+from enrollment.service.diagnostics.wire_log import Transfer, tapped
 
 T = TypeVar("T")
 
@@ -171,7 +171,7 @@ class _SelfTest:
                 began_s = self._studio.clock.monotonic()
                 await self._on_device(lambda driver: None)
                 openings_ms.append(1000 * (self._studio.clock.monotonic() - began_s))
-            trips_ms = [1000 * transfer.elapsed_s for transfer in tap.transfers() if transfer.kind == "control"]
+            trips_ms = _round_trips_ms(tap.transfers())
         median_ms = statistics.median(openings_ms)
         yield Measured("open_ms", median_ms)
         yield verdicts.opened(OPENINGS, median_ms)
@@ -259,6 +259,13 @@ class _SelfTest:
 
     async def _on_device(self, job: Callable[[Driver], T]) -> T:
         return await self._device.worker.run(job, cancel=self._cancel, check=self._lease.require_live)
+
+
+def _round_trips_ms(transfers: list[Transfer]) -> list[float]:
+    """Of requests to registers, or of commands on a wire that has none: until the device has taken them."""
+    requests = [transfer for transfer in transfers if transfer.kind == "control"]
+    commands = [transfer for transfer in transfers if (transfer.kind, transfer.direction) == ("bulk", "out")]
+    return [1000 * transfer.elapsed_s for transfer in requests or commands]
 
 
 def _shows_nothing(frames: list[Frame], *, scene: bool) -> bool:

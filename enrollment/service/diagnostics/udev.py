@@ -1,8 +1,14 @@
 """The udev rules of every USB device that a driver drives, and whether they are installed.
 
-70-enrollment-devices.rules, sorted before 73-seat-late.rules; for each device
+70-enrollment-devices.rules, sorted before 70-uaccess.rules and 73-seat-late.rules; for each device
 its group and mode 0660: only the daemon's group opens it, no desktop user
 power/control = on:      a scanner that the kernel put to sleep loses its interrupts and is not found after resume
+
+Scanners are known by their ids. Reflex cameras are thousands of bodies: they are known by an interface of the class for
+still images that speaks PTP (USB Still Image Capture Device Definition 1.0: 06/01/01), which udev's usb_id lists in
+ID_USB_INTERFACES. A phone that offers its pictures has one, too. libgphoto2's own rules (60-libgphoto2*.rules) mark
+such devices with ID_GPHOTO2, by which a desktop takes them for itself (gvfs) and its user is let in (70-uaccess.rules):
+the mark is taken off.
 """
 
 from __future__ import annotations
@@ -16,6 +22,7 @@ from enrollment.service.diagnostics.place import Machine, UsbIds
 
 RULES_FILE: Final = "70-enrollment-devices.rules"
 RULES_FOLDERS: Final = ("etc/udev/rules.d", "run/udev/rules.d", "usr/lib/udev/rules.d", "lib/udev/rules.d")
+PTP_INTERFACE: Final = "*:060101:*"  # class, subclass, protocol among those of all interfaces
 DEFAULT_GROUP: Final = "enrollment"
 GROUP: Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
@@ -31,13 +38,19 @@ def rules(usb_ids: UsbIds, group: str) -> str:
         'SUBSYSTEM!="usb", GOTO="enrollment_devices_end"',
         'ENV{DEVTYPE}!="usb_device", GOTO="enrollment_devices_end"',
         *(
-            f'ATTR{{idVendor}}=="{vendor:04x}", ATTR{{idProduct}}=="{product:04x}",'
-            f' GROUP="{group}", MODE="0660", ATTR{{power/control}}="on"'
+            f'ATTR{{idVendor}}=="{vendor:04x}", ATTR{{idProduct}}=="{product:04x}", {_rights(group)}'
             for vendor, product in sorted(usb_ids)
         ),
+        "# Reflex cameras: whatever speaks PTP. The interfaces are asked for where no earlier file has done so.",
+        'ENV{ID_USB_INTERFACES}=="", IMPORT{builtin}="usb_id"',
+        f'ENV{{ID_USB_INTERFACES}}=="{PTP_INTERFACE}", {_rights(group)}, ENV{{ID_GPHOTO2}}=""',
         'LABEL="enrollment_devices_end"',
     ]
     return "\n".join(lines) + "\n"
+
+
+def _rights(group: str) -> str:
+    return f'GROUP="{group}", MODE="0660", ATTR{{power/control}}="on"'
 
 
 def check_udev_rules(machine: Machine) -> Iterator[Finding]:

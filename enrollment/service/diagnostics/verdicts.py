@@ -148,7 +148,7 @@ def dead_lines(tested: ImagingTest) -> Finding:
         "dead-lines",
         Severity.ERROR if len(named) > 1 else Severity.WARNING,
         f"{len(named)} dòng chết: {shown}.",
-        f"{len(named)} dead lines: {shown}.",
+        f"{len(named)} dead line{'s' * (len(named) > 1)}: {shown}.",
         *_SERVICE,
     )
 

@@ -36,8 +36,9 @@ class WireLine:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """What a self-test wants to know of a finished transfer. kind: control, bulk, interrupt."""
+    """What a self-test wants to know of a finished transfer. direction: in, out. kind: control, bulk, interrupt."""
 
+    direction: str
     kind: str
     elapsed_s: float
 
@@ -64,7 +65,8 @@ class WireTap(logging.Handler):
         self._unread.append(WireLine(time.monotonic() - self._began_s, record.getMessage()))
         elapsed_s = getattr(record, "elapsed_s", None)
         if elapsed_s is not None:
-            self._transfers.append(Transfer(getattr(record, "kind", ""), elapsed_s))
+            direction, kind = (str(getattr(record, name, "")) for name in ("direction", "kind"))
+            self._transfers.append(Transfer(direction, kind, elapsed_s))
         if was_empty:
             with suppress(RuntimeError):  # the loop has ended: nobody reads, and the transport must not suffer
                 self._loop.call_soon_threadsafe(self._news.set)

@@ -107,7 +107,7 @@ async def test_scanner_with_an_empty_platen_is_measured_whole(bench: Bench, requ
     judged.pop("frame-rate", None)  # of a machine under tests
     judged.pop("missing-frames", None)
     assert set(judged.values()) == {Severity.OK}, judged
-    assert judged.keys() >= {"open", "noise", "dead-lines", "evenness"}
+    assert judged.keys() >= {"open", "round-trips", "noise", "dead-lines", "evenness"}
     found = measures(events)
     assert found["frames_per_second"] > 1
     assert 0.5 < found["noise_grey"] < 3

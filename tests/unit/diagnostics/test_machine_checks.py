@@ -117,6 +117,19 @@ def test_rules_name_every_device_of_the_catalogue_and_come_before_the_seats() ->
     assert set(gotos) == set(labels)
 
 
+def test_rules_know_a_reflex_camera_by_its_interface_and_keep_the_desktop_off_it() -> None:
+    text = udev.rules(frozenset(), "enrollment")
+    [line] = [line for line in text.splitlines() if "060101" in line]
+    match, *assignments = line.split(", ")
+    assert match == 'ENV{ID_USB_INTERFACES}=="*:060101:*"'
+    assert assignments == [
+        'GROUP="enrollment"', 'MODE="0660"', 'ATTR{power/control}="on"', 'ENV{ID_GPHOTO2}=""',
+    ]  # fmt: skip
+    # Only usb_id fills the property; without an earlier file that asked it, the line would match nothing.
+    assert text.index('IMPORT{builtin}="usb_id"') < text.index(line)
+    assert "60-libgphoto2" < udev.RULES_FILE < "70-uaccess.rules"
+
+
 def test_only_devices_of_the_catalogue_are_looked_at(machine: Machine) -> None:
     plug(machine, "1-2", "1d6b:0002")
     assert usb_checks.plugged(machine) == []
