@@ -38,7 +38,7 @@ UNDER_WAY = {
     "fs81": "images:1",
     "tenprint": "sending",
 }  # what a model is at then
-IMAGE_MS = "5"
+IMAGE_MS = "20"
 NOISE = 12  # grey levels: six deviations of the noisiest sensor
 LOST = 0.01  # share of a picture: a U.are.U's wire leaves 0.3 % out, an NB-1010 has 0.4 % dead pixels
 

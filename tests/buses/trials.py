@@ -17,8 +17,8 @@ import time
 from collections import Counter
 from typing import Any
 
-from drivers.discovery import discover
 from drivers.errors import DriverError
+from drivers.usb.libusb_backend import libusb_backend
 from firmware_stubs.fingers import finger_image
 from tests.buses.cells import CELLS, name_of
 from tests.contract.device_stubs import ScannerStub
@@ -35,13 +35,29 @@ class PluggedModel(ScannerStub):
         self.model = model
         self.control_url = control_url
         self.url = address
+        self._number = self._number_now()
 
     def plug(self) -> None:
-        """Return when libusb has heard of it."""
+        """Return when libusb has heard of it, under its new number: what it may still list is the one that left."""
+        if super().control("GET", "/state")["attached"]:
+            return
         super().plug()
         deadline = time.monotonic() + SEEN_AGAIN_S
-        while not discover([self.url]).devices and time.monotonic() < deadline:
+        while (number := self._number_now()) in (None, self._number) and time.monotonic() < deadline:
             time.sleep(0.005)
+        self._number = number
+
+    def _number_now(self) -> int | None:
+        """The number of the device in this socket, as libusb knows it."""
+        backend = libusb_backend()
+        assert backend is not None
+        descriptors = (backend.get_device_descriptor(device) for device in backend.enumerate_devices())
+        return next((int(found.address) for found in descriptors if self.url == _address(found)), None)
+
+
+def _address(descriptor: Any) -> str:
+    ports = descriptor.port_numbers or ()
+    return f"usb:{descriptor.bus}-{'.'.join(str(port) for port in ports)}"
 
 
 def left_open() -> Counter[str]:
@@ -70,7 +86,6 @@ if __name__ == "__main__":
     for socket, argument in enumerate(sys.argv[1:], start=1):
         name, _, control_url = argument.partition("=")
         models[name] = PluggedModel(name, control_url, f"usb:1-{socket}")
-    discover(["usb:"])  # libusb keeps a few files of its own from now on
     finger = finger_image(FINGER, 0)
     for cell in CELLS:
         scanner, row, after = cell
