@@ -8,17 +8,13 @@ that a driver can wait in. Prints tables and writes JSON.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import socket
 import statistics
 import struct
-import subprocess
-import sys
 import threading
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, process_time
@@ -31,6 +27,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from bench.device_model import Model, running
 from drivers.errors import CaptureCancelled
 from drivers.fingerprint.tenprint import wire
 from drivers.fingerprint.tenprint.driver import TenPrint
@@ -54,40 +51,6 @@ class Pace:
     taken: float
     shown: float
     cpu_ms: float
-
-
-class Model:
-    """A firmware model as a process, and its hand."""
-
-    def __init__(self, *options: str) -> None:
-        command = [sys.executable, "-m", "firmware_stubs", "tenprint", "--until-stdin-closes", *options]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        if self._process.stdout is None:
-            raise click.ClickException("no pipe")
-        ready = json.loads(self._process.stdout.readline())
-        self.url: str = ready["url"]
-        self._control: str = ready["control"]
-
-    def send(self, method: str, path: str, body: bytes | None = None) -> Any:
-        request = urllib.request.Request(self._control + path, data=body, method=method)  # noqa: S310 - loopback
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-            return json.loads(answer.read())
-
-    def fail(self, kind: str, times: int = 1) -> None:
-        self.send("PUT", "/fault", json.dumps({"kind": kind, "times": times}).encode())
-
-    def stop(self) -> None:
-        self._process.communicate(timeout=10)
-
-
-@contextlib.contextmanager
-def running(*options: str) -> Iterator[Model]:
-    """A model that ends with the block."""
-    model = Model(*options)
-    try:
-        yield model
-    finally:
-        model.stop()
 
 
 class RawReader:
@@ -301,9 +264,9 @@ def main(frames: int, rounds: int, cancels: int, out: Path, as_json: bool) -> No
     console = Console(stderr=as_json)
     logging.getLogger("drivers").setLevel(logging.ERROR)  # of the frames that are damaged on purpose
     results: dict[str, Any] = {}
-    with running("--rate", "1000", "--wire-mb-s", "0") as model:
+    with running("tenprint", "--rate", "1000", "--wire-mb-s", "0") as model:
         results["fast"] = measure_paces(model, frames, rounds, console, "fast")
-    with running() as model:
+    with running("tenprint") as model:
         results["15 a second"] = measure_paces(model, max(10, frames // 5), 1, console, "15 a second")
         results["cancels"] = measure_cancels(model, cancels, console)
     out.mkdir(parents=True, exist_ok=True)

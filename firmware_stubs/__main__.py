@@ -18,8 +18,6 @@ import argparse
 import asyncio
 import json
 import logging
-import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Collection
@@ -31,6 +29,7 @@ from firmware_stubs.fdu2000.firmware import Fdu2000Firmware
 from firmware_stubs.frame_scanner.firmware import FrameScannerFirmware
 from firmware_stubs.fs81.firmware import Fs81Firmware
 from firmware_stubs.scanner.hand import FaultOrder, Refused, parse_fault
+from firmware_stubs.stopping import when_asked_to_stop
 from firmware_stubs.uru4000.models import MODELS
 from firmware_stubs.zk4500.firmware import Zk4500Firmware
 
@@ -187,7 +186,7 @@ async def _serve(
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    _when_asked_to_stop(arguments, lambda: loop.call_soon_threadsafe(stop.set))
+    when_asked_to_stop(arguments, lambda: loop.call_soon_threadsafe(stop.set))
     async with stub:
         _announce(kind, stub.url, stub.control_url)
         await stop.wait()
@@ -231,7 +230,7 @@ def _camera(arguments: argparse.Namespace) -> None:
         message = f"{arguments.scene}: {refusal}"
         raise OSError(message) from refusal
     stop = threading.Event()
-    _when_asked_to_stop(arguments, stop.set)
+    when_asked_to_stop(arguments, stop.set)
     serve(
         arguments.host,
         arguments.port,
@@ -247,7 +246,7 @@ def _dslr(arguments: argparse.Namespace) -> None:
     from firmware_stubs.dslr import serve
 
     stop = threading.Event()
-    _when_asked_to_stop(arguments, stop.set)
+    when_asked_to_stop(arguments, stop.set)
     serve(
         arguments.host,
         arguments.port,
@@ -270,23 +269,6 @@ def _finger(arguments: argparse.Namespace) -> None:
 
 def _announce(kind: str, url: str, control: str) -> None:
     print(json.dumps({"ready": True, "kind": kind, "url": url, "control": control}), flush=True)
-
-
-def _when_asked_to_stop(arguments: argparse.Namespace, stop: Callable[[], object]) -> None:
-    """Call `stop` on SIGTERM, SIGINT and, where asked for, at the end of standard input."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop())
-    if arguments.until_stdin_closes:
-        threading.Thread(target=_watch_stdin, args=(stop,), name="stdin", daemon=True).start()
-
-
-def _watch_stdin(stop: Callable[[], object]) -> None:
-    try:
-        while os.read(0, 4096):  # not sys.stdin: its lock would be held while the interpreter shuts down
-            pass
-    except OSError:
-        pass
-    stop()
 
 
 def _port(text: str) -> int:

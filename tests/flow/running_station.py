@@ -68,16 +68,22 @@ def invoke(command: Any, *arguments: object) -> str:
 
 
 class ChildProcess:
-    """A server of ours as a process: it prints one line of JSON when it is ready."""
+    """A server of ours as a process: it prints one line of JSON when it is ready. environment: None for this one's."""
 
-    def __init__(self, module: str, *arguments: object) -> None:
+    def __init__(self, module: str, *arguments: object, environment: dict[str, str] | None = None) -> None:
         self._command = [sys.executable, "-m", module, *map(str, arguments)]
+        self._environment = environment
         self._process: subprocess.Popen[str] | None = None
         self.ready: dict[str, Any] = {}
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            self._command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+            self._command,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -161,8 +167,8 @@ class StationFolder:
         finally:
             store.close()
 
-    def daemon(self) -> ChildProcess:
-        return ChildProcess("enrollment.service.daemon", "run", "--config", self.config)
+    def daemon(self, environment: dict[str, str] | None = None) -> ChildProcess:
+        return ChildProcess("enrollment.service.daemon", "run", "--config", self.config, environment=environment)
 
 
 class MakeStation(Protocol):
