@@ -3,7 +3,7 @@
     python -m firmware_stubs scanner [--model 4500|msv2|fs81|zk4500|fdu2000|nb1010] [--serial S] [--port N]
                                      [--control-port N] [--image-ms 128] [--fault KIND[:TIMES[:AFTER]]]...
     python -m firmware_stubs tenprint [--serial S] [--port N] [--control-port N] [--rate 15] [--wire-mb-s 40]
-    python -m firmware_stubs camera  [--port N] [--control-port N] [--fps 30] [--scene FILE | --portrait SEED]
+    python -m firmware_stubs camera  [--port N] [--control-port N] [--fps 30] [--scene FILE | --portrait SEED] [--numbered]
     python -m firmware_stubs dslr    [--port N] [--control-port N] [--portrait SEED] [--serial TEXT] [--no-live-view]
     python -m firmware_stubs finger  --seed N --impression K --out FILE
 
@@ -95,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     scene = camera.add_mutually_exclusive_group()
     scene.add_argument("--scene", type=Path, help="an image file before the lens")
     scene.add_argument("--portrait", type=_seed, default=1, help="seed of a schematic portrait before the lens")
+    camera.add_argument("--numbered", action="store_true", help="frames show their number in the round, 1 to 7")
     camera.set_defaults(command=_camera)
 
     dslr = kinds.add_parser("dslr", help="a reflex camera over PTP/IP")
@@ -230,6 +231,7 @@ def _camera(arguments: argparse.Namespace) -> None:
         arguments.control_port,
         fps=arguments.fps,
         scene=scene,
+        numbered=arguments.numbered,
         ready=lambda url, control: _announce("camera", url, control),
         stop=stop,
     )
