@@ -38,11 +38,13 @@ import matplotlib.pyplot as plt
 
 CAMERA = {"camera": ["camera", "--numbered"]}
 ROUND = 7  # frames that the camera's model counts before it begins anew
-ROUND_S = ROUND / 30
+CAMERA_FPS = 30
+ROUND_S = ROUND / CAMERA_FPS
 LIMIT_MS, AIM_MS = 15.0, 5.0
 SQUARE_SHARE = 64 / 1080  # of the height: a square of the number
 WARM_UP_S = 2.0
-RUNS = {  # name -> the longer side that the client asks for, and pictures a second at most
+RUNS = {  # name -> the longer side that the client asks for, and pictures a second at most; None: no client
+    "none: a second direct reader": None,
     "480 px, 15/s: as without asking": (480, 15),
     "480 px, 30/s": (480, 30),
     "1920 px, 30/s": (1920, 30),
@@ -104,25 +106,29 @@ def read_preview(socket: str, token: str, side_px: int, rate: int, seconds: floa
     told.send(seen)
 
 
-def run_both(station: BenchStation, side_px: int, rate: int, seconds: float) -> tuple[list[Sight], list[Sight]]:
-    """The direct reader and the client at the same time, each a process: what they saw."""
+def run_both(station: BenchStation, preview: tuple[int, int] | None, seconds: float) -> tuple[list[Sight], list[Sight]]:
+    """The direct reader and the client at the same time, each a process: what they saw.
+
+    preview: side in pixels and pictures a second; None for a second direct reader in the client's place, which is what
+    this machine makes of no difference at all.
+    """
     context = multiprocessing.get_context("spawn")
-    url = str(station.models["camera"].ready["url"])
-    client = (str(station.socket), station.token, side_px, rate, seconds)
+    direct: tuple[Any, ...] = (read_directly, str(station.models["camera"].ready["url"]))
+    other = direct if preview is None else (read_preview, str(station.socket), station.token, *preview)
     results, processes = [], []
-    for run, arguments in ((read_directly, (url, seconds)), (read_preview, client)):
+    for run, *arguments in (direct, other):
         here, there = context.Pipe(duplex=False)
-        processes.append(context.Process(target=run, args=(*arguments, there), daemon=True))
+        processes.append(context.Process(target=run, args=(*arguments, seconds, there), daemon=True))
         results.append(here)
         processes[-1].start()
         there.close()
     try:
-        direct, preview = (result.recv() for result in results)
+        seen = [result.recv() for result in results]
     except EOFError as error:
         raise click.ClickException("a reader ended without its figures") from error
     for process in processes:
         process.join()
-    return direct, preview
+    return seen[0], seen[1]
 
 
 def added_ms(direct: Sequence[Sight], preview: Sequence[Sight]) -> list[tuple[float, float]]:
@@ -198,8 +204,9 @@ def main(seconds: int, out: Path, as_json: bool) -> None:
     console = Console(stderr=True) if as_json else bench_console()
     results = {}
     with station_of(CAMERA) as station:
-        for name, (side_px, rate) in track(list(RUNS.items()), "previews", console=console, transient=True):
-            results[name] = figures(*run_both(station, side_px, rate, seconds), rate)
+        for name, preview in track(list(RUNS.items()), "previews", console=console, transient=True):
+            rate = CAMERA_FPS if preview is None else preview[1]
+            results[name] = figures(*run_both(station, preview, seconds), rate)
     show(results, console)
     out.mkdir(parents=True, exist_ok=True)
     (out / "preview_latency.json").write_text(json.dumps(results) + "\n", "utf-8")
