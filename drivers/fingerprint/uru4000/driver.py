@@ -181,6 +181,8 @@ class Uru4000:
                 return frame
             self._finger_on = False
             _logger.info("%s: the finger was lifted before the image was taken", self._address)
+            if time.monotonic() >= deadline:
+                raise CaptureTimedOut("no finger stayed for a picture within the time limit")
 
     def _read_image(self, cancel: CancelToken) -> Frame:
         # The read must be queued before the capture starts, or the device has nowhere to send the image.
