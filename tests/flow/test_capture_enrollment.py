@@ -229,7 +229,8 @@ async def test_the_best_of_several_tries_is_kept_wherever_it_comes_and_it_is_its
     )
     finger = finger_image(1, 0)
     tries = [veiled(finger, share) for share in (0.75, 0.1, 0.6)]
-    scores, pictures = [], []
+    scores: list[int] = []
+    pictures: list[NDArray[np.uint8]] = []
     async with running_here(folder) as here:
         client = here.client
         request = dossier_pb2.CreateDossierRequest(plan_id="strict", request_id=str(uuid.uuid4()))

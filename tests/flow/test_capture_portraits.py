@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -155,7 +155,8 @@ async def test_no_frame_of_a_camera_that_is_still_waking_up_is_shown_or_judged(h
         )
         levels = []
         for _ in range(12):
-            image = cv2.imdecode(np.frombuffer((await call.read()).jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+            picture: Any = await call.read()
+            image = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
             assert image is not None
             levels.append(float(image.mean()))
         call.cancel()

@@ -172,7 +172,7 @@ def _encode(frame: Frame, max_side_px: int) -> bytes:
     height, width = frame.pixels.shape[:2]
     scale = min(1.0, max_side_px / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    pixels = frame.pixels
+    pixels: cv2.typing.MatLike = frame.pixels
     # Means over whole blocks take a tenth of the time of those over parts; less than half is left for the rest.
     if (block := int(1 / scale)) > 1:
         pixels = cv2.resize(pixels, (width // block, height // block), interpolation=cv2.INTER_AREA)
