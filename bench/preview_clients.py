@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bench.calls import LIMIT_MS, PROMISED, calls_of, figures, timed_ms
+from bench.calls import EMPTY, LIMIT_MS, PROMISED, calls_of, figures, timed_ms
 from bench.console import bench_console
 from bench.preview_watchers import Looking, watchers
 from bench.processes import cpu_seconds, resident_mib
@@ -96,10 +96,14 @@ def show(row: dict[str, Any], console: Console) -> None:
     for name, key in (("pictures/s of a reader, median", ""), ("of the slowest reader", "_least")):
         rate = row[f"pictures_a_second{key}"]
         table.add_row(name, f"{rate:.2f}", f"{RATE:.0f}/s asked for", f"{rate / RATE:.2f}")
-    worst = max(PROMISED, key=lambda name: float(row["calls"][name]["p99_ms"]))
-    taken = row["calls"][worst]
-    share = f"{taken['p99_of_limit']:.2f}"
-    table.add_row(f"slowest call's p99, ms: {worst}", f"{taken['p99_ms']:.2f}", f"{LIMIT_MS:.0f} ms", share)
+    calls = row["calls"]
+    worst = max(PROMISED, key=lambda name: float(calls[name]["p99_ms"]))
+    for name, title in ((EMPTY, "empty call"), (worst, f"slowest call: {worst}")):
+        taken = calls[name]
+        table.add_row(f"{title}, p50 ms", f"{taken['p50_ms']:.2f}", "empty call's", f"{taken['p50_of_empty']:.2f}")
+        table.add_row(
+            f"{title}, p99 ms", f"{taken['p99_ms']:.2f}", f"{LIMIT_MS:.0f} ms", f"{taken['p99_of_limit']:.2f}"
+        )
     table.add_row("daemon's CPU, of one core", f"{row['daemon_cpu_of_a_core']:.0%}", "", "")
     console.print(table)
 
