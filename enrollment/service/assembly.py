@@ -93,6 +93,7 @@ class Station:
             raise
         self._store_pool = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store")
         self._numeric_pool = ThreadPoolExecutor(NUMERIC_THREADS, thread_name_prefix="numeric")
+        self._preview_pool = ThreadPoolExecutor(1, thread_name_prefix="preview")  # a picture waits for no judgement
         self.inventory = Inventory(
             config.devices.addresses,
             config.devices.poll_s,
@@ -106,7 +107,7 @@ class Station:
             dossiers=self.store.dossiers,
             inventory=self.inventory,
             leases=self.leases,
-            previews=Previews(self._numeric_pool, clock),
+            previews=Previews(self._preview_pool, clock),
             numeric_pool=self._numeric_pool,
             store_pool=self._store_pool,
             clock=clock,
@@ -152,7 +153,7 @@ class Station:
                 task.cancel()
             await asyncio.wait(set(self._tasks), timeout=CANCEL_AGAIN_S)
         await self.inventory.stop()
-        for pool in (self._numeric_pool, self._store_pool):
+        for pool in (self._numeric_pool, self._preview_pool, self._store_pool):
             await asyncio.to_thread(pool.shutdown)
         self.store.close()
         os.close(self._lock)

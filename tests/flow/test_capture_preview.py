@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from drivers.frame import Frame
+from enrollment.service.assembly import NUMERIC_THREADS
 from enrollment.service.capture.preview import Picture, Previews
 from enrollment.service.config import Clock, SystemClock
 from enrollment.service.devices.leases import Granted
@@ -190,6 +192,22 @@ async def test_a_client_that_leaves_does_not_end_the_previews_of_others(here: In
         await call.read()
         await other.channel.close()
         assert (await watch(here.client, lease).read()).jpeg
+
+
+async def test_pictures_go_on_while_prints_are_judged(here: InProcess) -> None:
+    go_on = threading.Event()
+    pool = here.station._numeric_pool  # no other way keeps its threads busy for as long as this needs
+    judging = [pool.submit(go_on.wait) for _ in range(NUMERIC_THREADS)]
+    async with here.client.lease((await here.client.camera()).device_id) as lease:
+        call = watch(here.client, lease)
+        try:
+            async with asyncio.timeout(20):
+                sequences = [(await call.read()).sequence for _ in range(5)]
+        finally:
+            go_on.set()
+            await asyncio.to_thread(wait, judging)
+        call.cancel()
+    assert sequences == sorted(set(sequences))
 
 
 class FrozenClock(SystemClock):

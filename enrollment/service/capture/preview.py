@@ -62,8 +62,8 @@ class _Screen:
 class Previews:
     """The screens of all live leases."""
 
-    def __init__(self, numeric_pool: Executor, clock: Clock) -> None:
-        self._pool = numeric_pool
+    def __init__(self, pool: Executor, clock: Clock) -> None:
+        self._pool = pool
         self._clock = clock
         self._screens: dict[str, _Screen] = {}
 
