@@ -1,9 +1,9 @@
 """Does a capture end when it should? Time-outs and cancels over the daemon's API, in each state that it can wait in.
 
 A time-out is measured from the event that tells of the wait to the answer that ends it: a little less than the limit,
-where the device powers up within it. A cancel is measured from the
-client's cancel to the first event of the next capture on the same device: only then is the device free. Each scanner's
-driver alone follows (`driver_ends`). Prints tables beside the limits, writes JSON.
+where the device powers up within it. A cancel is measured from the client's cancel to the first event of the next
+capture on the same device: only then is the device free. Each scanner's driver alone follows (`driver_ends`). Prints
+tables beside the limits, writes JSON.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ def plot(results: dict[str, Any], stages: Sequence[str], path: Path) -> None:
     ):
         heights = [results[name][key] for name in names]
         right.bar_label(right.bar([place + offset for place in places], heights, 0.38, label=label), fmt="%.0f")
+    right.margins(y=0.12)
     right.set_xticks(list(places), names)
     right.set(title="captures a minute")
     right.legend(fontsize=8)
