@@ -119,7 +119,7 @@ class Station:
             self._started_s,
             registry_reachable=lambda: self._uploader is not None and self._uploader.registry_reachable,
         )
-        gate = SessionGate(self.store.sessions.authenticate, self._store_pool)
+        gate = SessionGate(self.store.sessions.authenticate, self._store_pool, clock)
         self._server = RpcServer(config.socket, config.socket_mode, gate, self._services(plans), self._metrics.called)
         try:
             await self._server.start()
