@@ -5,6 +5,7 @@
     python -m firmware_stubs tenprint [--serial S] [--port N] [--control-port N] [--rate 15] [--wire-mb-s 40]
                                       [--fault KIND[:TIMES[:AFTER]]]...
     python -m firmware_stubs camera  [--port N] [--control-port N] [--fps 30] [--scene FILE | --portrait SEED]
+                                     [--numbered]
     python -m firmware_stubs dslr    [--port N] [--control-port N] [--portrait SEED] [--serial TEXT] [--no-live-view]
     python -m firmware_stubs finger  --seed N --impression K --out FILE
 
@@ -91,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     scene = camera.add_mutually_exclusive_group()
     scene.add_argument("--scene", type=Path, help="an image file before the lens")
     scene.add_argument("--portrait", type=_seed, default=1, help="seed of a schematic portrait before the lens")
+    camera.add_argument("--numbered", action="store_true", help="frames show their number in the round, 1 to 7")
     camera.set_defaults(command=_camera)
 
     dslr = kinds.add_parser("dslr", help="a reflex camera over PTP/IP")
@@ -237,6 +239,7 @@ def _camera(arguments: argparse.Namespace) -> None:
         arguments.control_port,
         fps=arguments.fps,
         scene=scene,
+        numbered=arguments.numbered,
         ready=lambda url, control: _announce("camera", url, control),
         stop=stop,
     )

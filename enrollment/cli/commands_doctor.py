@@ -19,6 +19,7 @@ from enrollment.cli.session import Session
 from enrollment.cli.station_side import StationSideFailed, ask
 
 CONFIG_NAME: Final = "station.toml"
+LONGEST_NAME: Final = 22  # columns of a check's name
 MARKS: Final = {Severity.OK: ("ok ", "green"), Severity.WARNING: ("!  ", "yellow"), Severity.ERROR: ("!! ", "red")}
 
 
@@ -140,9 +141,9 @@ def _beside(socket: Path | None) -> Path | None:
 def _show(out: Output, report: Report) -> None:
     for finding in report.findings:
         mark, style = MARKS[finding.severity]
-        out.say(f"{mark}{finding.check:22}{finding.text_en}", f"{mark}{finding.check:22}{finding.text_vi}", style=style)
+        out.item(f"{mark}{finding.check:{LONGEST_NAME}}", finding.text_en, finding.text_vi, style=style)
         if finding.remedy_en:
-            out.say(f"{'':25}-> {finding.remedy_en}", f"{'':25}-> {finding.remedy_vi}")
+            out.item(f"{'':{len(mark) + LONGEST_NAME}}-> ", finding.remedy_en, finding.remedy_vi)
     if report.not_seen:
         names = ", ".join(report.not_seen)
         out.say(
@@ -150,3 +151,12 @@ def _show(out: Output, report: Report) -> None:
             f"chưa thấy, vì chưa hỏi được dịch vụ: {names}",
             style="yellow",
         )
+    errors, warnings, well = (
+        sum(finding.severity is severity for finding in report.findings)
+        for severity in (Severity.ERROR, Severity.WARNING, Severity.OK)
+    )
+    out.say(
+        f"errors: {errors}, warnings: {warnings}, well: {well}",
+        f"lỗi: {errors}, cảnh báo: {warnings}, tốt: {well}",
+        style=f"bold {MARKS[report.worst][1]}",
+    )

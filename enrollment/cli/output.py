@@ -11,9 +11,13 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
+
+NARROWEST = 20  # columns that a paragraph beside a label needs
 
 
 def default_language() -> str:
@@ -40,6 +44,16 @@ class Output:
     def say(self, en: str, vi: str, style: str = "") -> None:
         """One line for people; plain text, never markup."""
         self.console.print(escape(self.pick(en, vi)), style=style)
+
+    def item(self, label: str, en: str, vi: str, style: str = "") -> None:
+        """A label and what belongs to it, which stays beside the label where the terminal breaks its lines."""
+        words = Text(self.pick(en, vi))
+        room = self.console.width - cell_len(label)
+        narrow = self.console.soft_wrap or room < NARROWEST
+        lines = [words] if narrow else list(words.wrap(self.console, room))
+        for number, line in enumerate(lines):
+            line.rstrip()
+            self.console.print(Text(label if number == 0 else " " * cell_len(label)) + line, style=style)
 
     def value(self, value: Message | Mapping[str, Any] | Sequence[Any]) -> None:
         """The command's result for programs; silent without --json."""

@@ -105,6 +105,7 @@ class Station:
             raise
         self._store_pool = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store")
         self._numeric_pool = ThreadPoolExecutor(NUMERIC_THREADS, thread_name_prefix="numeric")
+        self._preview_pool = ThreadPoolExecutor(1, thread_name_prefix="preview")  # a picture waits for no judgement
         self.inventory = Inventory(
             config.devices.addresses,
             config.devices.poll_s,
@@ -120,7 +121,7 @@ class Station:
             dossiers=self.store.dossiers,
             inventory=self.inventory,
             leases=self.leases,
-            previews=Previews(self._numeric_pool, clock),
+            previews=Previews(self._preview_pool, clock),
             numeric_pool=self._numeric_pool,
             store_pool=self._store_pool,
             clock=clock,
@@ -132,7 +133,7 @@ class Station:
             self._started_s,
             registry_reachable=lambda: self._uploader is not None and self._uploader.registry_reachable,
         )
-        gate = SessionGate(self.store.sessions.authenticate, self._store_pool, self._admit_other_pc)
+        gate = SessionGate(self.store.sessions.authenticate, self._store_pool, clock, self._admit_other_pc)
         self._server = RpcServer(
             config.socket, config.socket_mode, gate, self._services(plans), self._metrics.called, shared
         )
@@ -169,7 +170,7 @@ class Station:
                 task.cancel()
             await asyncio.wait(set(self._tasks), timeout=CANCEL_AGAIN_S)
         await self.inventory.stop()
-        for pool in (self._numeric_pool, self._store_pool):
+        for pool in (self._numeric_pool, self._preview_pool, self._store_pool):
             await asyncio.to_thread(pool.shutdown)
         self.store.close()
         os.close(self._lock)

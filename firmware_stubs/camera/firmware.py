@@ -26,11 +26,21 @@ class CameraFirmware:
     scene: (H, W, 3) uint8 BGR, what is before the lens at first; None for the wall.
     fps: frames a second of the common clock; a connection that is late skips frames.
     warm_up_frames: how many frames of each connection come dark to bright.
+    numbered: frames show their number in the round.
     stop: when it is set, nobody gets a frame any more.
     """
 
-    def __init__(self, scene: NDArray[np.uint8] | None, fps: float, warm_up_frames: int, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        scene: NDArray[np.uint8] | None,
+        fps: float,
+        warm_up_frames: int,
+        stop: threading.Event,
+        *,
+        numbered: bool = False,
+    ) -> None:
         self._fps = fps
+        self._numbered = numbered
         self.warm_up_frames = warm_up_frames
         self._stop = stop
         self._started = time.monotonic()
@@ -50,7 +60,7 @@ class CameraFirmware:
 
     def show(self, image: NDArray[np.uint8], name: str) -> None:
         """Put a scene before the lens; returns when the next frame will show it. image: (H, W, 3) uint8 BGR."""
-        exposures = expose(fit(image), self.warm_up_frames)
+        exposures = expose(fit(image), self.warm_up_frames, numbered=self._numbered)
         with self._lock:
             self._exposures = exposures
             self._scene = name

@@ -20,6 +20,7 @@ from firmware_stubs.camera.refusal import Refusal
 WIDTH_PX: Final = 1920
 HEIGHT_PX: Final = 1080
 STEADY_FRAMES: Final = 7
+NUMBER_SQUARE_PX: Final = 64
 BLACK_FRAMES: Final = 2
 DARKEST_GAIN: Final = 0.15  # of the first frame after the sensor wakes
 HUNT_DEVIATIONS_PX: Final = (12, 7, 4, 2, 4, 7)
@@ -92,12 +93,20 @@ def decode(body: bytes) -> NDArray[np.uint8]:
     return image.astype(np.uint8, copy=False)
 
 
-def expose(scene: NDArray[np.uint8], warm_up_frames: int) -> Exposures:
-    """Encode one scene. scene: (1080, 1920, 3) uint8 BGR. warm_up_frames: 0 for a sensor that is always awake."""
+def expose(scene: NDArray[np.uint8], warm_up_frames: int, *, numbered: bool = False) -> Exposures:
+    """Encode one scene.
+
+    scene: (1080, 1920, 3) uint8 BGR. warm_up_frames: 0 for a sensor that is always awake.
+    numbered: each steady frame shows its number in the round, 1 to 7, in its lower left corner: three squares of
+    NUMBER_SQUARE_PX, white where the bit is set, the lowest first.
+    """
     random = np.random.default_rng(0x73686F74)
     gains = np.linspace(DARKEST_GAIN, 1.0, warm_up_frames, endpoint=False)
     return Exposures(
-        tuple(_shot(random, scene, 1.0) for _ in range(STEADY_FRAMES)),
+        tuple(
+            _shot(random, _numbered(scene, number) if numbered else scene, 1.0)
+            for number in range(1, STEADY_FRAMES + 1)
+        ),
         tuple(_shot(random, scene, float(gain)) for gain in gains),
     )
 
@@ -119,6 +128,14 @@ def part(content: bytes) -> bytes:
     """Wrap one JPEG as a part of the multipart stream."""
     head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(content)}\r\n\r\n"
     return head.encode() + content + b"\r\n"
+
+
+def _numbered(scene: NDArray[np.uint8], number: int) -> NDArray[np.uint8]:
+    shown = scene.copy()
+    for bit in range(STEADY_FRAMES.bit_length()):
+        columns = slice(bit * NUMBER_SQUARE_PX, (bit + 1) * NUMBER_SQUARE_PX)
+        shown[-NUMBER_SQUARE_PX:, columns] = 255 * (number >> bit & 1)
+    return shown
 
 
 @functools.cache

@@ -27,6 +27,7 @@ def serve(
     fps: float = 30.0,
     scene: NDArray[np.uint8] | None = None,
     warm_up_frames: int = WARM_UP_FRAMES,
+    numbered: bool = False,
     ready: Callable[[str, str], None],
     stop: threading.Event,
 ) -> None:
@@ -35,12 +36,13 @@ def serve(
     host: 127.0.0.1 unless the stub is to be reached from elsewhere. port, control_port: 0 for any that is free.
     fps: above 0, up to 1000. scene: (H, W, 3) uint8 BGR; None for an empty wall.
     warm_up_frames: the first frames of each connection, dark to bright; 0 for none.
+    numbered: each frame shows its number in the round, for whoever times frames.
     ready: called once with the URL of the stream and that of the control port (without a path).
     Raises OSError where a port cannot be bound, ValueError for an fps out of range.
     """
     if not 0 < fps <= MAX_FPS:
         raise ValueError(f"fps is above 0, up to {MAX_FPS:g}, not {fps}")
-    camera = CameraFirmware(scene, fps, warm_up_frames, stop)
+    camera = CameraFirmware(scene, fps, warm_up_frames, stop, numbered=numbered)
     with (
         running(Server((host, port), StreamHandler, camera)) as stream,
         running(Server((host, control_port), ControlHandler, camera)) as control,

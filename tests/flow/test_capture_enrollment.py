@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,14 @@ import cv2
 import grpc.aio
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from enrollment.core.fingerprint import compare
 from enrollment.core.records import iso19794_2_2005, iso19794_4_2005
 from enrollment.core.sealing.public_keys import decode_registry_trust
 from enrollment.core.sealing.receipt import verify_receipt
 from enrollment.v1 import capture_pb2, device_pb2, dossier_pb2, outbox_pb2, types_pb2
+from firmware_stubs.fingers import finger_image
 from tests.flow.running_station import Client, Hands, InProcess, MakeStation, RegistryProcess, refused, running_here
 
 if TYPE_CHECKING:
@@ -205,6 +208,50 @@ async def test_when_the_plans_tries_are_used_the_best_one_is_kept_and_marked(
     assert answer.exhausted.quality.score == max(scores)
     kept = await client.dossier(dossier.dossier_id)
     assert [capture.accepted for capture in kept.captures] == [False]
+
+
+def veiled(picture: NDArray[np.uint8], share: float) -> bytes:
+    """A print of which so much is lost in noise, as a PNG."""
+    noise = np.random.default_rng(5).normal(128, 60, picture.shape)
+    mixed = np.clip((1 - share) * picture + share * noise, 0, 255).astype(np.uint8)
+    return cv2.imencode(".png", mixed)[1].tobytes()
+
+
+async def test_the_best_of_several_tries_is_kept_wherever_it_comes_and_it_is_its_image_that_is_stored(
+    make_station: MakeStation, scanner_stub: ScannerStub
+) -> None:
+    folder = make_station([scanner_stub.url], None, '\n[plans]\nfolder = "plans"\n')
+    (folder.folder / "plans").mkdir()
+    (folder.folder / "plans" / "strict.toml").write_text(
+        'plan_id = "strict"\nversion = 1\ntitle_vi = "Khó"\ntitle_en = "Strict"\n'
+        '[[fingerprints]]\nposition = 1\nimpression = "flat"\naccept_score = 100\nmax_attempts = 3\n',
+        "utf-8",
+    )
+    finger = finger_image(1, 0)
+    tries = [veiled(finger, share) for share in (0.75, 0.1, 0.6)]
+    scores: list[int] = []
+    pictures: list[NDArray[np.uint8]] = []
+    async with running_here(folder) as here:
+        client = here.client
+        request = dossier_pb2.CreateDossierRequest(plan_id="strict", request_id=str(uuid.uuid4()))
+        dossier = (await client.dossiers.CreateDossier(request)).dossier
+        async with client.lease((await client.scanner()).device_id) as lease:
+            async for answer in client.capture_finger(dossier.dossier_id, lease, 1):
+                match answer.WhichOneof("event"):
+                    case "waiting":
+                        await asyncio.to_thread(scanner_stub.control, "PUT", "/platen", tries[len(scores)])
+                        pictures.append(await asyncio.to_thread(scanner_stub.picture))
+                    case "judged":
+                        scores.append(answer.judged.quality.score)
+                    case "lift_finger":
+                        await asyncio.to_thread(scanner_stub.lift)
+        record = await read_part(client, dossier.dossier_id, "fingerprint-01.fir")
+    assert scores[1] > max(scores[0], scores[2])
+    assert (answer.exhausted.kept_attempt, answer.exhausted.attempts) == (2, 3)
+    assert answer.exhausted.quality.score == scores[1]
+    stored = iso19794_4_2005.image_from_record(iso19794_4_2005.FingerImageRecord.decode(record)).pixels
+    differences = [float(np.abs(stored.astype(np.float32) - picture).mean()) for picture in pictures]
+    assert differences.index(min(differences)) == 1
 
 
 async def test_a_finger_that_is_already_there_under_another_position_is_never_stored(

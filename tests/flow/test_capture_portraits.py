@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import pytest
 
-from enrollment.v1 import dossier_pb2, types_pb2
+from enrollment.v1 import capture_pb2, dossier_pb2, types_pb2
+from firmware_stubs.portrait import schematic_portrait
 from tests.flow.running_station import InProcess, MakeStation, refused, running_here
 
 if TYPE_CHECKING:
@@ -87,6 +88,33 @@ class TestRealPortraits:
         assert not dossier.captures[0].accepted
 
 
+@pytest.mark.parametrize(
+    ("gain", "offset", "blur", "hint"),
+    [
+        (0.12, 0, 0, types_pb2.CAPTURE_HINT_TOO_DARK),
+        (2.6, 90, 0, types_pb2.CAPTURE_HINT_TOO_BRIGHT),
+        (1.0, 0, 12, types_pb2.CAPTURE_HINT_BLURRED),
+    ],
+)
+async def test_what_is_wrong_with_the_light_or_the_lens_is_told_of_each_frame(
+    here: InProcess,
+    camera_stub: CameraStub,
+    show: Callable[[str], None],
+    gain: float,
+    offset: float,
+    blur: float,
+    hint: types_pb2.CaptureHint.ValueType,
+) -> None:
+    scene = cv2.convertScaleAbs(schematic_portrait(1), alpha=gain, beta=offset)
+    if blur:
+        scene = cv2.GaussianBlur(scene, (0, 0), blur)
+    camera_stub.control("PUT", "/scene", cv2.imencode(".png", scene)[1].tobytes())
+    events, dossier, judged = await portrait_of(here)
+    assert events[-1] == "exhausted"
+    assert len(judged) == dossier.plan.portrait.max_attempts
+    assert {quality.hints[0] for quality in judged} == {hint}
+
+
 async def test_the_stored_portrait_is_the_whole_frame(here: InProcess) -> None:
     _, dossier, _ = await portrait_of(here)
     request = dossier_pb2.ReadPartRequest(dossier_id=dossier.dossier_id, part_name="portrait.jpg")
@@ -124,3 +152,18 @@ async def test_a_portrait_that_is_there_is_replaced_only_on_demand(here: InProce
     kept = await client.dossier(dossier.dossier_id)
     assert [capture.capture_id for capture in kept.captures] == [answers[-1].accepted.capture_id]
     assert kept.captures[0].capture_id != dossier.captures[0].capture_id
+
+
+async def test_no_frame_of_a_camera_that_is_still_waking_up_is_shown_or_judged(here: InProcess) -> None:
+    async with here.client.lease((await here.client.camera()).device_id) as lease:
+        call = here.client.capture.WatchPreview(
+            capture_pb2.WatchPreviewRequest(lease=lease, max_side_px=64, max_frames_per_second=30)
+        )
+        levels = []
+        for _ in range(12):
+            picture: Any = await call.read()
+            image = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+            assert image is not None
+            levels.append(float(image.mean()))
+        call.cancel()
+    assert min(levels) > 0.95 * max(levels)  # the model's first ten frames come at 15 to 92 % of the light

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from enrollment.service.capture.preview import Previews
-from enrollment.service.config import SystemClock
+from drivers.frame import Frame
+from enrollment.service.assembly import NUMERIC_THREADS
+from enrollment.service.capture.preview import Picture, Previews
+from enrollment.service.config import Clock, SystemClock
 from enrollment.service.devices.leases import Granted
 from enrollment.v1 import capture_pb2
 from tests.flow.running_station import Client, Hands, InProcess, refused
@@ -133,6 +139,30 @@ class CountingPool(ThreadPoolExecutor):
         return super().submit(fn, *args, **kwargs)
 
 
+@asynccontextmanager
+async def screen_of(
+    here: InProcess, clock: Clock, rate: float = 1.0, side: int = 64
+) -> AsyncIterator[tuple[Callable[..., None], AsyncGenerator[Picture, None]]]:
+    """What shows a frame under a lease of the scanner, by number, and a reader of such pictures."""
+    device = here.station.inventory.get((await here.client.scanner()).device_id)
+    stream = here.station.leases.hold(
+        device.device_id, operator_id="op-1", client_name="test", time_to_live_s=30, wait_s=0
+    )
+    granted = await anext(stream)
+    assert isinstance(granted, Granted)
+    with ThreadPoolExecutor(1) as pool:
+        previews = Previews(pool, clock)
+
+        def show(number: int, pixels: NDArray[np.uint8] | None = None) -> None:
+            frame = np.zeros((290, 384), np.uint8) if pixels is None else pixels
+            previews.publish(granted.lease, Frame(frame, number, clock.monotonic(), 500.0))
+
+        reader = previews.pictures(device, granted.lease, max_side_px=side, max_frames_per_second=rate)
+        yield show, reader
+        await reader.aclose()
+    await stream.aclose()
+
+
 async def test_a_frame_is_encoded_once_a_size_however_many_look(here: InProcess, hands: Hands) -> None:
     station, client = here.station, here.client
     scanner = await client.scanner()
@@ -140,8 +170,6 @@ async def test_a_frame_is_encoded_once_a_size_however_many_look(here: InProcess,
     stream = station.leases.hold(scanner.device_id, operator_id="op-1", client_name="test", time_to_live_s=30, wait_s=0)
     granted = await anext(stream)
     assert isinstance(granted, Granted)
-    from drivers.frame import Frame
-
     with CountingPool(2) as pool:
         previews = Previews(pool, SystemClock())
         small = [previews.pictures(device, granted.lease, max_side_px=64, max_frames_per_second=30) for _ in range(16)]
@@ -164,3 +192,66 @@ async def test_a_client_that_leaves_does_not_end_the_previews_of_others(here: In
         await call.read()
         await other.channel.close()
         assert (await watch(here.client, lease).read()).jpeg
+
+
+async def test_pictures_go_on_while_prints_are_judged(here: InProcess) -> None:
+    go_on = threading.Event()
+    pool = here.station._numeric_pool  # no other way keeps its threads busy for as long as this needs
+    judging = [pool.submit(go_on.wait) for _ in range(NUMERIC_THREADS)]
+    async with here.client.lease((await here.client.camera()).device_id) as lease:
+        call = watch(here.client, lease)
+        try:
+            async with asyncio.timeout(20):
+                sequences = [(await call.read()).sequence for _ in range(5)]
+        finally:
+            go_on.set()
+            await asyncio.to_thread(wait, judging)
+        call.cancel()
+    assert sequences == sorted(set(sequences))
+
+
+class FrozenClock(SystemClock):
+    """A clock that stands until it is moved."""
+
+    now_s = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+async def test_a_frame_that_comes_too_soon_gives_way_to_the_next_one(here: InProcess) -> None:
+    clock = FrozenClock()
+    async with screen_of(here, clock) as (show, reader):
+        show(1)
+        assert (await anext(reader)).sequence == 1
+        show(2)
+        next_one = asyncio.ensure_future(anext(reader))
+        await asyncio.sleep(0)
+        clock.now_s += 1.0
+        show(3)
+        assert (await next_one).sequence == 3
+
+
+async def test_a_frame_that_comes_too_soon_is_shown_when_no_other_follows(here: InProcess) -> None:
+    async with screen_of(here, SystemClock(), rate=20) as (show, reader):
+        show(1)
+        assert (await anext(reader)).sequence == 1
+        show(2)
+        assert (await anext(reader)).sequence == 2
+
+
+@pytest.mark.parametrize(
+    ("side", "shape"), [(960, (540, 960)), (640, (360, 640)), (1000, (562, 1000)), (700, (394, 700))]
+)
+async def test_a_picture_looks_like_the_mean_of_the_pixels_that_it_stands_for(
+    here: InProcess, side: int, shape: tuple[int, int]
+) -> None:
+    rows, columns = np.mgrid[:1080, :1920].astype(np.float32)
+    scene = (127 + 60 * np.sin(rows / 60) + 60 * np.cos(columns / 90)).astype(np.uint8)
+    async with screen_of(here, SystemClock(), side=side) as (show, reader):
+        show(1, scene)
+        picture = cv2.imdecode(np.frombuffer((await anext(reader)).jpeg, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert picture is not None
+    assert picture.shape == shape
+    mean = cv2.resize(scene, shape[::-1], interpolation=cv2.INTER_AREA)
+    assert float(np.abs(picture.astype(np.float32) - mean).mean()) < 1.5

@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -340,3 +341,23 @@ def test_port_that_is_taken_is_an_error_and_leaves_nothing_behind(camera: Camera
 def test_frame_rate_out_of_range_is_refused(fps: float) -> None:
     with pytest.raises(ValueError, match="fps"):
         serve("127.0.0.1", 0, 0, fps=fps, ready=lambda *_: None, stop=threading.Event())
+
+
+def test_numbered_frames_count_up_and_begin_anew_after_the_seventh() -> None:
+    stop = threading.Event()
+    ready: SimpleQueue[str] = SimpleQueue()
+    options = {"warm_up_frames": 0, "numbered": True, "ready": lambda url, _: ready.put(url), "stop": stop}
+    thread = threading.Thread(target=serve, args=("127.0.0.1", 0, 0), kwargs=options)
+    thread.start()
+    try:
+        capture = cv2.VideoCapture(ready.get(timeout=TIMEOUT_S), cv2.CAP_FFMPEG)
+        frames = [capture.read()[1] for _ in range(15)]
+        capture.release()
+    finally:
+        stop.set()
+        thread.join()
+    numbers = [sum(int(frame[1048, 32 + 64 * bit].mean() > 127) << bit for bit in range(3)) for frame in frames]
+    steps = {(after - before) % 7 for before, after in itertools.pairwise(numbers)}
+    assert set(numbers) <= set(range(1, 8))
+    assert 1 in steps  # a late reader skips some
+    assert 0 not in steps

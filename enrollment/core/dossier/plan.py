@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
+from functools import cache
 from typing import Any, ClassVar, Final, TypeVar, get_type_hints
 
 from enrollment.core.errors import InvalidPlan
@@ -183,8 +184,7 @@ def _build(kind: type[T], row: object, where: str, nested: Sequence[str] = ()) -
     """Construct a dataclass from a table after checking its keys and the types of its plain values."""
     if not isinstance(row, Mapping):
         raise InvalidPlan(f"{where} must be a table", where=where)
-    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]  # T is one of the classes above
-    types = get_type_hints(kind)
+    known, types = _shape(kind)  # type: ignore[arg-type]  # a type is hashable, whatever mypy says of type[T]
     for name, value in row.items():
         if name not in known:
             raise InvalidPlan(f"{where} has an unknown key {str(name)[:64]!r}", where=where, key=str(name)[:64])
@@ -194,6 +194,11 @@ def _build(kind: type[T], row: object, where: str, nested: Sequence[str] = ()) -
         if name not in row and field.default is MISSING:
             raise InvalidPlan(f"{where} has no {name}", where=where, key=name)
     return kind(**row)
+
+
+@cache  # a plan is built with every dossier that is read, and resolving annotations takes most of the time
+def _shape(kind: type[Any]) -> tuple[dict[str, Field[Any]], dict[str, type]]:
+    return {field.name: field for field in fields(kind)}, get_type_hints(kind)
 
 
 def _require(holds: bool, key: str, found: str | int) -> None:

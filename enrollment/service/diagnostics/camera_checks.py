@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -15,6 +16,14 @@ from enrollment.service.diagnostics.place import Machine
 
 PORTS: Final = {"http": 80, "https": 443, "rtsp": 554}
 CONNECT_TIMEOUT_S: Final = 1.5
+PROBLEMS: Final = {  # of a connection; Vietnamese and English
+    errno.ECONNREFUSED: ("từ chối kết nối: máy ảnh tắt hoặc sai cổng", "it refuses: switched off, or another port"),
+    errno.ETIMEDOUT: ("không trả lời", "no answer"),
+    errno.EHOSTUNREACH: ("mạng không tới được", "the network does not reach it"),
+    errno.ENETUNREACH: ("mạng không tới được", "the network does not reach it"),
+}
+
+Problem = tuple[str, str]
 
 
 def check_cameras(machine: Machine, config: StationConfig) -> Iterator[Finding]:
@@ -36,35 +45,39 @@ def _named(machine: Machine, addresses: tuple[str, ...]) -> Iterator[str]:
             yield address
 
 
-def _judged(address: str, problem: str) -> Finding:
+def _judged(address: str, problem: Problem | None) -> Finding:
     name = shown(address)
-    if not problem:
+    if problem is None:
         return Finding("camera-address", Severity.OK, f"{name}: tới được.", f"{name}: reached.")
+    why_vi, why_en = problem
     return Finding(
         "camera-address",
         Severity.ERROR,
-        f"{name}: không dùng được ({problem}).",
-        f"{name}: cannot be used ({problem}).",
+        f"{name}: không dùng được ({why_vi}).",
+        f"{name}: cannot be used ({why_en}).",
         "Kiểm tra nguồn và cáp của máy ảnh, địa chỉ trong station.toml; với video: thêm tài khoản vào nhóm video.",
         "Check the camera's power and cable and its address in station.toml; for video: add the user to group video.",
     )
 
 
-def _why_no_server(address: str) -> str:
+def _why_no_server(address: str) -> Problem | None:
     try:
         url = urlsplit(address)
         place = (url.hostname or "", url.port or PORTS[url.scheme])
     except ValueError:
-        return "not a URL"
+        return "không phải địa chỉ URL", "not a URL"
     try:
         with socket.create_connection(place, timeout=CONNECT_TIMEOUT_S):
-            return ""
+            return None
+    except socket.gaierror:
+        return "không có máy nào tên như vậy", "no host has this name"
     except OSError as error:
-        return error.strerror or type(error).__name__
+        said = error.strerror or type(error).__name__
+        return PROBLEMS.get(error.errno or errno.ETIMEDOUT, (said, said))
 
 
-def _why_no_file(machine: Machine, address: str) -> str:
+def _why_no_file(machine: Machine, address: str) -> Problem | None:
     path = machine.root / address.removeprefix("video:").partition("#")[0].lstrip("/")
     if not path.exists():
-        return "no such file"
-    return "" if os.access(path, os.R_OK | os.W_OK) else "no permission"
+        return "không có tệp này", "no such file"
+    return None if os.access(path, os.R_OK | os.W_OK) else ("không có quyền", "no permission")

@@ -17,7 +17,7 @@ from enrollment.service.config import StationConfig
 from enrollment.service.diagnostics.findings import Finding, Severity
 from enrollment.service.diagnostics.place import Machine
 from enrollment.service.keys.sharing import SharingFolder
-from enrollment.service.keys.software_keys import SoftwareKeys
+from enrollment.service.keys.software_keys import REQUEST_FILE, SoftwareKeys
 
 # A dossier and its package take about 4 MB: 2 GiB are the 500 of a busy day, 256 MiB the rest of an hour.
 DISK_WARNING_BYTES: Final = 2 * 1024**3
@@ -94,7 +94,8 @@ def check_keys(machine: Machine, config: StationConfig) -> Iterator[Finding]:
         yield Finding(
             "keys",
             Severity.ERROR,
-            f"Không dùng được khoá của trạm: {error} [{error.reason}].",
+            f"Không dùng được khoá của trạm [{error.reason}]: {error.facts.get('file', config.keys_folder)} thiếu, "
+            "hỏng, người khác đọc được, hoặc cụm mật khẩu không đúng.",
             f"The station's keys cannot be used: {error} [{error.reason}].",
             "Khôi phục thư mục khoá từ bản sao lưu hoặc sửa cụm mật khẩu; không tạo khoá mới khi còn hồ sơ chưa gửi.",
             "Restore the keys folder from its backup or correct the passphrase; make no new keys while dossiers wait.",
@@ -118,7 +119,7 @@ def check_certificate(machine: Machine, config: StationConfig) -> Iterator[Findi
     """registry-certificate: there, and valid now; registry-trust: the pinned keys are there."""
     if config.registry is None:
         return
-    yield from _certificate(machine, config.registry.certificate)
+    yield from _certificate(machine, config.registry.certificate, config.keys_folder / REQUEST_FILE)
     try:
         decode_registry_trust(config.registry.trust.read_bytes())
     except (OSError, EnrollmentError):
@@ -190,7 +191,7 @@ def check_clock_against_files(machine: Machine, config: StationConfig) -> Iterat
     )
 
 
-def _certificate(machine: Machine, path: Path) -> Iterator[Finding]:
+def _certificate(machine: Machine, path: Path, request: Path) -> Iterator[Finding]:
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError):
@@ -199,8 +200,8 @@ def _certificate(machine: Machine, path: Path) -> Iterator[Finding]:
             Severity.ERROR,
             f"Không có chứng thư của trạm: {path}.",
             f"There is no station certificate: {path}.",
-            "Gửi client-csr.pem cho trung tâm và chép chứng thư nhận về vào đó.",
-            "Send client-csr.pem to the registry, and put the certificate that comes back there.",
+            f"Gửi {request} cho trung tâm và chép chứng thư nhận về vào đó.",
+            f"Send {request} to the registry, and put the certificate that comes back there.",
         )
         return
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc

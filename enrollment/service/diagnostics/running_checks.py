@@ -68,10 +68,11 @@ def check_devices(state: RunningState) -> Iterator[Finding]:
     yield from _kind(state, DeviceKind.FINGERPRINT_SCANNER, "scanner", "máy quét vân tay", "fingerprint scanner")
     yield from _kind(state, DeviceKind.CAMERA, "camera", "máy ảnh", "camera")
     for sentence in state.unreachable:
+        address, _, why = sentence.partition(": ")
         yield Finding(
             "device-addresses",
             Severity.ERROR,
-            f"Không tới được địa chỉ thiết bị: {sentence}.",
+            f"Không tới được thiết bị ở {address}" + (f" ({why})." if why else "."),
             f"A device address is not reached: {sentence}.",
             "Kiểm tra nguồn, cáp mạng, và [devices] addresses trong station.toml.",
             "Check power, network cable, and [devices] addresses in station.toml.",
@@ -91,7 +92,9 @@ def _kind(state: RunningState, kind: DeviceKind, check: str, vi: str, en: str) -
         )
     for device in attached:
         if not device.problem:
-            yield Finding(check, Severity.OK, f"{device.device_id}: sẵn sàng.", f"{device.device_id}: ready.")
+            # Not "ready": an address is listed without being looked at until somebody uses it.
+            name = device.device_id
+            yield Finding(check, Severity.OK, f"{name}: chưa thấy lỗi gì.", f"{name}: no failure is known.")
             continue
         remedy_vi, remedy_en = REMEDIES.get(device.problem, REPLUG)
         yield Finding(
@@ -126,7 +129,9 @@ def check_queue(state: RunningState) -> Iterator[Finding]:
             "Check the line to the registry; the packages are safe on the disk and go by themselves.",
         )
     else:
-        yield Finding("queue", Severity.OK, f"{state.waiting} gói đang chờ gửi.", f"{state.waiting} packages wait.")
+        yield Finding(
+            "queue", Severity.OK, f"Số gói đang chờ gửi: {state.waiting}.", f"Packages that wait: {state.waiting}."
+        )
 
 
 def check_registry(state: RunningState) -> Iterator[Finding]:
