@@ -245,8 +245,6 @@ class Uru4000:
             if time.monotonic() >= deadline:  # what is felt again and again must not outlast the caller's time
                 raise CaptureTimedOut("something is felt that is no finger: clean the platen, or hold the finger still")
             _logger.info("%s: the finger was lifted before the image was taken", self._address)
-            if time.monotonic() >= deadline:
-                raise CaptureTimedOut("no finger stayed for a picture within the time limit")
 
     def _number(self, pixels: NDArray[np.uint8], captured_s: float) -> Frame:
         self._sequence += 1
