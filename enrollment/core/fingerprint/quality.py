@@ -1,12 +1,13 @@
 """A score that orders errors, and hints that a person can act on, from what extraction has computed anyway.
 
-    strength       mean of the 12 largest strengths of minutiae, missing ones counting as 0
-    purity         strengths of the minutiae over strengths of all residues well inside the mask
-    core_minutiae  minutiae about the core, weighed by reliability and nearness: those that another impression shares
-    core_depth_px  from the core to the edge of the print: what is cut there, another impression may not share
-    ridge_energy   mean square gradient of the normalised ridges: steep edges
+    shared_minutiae    minutiae by reliability and by the chance that another touch covers their spot
+    shared_ridges_mm2  area of the ridges, by the strength of their wave and by the same chance
+    purity             strengths of the minutiae over strengths of all residues well inside the mask
 
     logit = bias + sum of weight * log(measure + floor)     score = 10 log2(odds) - 20, 0..100
+
+The first two are what the matcher lives on, minutiae and overlaid ridges, as far as another impression will have them
+too: a touch lies about the core (`PadParameters`), and what is far from there it rarely covers.
 
 The score has a meaning: at 0 points the impression and another of the same finger, no worse than it, match four times
 as often as they do not, at a threshold that accepts one impostor in a thousand; every 10 points more double the odds of
@@ -40,7 +41,7 @@ from enrollment.core.fingerprint.quality_measures import (
 from enrollment.core.fingerprint.quality_parameters import QualityParameters, ScoreParameters
 
 ALGORITHM: Final = "enrollment.fingerprint.quality"
-VERSION: Final = "2"  # goes up with every change of a score: scores of two versions are not compared
+VERSION: Final = "3"  # goes up with every change of a score: scores of two versions are not compared
 
 
 @dataclass(frozen=True, slots=True)
