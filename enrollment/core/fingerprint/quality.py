@@ -4,14 +4,14 @@
     shared_ridges_mm2  area of the ridges, by the strength of their wave and by the same chance
     purity             strengths of the minutiae over strengths of all residues well inside the mask
 
-    logit = bias + sum of weight * log(measure + floor)     score = 10 log2(odds) - 20, 0..100
+    logit = bias + sum of weight * log(measure + floor)     score = 7 log2(odds), 0..100
 
 The first two are what the matcher lives on, minutiae and overlaid ridges, as far as another impression will have them
 too: a touch lies about the core (`PadParameters`), and what is far from there it rarely covers.
 
-The score has a meaning: at 0 points the impression and another of the same finger, no worse than it, match four times
-as often as they do not, at a threshold that accepts one impostor in a thousand; every 10 points more double the odds of
-a match, so that at 50 one pair in 129 is missed. The odds are those of synthetic impressions of the hard mixture,
+The score has a meaning: at 0 points the impression and another of the same finger, no worse than it, match as often as
+they do not, at a threshold that accepts one impostor in a thousand; every 7 points more double the odds of a match, so
+that at 49 one pair in 129 is missed. The odds are those of synthetic impressions of the hard mixture,
 with the ridges compared: `bench.learn_quality` fits the numbers.
 
 The score carries a name of its own: it is not NFIQ 2 and not on its scale. An impression without ridges scores 0, and
@@ -98,7 +98,7 @@ def judge(
 def _score(log_odds: float, measures: Mapping[str, float], p: ScoreParameters) -> int:
     if measures["area_mm2"] < p.nothing_area_mm2 or measures["contrast"] < p.least_contrast:
         return 0
-    points = p.points_at_even_odds + p.points_a_doubling * log_odds / math.log(2.0)
+    points = p.points_a_doubling * log_odds / math.log(2.0)
     return round(min(max(points, 0.0), 100.0))
 
 

@@ -40,8 +40,7 @@ class ScoreParameters:
     shared_ridges_weight: float = 3.081
     purity_weight: float = 3.695
     bias: float = -8.890
-    points_a_doubling: float = 10.0  # of the odds of a match
-    points_at_even_odds: float = -20.0  # here: of hard synthetic impressions a quarter score below 45..50
+    points_a_doubling: float = 7.0  # of the odds of a match, here: the best of synthetic and real prints reach 90..100
     nothing_area_mm2: float = 12.0  # here: large letters reach 8; of four public sets 99 % lie above 120
     least_contrast: float = (
         10.0  # grey levels, mean local deviation, defects: nine latents of ten below, prints above 11
@@ -52,7 +51,7 @@ class ScoreParameters:
 class HintParameters:
     """When which hint is given, and where it points."""
 
-    below_score: int = 75  # 60..90: a better print needs no hint; a third of four public sets lie above 70
+    below_score: int = 80  # 60..90: a better print needs no hint; a quarter of four public sets lie above 78
     unexplained_below_score: int = 50  # a print that is better, and shows no defect, gets no hint either
     smoothing_tiles: float = 1.5  # 1..2: of the textures
     gradient_floor: float = 0.3  # study: added to the rms gradient, deviations a work px
