@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -18,8 +19,11 @@ Pixels = NDArray[np.uint8]
 SEEDS: Final = range(6)
 
 
+master = functools.cache(make_master)
+
+
 def drawn(seed: int, condition: Condition = GOOD) -> Pixels:
-    return make_impression(make_master(seed), seed, condition=condition).pixels
+    return make_impression(master(seed), seed, condition=condition).pixels
 
 
 def platen(seed: int) -> NDArray[np.float64]:
