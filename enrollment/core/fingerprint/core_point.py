@@ -38,9 +38,11 @@ def wave_weights(waves: WaveMap) -> FloatArray:
 
 def find_core(waves: WaveMap, weights: FloatArray, parameters: CoreParameters) -> CorePoint:
     """Find the core of a print. weights: of the cells."""
-    directions = waves.cells[..., 1]
-    field = np.stack([_COSINES.take(directions), _SINES.take(directions), np.ones_like(weights)])
-    field *= weights
+    directions = waves.cells[..., 1].astype(np.intp)
+    field = np.empty((3, *weights.shape), np.float32)
+    np.multiply(_COSINES.take(directions), weights, out=field[0])
+    np.multiply(_SINES.take(directions), weights, out=field[1])
+    field[2] = weights
     (rows, cols), (down, across) = weights.shape, (_sums(side, parameters.sigma_cells) for side in weights.shape)
     sums = down @ field @ across.T
     u, v, support = sums[:, :rows, :cols]

@@ -83,7 +83,7 @@ def find_hints(
             places[QualityHint.MORE_FINGER] = _about(core, evidence, hints)
         elif measures["area_mm2"] < hints.small_area_mm2:
             found[QualityHint.MORE_FINGER] = mask
-        between, darkness = _within_outline(evidence, texture, hull)
+        between, darkness = _within_outline(texture, mask, hull, measures)
         if latent := _latent(evidence, hints) if light_ground else {}:
             found |= latent
         elif drops := _drops(evidence, between, darkness, hints) if light_ground else {}:
@@ -133,13 +133,12 @@ def _latent(evidence: Evidence, p: HintParameters) -> dict[QualityHint, NDArray[
 
 
 def _within_outline(
-    evidence: Evidence, texture: Texture, hull: NDArray[Any]
+    texture: Texture, mask: NDArray[np.bool_], hull: NDArray[Any], measures: Mapping[str, float]
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
     """Tiles within the print's outline, and how much darker each tile is than the print's mean, in its deviations."""
-    mask = evidence.mask
     between = cv2.fillConvexPoly(np.zeros(mask.shape, np.uint8), hull, (1.0,))
     darkness = np.float32(mean_over(texture.grey, mask)) - texture.grey
-    darkness /= np.float32(max(mean_over(evidence.deviation, mask), 1.0))
+    darkness /= np.float32(max(measures["contrast"], 1.0))
     return np.asarray(between) > 0, darkness
 
 

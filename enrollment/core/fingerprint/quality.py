@@ -88,7 +88,7 @@ def judge(
         show("local quality", texture.local_quality)
     measures |= {"match_log_odds": log_odds, "core_x_px": core.x, "core_y_px": core.y}
     measures |= _looks(texture, evidence.mask)
-    measures["background"] = background_grey(evidence, texture, parameters.hints)
+    measures["background"] = background_grey(evidence, texture, measures["contrast"], parameters.hints)
     places = find_hints(evidence, texture, core, measures, score, parameters.hints, parameters.score)
     if math.isnan(measures["background"]):
         measures["background"] = 0.0

@@ -98,14 +98,20 @@ def _shared(template: FingerprintTemplate, parameters: QualityParameters) -> tup
     core = find_core(waves, weights, parameters.core)
     middle = np.array([core.x, core.y + pad.below_core_px], np.float32)
     reach = np.array([pad.across_px, pad.along_px], np.float32)
-    away = np.square((template.positions - middle) / reach).sum(axis=1)
-    minutiae = float(np.exp(-away) @ template.reliabilities)
-    across, down = (
-        np.exp(-np.square((waves.origin[axis] + waves.pitch[axis] * np.arange(count) - middle[axis]) / reach[axis]))
-        for axis, count in ((0, weights.shape[1]), (1, weights.shape[0]))
-    )
+    away = (template.positions - middle) / reach
+    minutiae = float(np.exp(-np.vecdot(away, away)) @ template.reliabilities)
+    (rows, cols), (left, top), (wide, high) = weights.shape, waves.origin, waves.pitch
+    across = _bell(cols, (left - core.x) / pad.across_px, wide / pad.across_px)
+    down = _bell(rows, (top - core.y - pad.below_core_px) / pad.along_px, high / pad.along_px)
     cell_mm2 = waves.pitch[0] * waves.pitch[1] * MM_IN_A_PIXEL**2
     return core, minutiae, float(down @ weights @ across) * cell_mm2
+
+
+def _bell(count: int, start: float, step: float) -> FloatArray:
+    """Give exp(-x^2) at x = start, start + step...: (count,) float32."""
+    x = np.arange(start, start + (count - 0.5) * step, step, dtype=np.float32)
+    bell: FloatArray = np.exp(-x * x)
+    return bell
 
 
 def match_log_odds(measures: Mapping[str, float], p: ScoreParameters) -> float:
@@ -139,17 +145,23 @@ def look_at(evidence: Evidence, p: HintParameters) -> Texture:
     fields = (_means(bright, tile), _means(curvature, tile), tensor.energy, cosine, sine)
     # Planes and not a last axis: numpy's arithmetic on them is several times as fast.
     merged = np.asarray(cv2.merge([weight, *(field * weight for field in fields)]), np.float32)
-    near, *averaged = _planes(smooth(merged, p.smoothing_tiles))
-    near = np.maximum(near, _LEAST_WEIGHT)
-    bright, curvature, energy, cosine, sine = (field / near for field in averaged)
-    coherence = np.sqrt(np.square(cosine) + np.square(sine)) / (energy + _LEAST_ENERGY)
-    sharpness = np.sqrt(curvature) / (np.sqrt(energy) + np.float32(p.gradient_floor))
-    clear = np.minimum(energy * np.float32(1.0 / p.full_energy), np.float32(1.0))
+    near, bright, curvature, energy, cosine, sine = _planes(smooth(merged, p.smoothing_tiles))
+    coherence = cv2.magnitude(cosine, sine)
+    coherence /= energy + _LEAST_ENERGY
+    share = np.reciprocal(np.maximum(near, _LEAST_WEIGHT))
+    bright *= share
+    curvature *= share
+    energy *= share
+    sharpness = np.sqrt(curvature)
+    sharpness /= np.sqrt(energy) + np.float32(p.gradient_floor)
+    local_quality = np.minimum(energy * np.float32(1.0 / p.full_energy), np.float32(1.0))
+    local_quality *= coherence
+    local_quality *= evidence.coherence
     return Texture(
         bright=bright,
-        coherence=coherence,
+        coherence=np.asarray(coherence, np.float32),
         sharpness=sharpness,
-        local_quality=np.minimum(coherence * evidence.coherence * clear, np.float32(1.0)) * weight,
+        local_quality=np.minimum(local_quality, weight),
         grey=_means(evidence.grey.take(looked_at, axis=0, mode="clip"), tile),
     )
 
@@ -172,8 +184,10 @@ def _planes(values: FloatArray) -> list[FloatArray]:
     return [np.asarray(plane, np.float32) for plane in cv2.split(values)]
 
 
-def background_grey(evidence: Evidence, texture: Texture, p: HintParameters) -> float:
+def background_grey(evidence: Evidence, texture: Texture, contrast: float, p: HintParameters) -> float:
     """How much lighter the ground about the print is than the print's mean, in its deviations; NaN without a ground.
+
+    contrast: the print's mean deviation, grey levels.
 
     About 1 where ridges are dark on light, negative where they are light on dark.
     """
@@ -182,8 +196,7 @@ def background_grey(evidence: Evidence, texture: Texture, p: HintParameters) -> 
     near = np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8))) > 0
     if near.size - np.count_nonzero(near) < p.least_background_tiles or not mask.any():
         return math.nan
-    deviation = max(mean_over(evidence.deviation, mask), 1.0)
-    return (mean_over(texture.grey, ~near) - mean_over(texture.grey, mask)) / deviation
+    return (mean_over(texture.grey, ~near) - mean_over(texture.grey, mask)) / max(contrast, 1.0)
 
 
 def mean_over(values: FloatArray, mask: NDArray[np.bool_]) -> float:
