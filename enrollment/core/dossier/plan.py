@@ -34,8 +34,9 @@ T = TypeVar("T")
 class PlannedFingerprint:
     """position: ISO number. accept_score: 0..100. max_attempts: tries before the best one is kept.
 
-    An accept_score of 45 turns back 3 % of synthetic impressions of the normal mixture, 5 % of the mixed and 26 % of
-    the hard one; 50 turns back 5, 11 and 31 %. What a score means: `enrollment.core.fingerprint.quality`.
+    An accept_score of 45 turns back 4 % of synthetic impressions of the normal mixture, 4 % of the mixed and 11 % of
+    the hard one; 50 turns back 5, 8 and 17 %, 60 13, 15 and 31 %.
+    What a score means: `enrollment.core.fingerprint.quality`.
     """
 
     fallback_hint: ClassVar[str] = "CLEAN_PLATEN"

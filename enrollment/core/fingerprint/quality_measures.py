@@ -99,12 +99,15 @@ def _shared(template: FingerprintTemplate, parameters: QualityParameters) -> tup
     middle = np.array([core.x, core.y + pad.below_core_px], np.float32)
     reach = np.array([pad.across_px, pad.along_px], np.float32)
     away = (template.positions - middle) / reach
-    minutiae = float(np.exp(-np.vecdot(away, away)) @ template.reliabilities)
+    # Sums and no dot products: those of BLAS depend on where in memory an array lies.
+    minutiae = float((np.exp(-np.square(away).sum(axis=1)) * template.reliabilities).sum())
     (rows, cols), (left, top), (wide, high) = weights.shape, waves.origin, waves.pitch
     across = _bell(cols, (left - core.x) / pad.across_px, wide / pad.across_px)
     down = _bell(rows, (top - core.y - pad.below_core_px) / pad.along_px, high / pad.along_px)
     cell_mm2 = waves.pitch[0] * waves.pitch[1] * MM_IN_A_PIXEL**2
-    return core, minutiae, float(down @ weights @ across) * cell_mm2
+    weights *= across
+    weights *= down[:, None]
+    return core, minutiae, float(weights.sum()) * cell_mm2
 
 
 def _bell(count: int, start: float, step: float) -> FloatArray:
@@ -146,7 +149,8 @@ def look_at(evidence: Evidence, p: HintParameters) -> Texture:
     # Planes and not a last axis: numpy's arithmetic on them is several times as fast.
     merged = np.asarray(cv2.merge([weight, *(field * weight for field in fields)]), np.float32)
     near, bright, curvature, energy, cosine, sine = _planes(smooth(merged, p.smoothing_tiles))
-    coherence = cv2.magnitude(cosine, sine)
+    # Not cv2.magnitude: what that gives depends on where in memory an array lies.
+    coherence = np.sqrt(np.square(cosine) + np.square(sine))
     coherence /= energy + _LEAST_ENERGY
     share = np.reciprocal(np.maximum(near, _LEAST_WEIGHT))
     bright *= share
@@ -159,7 +163,7 @@ def look_at(evidence: Evidence, p: HintParameters) -> Texture:
     local_quality *= evidence.coherence
     return Texture(
         bright=bright,
-        coherence=np.asarray(coherence, np.float32),
+        coherence=coherence,
         sharpness=sharpness,
         local_quality=np.minimum(local_quality, weight),
         grey=_means(evidence.grey.take(looked_at, axis=0, mode="clip"), tile),
