@@ -34,6 +34,7 @@ SEED: Final = 20_000
 SKIN: Final[dict[str, dict[str, tuple[float, float]]]] = {
     "dry": {"dryness": (1.0, 1.7), "pressure": (-0.2, 0.0)},
     "wet": {"wetness": (1.1, 1.8), "pressure": (0.1, 0.3)},
+    "drops": {"drops": (0.08, 0.35), "dryness": (0.0, 0.8)},
     "pressed lightly": {"pressure": (-0.9, -0.55)},
     "pressed hard": {"pressure": (0.6, 1.0)},
     "little of it": {"coverage": (0.4, 0.55)},
@@ -42,6 +43,7 @@ RIGHT: Final[dict[str, set[QualityHint]]] = {
     "good": set(),
     "dry": {QualityHint.TOO_DRY},
     "wet": {QualityHint.TOO_WET},
+    "drops": {QualityHint.TOO_WET},
     "pressed lightly": {QualityHint.PRESS_HARDER},
     "pressed hard": {QualityHint.PRESS_LESS},
     "little of it": {QualityHint.MORE_FINGER},

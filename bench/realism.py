@@ -26,6 +26,7 @@ import cv2
 import nbis
 import numpy as np
 from numpy.typing import NDArray
+from rich import box
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -271,14 +272,14 @@ def report_of(synthetic: Figures, real: Figures) -> dict[str, Any]:
 
 def show(console: Console, title: str, synthetic: Figures, real: Figures) -> None:
     """Print one severity beside its real sets."""
-    spread = Table(title=title, caption="KS: Kolmogorov-Smirnov distance, 0 alike, 1 apart")
+    spread = Table(title=title, caption="KS: Kolmogorov-Smirnov distance, 0 alike, 1 apart", box=box.SIMPLE_HEAD)
     for heading in ("distribution", "prints", *(f"{share:.0%}" for share in QUANTILES), "KS"):
         spread.add_column(heading, justify="left" if heading in ("distribution", "prints") else "right", no_wrap=True)
     for name, values in synthetic.samples.items():
         distance = f"{ks_distance(values, real.samples[name]):.2f}"
         for prints, sample, gap in (("synthetic", values, ""), ("real", real.samples[name], distance)):
-            quantiles = (f"{value:.3g}" for value in np.quantile(sample, QUANTILES))
-            spread.add_row("" if gap else name, prints, *quantiles, gap, end_section=bool(gap))
+            quantiles = (f"{round(value, 3):.3g}" for value in np.quantile(sample, QUANTILES))
+            spread.add_row("" if gap else name, prints, *quantiles, gap)
     console.print(spread)
     table = Table()
     table.add_column("figure", no_wrap=True)

@@ -39,6 +39,9 @@ class Condition:
     ghost: ink of what an earlier impression left on the platen, as a share of black; 0..0.5.
     noise: deviation, grey levels; 0..40.
     contrast: 1 the sensor's own; 0.1..1.
+    tilt_px: how far towards the tip the part that touches is moved, at 500 ppi: a finger laid flat or on its tip;
+        -120..120.
+    drops: share of the pad under drops of water, black with sharp edges; 0..0.6.
     Raises ValueError out of these ranges.
     """
 
@@ -55,6 +58,8 @@ class Condition:
     ghost: float = 0.0
     noise: float = 1.5
     contrast: float = 1.0
+    drops: float = 0.0
+    tilt_px: float = 0.0
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
@@ -72,7 +77,11 @@ _RANGES: Final = {
     "ghost": (0.0, 0.5),
     "noise": (0.0, 40.0),
     "contrast": (0.1, 1.0),
+    "drops": (0.0, 0.6),
+    "tilt_px": (-120.0, 120.0),
 }
+
+DROPS: Final = (0.04, 0.4)  # share of the pad where there are any
 
 GOOD: Final = Condition()
 DRY: Final = Condition(dryness=1.2, pressure=-0.1)
@@ -105,6 +114,8 @@ class _Mixture:
     ghost_share: float
     noise: tuple[float, float]
     contrast: tuple[float, float]
+    drop_share: float
+    tilt_px: float
 
 
 _MIXTURES: Final = {
@@ -118,7 +129,7 @@ _MIXTURES: Final = {
         coverage=(0.55, 0.9),
         rotation_deg=11.0,
         most_rotation_deg=30.0,
-        displacement_px=(30.0, 55.0),
+        displacement_px=(36.0, 64.0),
         traction_px=(9.0, 11.0),
         torsion_deg=4.0,
         bulge_px=(1.0, 2.0),
@@ -126,6 +137,8 @@ _MIXTURES: Final = {
         ghost_share=0.06,
         noise=(0.4, 4.0),
         contrast=(0.85, 1.0),
+        drop_share=0.0,
+        tilt_px=0.0,
     ),
     Severity.MIXED: _Mixture(
         pressure=0.28,
@@ -145,6 +158,8 @@ _MIXTURES: Final = {
         ghost_share=0.12,
         noise=(0.5, 6.0),
         contrast=(0.7, 1.0),
+        drop_share=0.05,
+        tilt_px=12.0,
     ),
     Severity.HARD: _Mixture(
         pressure=0.40,
@@ -152,18 +167,20 @@ _MIXTURES: Final = {
         dryness=(0.2, 2.0),
         wet_share=0.36,
         wetness=(0.3, 2.0),
-        partial_share=0.2,
+        partial_share=0.05,
         coverage=(0.5, 0.85),
         rotation_deg=12.0,
         most_rotation_deg=40.0,
-        displacement_px=(34.0, 60.0),
+        displacement_px=(32.0, 66.0),
         traction_px=(24.0, 30.0),
         torsion_deg=9.0,
         bulge_px=(1.5, 3.0),
         cut_share=0.15,
         ghost_share=0.30,
         noise=(1.0, 8.0),
-        contrast=(0.35, 0.85),
+        contrast=(0.55, 0.95),
+        drop_share=0.3,
+        tilt_px=40.0,
     ),
 }
 
@@ -193,4 +210,6 @@ def draw_condition(random: np.random.Generator, severity: Severity = Severity.MI
         ghost=float(random.uniform(0.04, 0.20)) if random.random() < mixture.ghost_share else 0.0,
         noise=float(random.uniform(*mixture.noise)),
         contrast=float(random.uniform(*mixture.contrast)),
+        drops=float(random.uniform(*DROPS)) if random.random() < mixture.drop_share else 0.0,
+        tilt_px=normal(mixture.tilt_px),
     )

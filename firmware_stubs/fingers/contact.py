@@ -15,8 +15,8 @@ from firmware_stubs.fingers.minutiae import Minutiae
 from firmware_stubs.fingers.noise import smooth_noise, smoothstep
 from firmware_stubs.fingers.patterns import CENTRE_X_PX, CENTRE_Y_PX
 
-HALF_WIDTH_PX: Final = (112.0, 155.0)  # of a pad on the glass, at 500 ppi: fingers of adults, flat and tilted
-HALF_HEIGHT_PX: Final = (160.0, 225.0)
+HALF_WIDTH_PX: Final = (116.0, 161.0)  # of a pad on the glass, at 500 ppi: fingers of adults, flat and tilted
+HALF_HEIGHT_PX: Final = (166.0, 234.0)
 BELOW_CORE_PX: Final = 22.0  # how far the middle of the pad lies below that of the pattern
 _INVERSION_STEPS: Final = 10  # the distortion bends by about 0.2 at most: each step leaves a fifth of the error
 
@@ -66,7 +66,7 @@ def lay_down(
     half_width = random.uniform(*HALF_WIDTH_PX) * condition.coverage
     half_height = random.uniform(*HALF_HEIGHT_PX) * condition.coverage
     pad_x = (along_x - np.float32(random.normal(0.0, 14.0))) / np.float32(half_width)
-    pad_y = (along_y - np.float32(random.normal(BELOW_CORE_PX, 22.0))) / np.float32(half_height)
+    pad_y = (along_y - np.float32(random.normal(BELOW_CORE_PX, 22.0) - condition.tilt_px)) / np.float32(half_height)
     # The tip is round, the base is cut by the joint.
     radius = np.sqrt(
         np.abs(pad_x) ** np.float32(2.3) + np.abs(pad_y) ** np.where(pad_y < 0, 2.2, 3.4).astype(np.float32)

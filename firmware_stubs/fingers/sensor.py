@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 import cv2
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from firmware_stubs.fingers.condition import Condition, Severity
 from firmware_stubs.fingers.noise import smooth_noise, smoothstep
+
+LIGHT_TONE: Final = 0.8  # of black where skin only just touches; firmly pressed skin is black; by eye
 
 
 class SensorStyle(Enum):
@@ -60,8 +63,13 @@ def draw_sensor(random: np.random.Generator, severity: Severity = Severity.MIXED
 def ink_of(random: np.random.Generator, height: NDArray[np.float32]) -> NDArray[np.float32]:
     """Ink that skin of this height over the platen leaves: (H, W) float32, 0 none, 1 black."""
     steepness = np.float32(np.clip(random.normal(5.4, 1.4), 2.8, 9.0))
-    ink: NDArray[np.float32] = 1.0 / (1.0 + np.exp(np.clip(-steepness * height, -30.0, 30.0)))
-    return ink
+    touching = _sigmoid(steepness * height)
+    firm = np.float32(LIGHT_TONE) + np.float32(1.0 - LIGHT_TONE) * _sigmoid(np.float32(3.0) * (height - 0.5))
+    return np.asarray(touching * firm, np.float32)
+
+
+def _sigmoid(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(1.0 / (1.0 + np.exp(np.clip(-x, -30.0, 30.0))), np.float32)
 
 
 def see(
@@ -91,7 +99,7 @@ def _optical(
     papers = {SensorStyle.OPTICAL_WHITE: (253, 255), SensorStyle.OPTICAL_LIGHT: (222, 246)}
     paper = random.uniform(*papers.get(style, (176, 212)))
     black = random.uniform(5, 45)
-    grain = 0.10 + smooth_noise(random, shape, 2.0, 0.05) + smooth_noise(random, shape, 45.0, 0.07)
+    grain = 0.03 + smooth_noise(random, shape, 2.0, 0.05) + smooth_noise(random, shape, 45.0, 0.07)
     depth = np.float32((paper - black) * condition.contrast)
     grey = np.float32(paper) - depth * ink * (1.0 - np.clip(grain, 0.0, 0.6))
     if style is not SensorStyle.OPTICAL_WHITE:

@@ -22,6 +22,8 @@ UNIT_ALONG_SIGMA: Final = 0.55
 UNIT_ACROSS_TAPS: Final = np.arange(-2, 3) / 6.0
 UNIT_ACROSS_SIGMA: Final = 0.20  # so narrow that neighbouring ridges do not agree
 ROUGHNESS: Final = 0.11  # deviation of the relief that is neither ridge nor pore: the edges' own shape
+WORN_SHARE: Final = 0.1  # of fingers
+WORN_OFF: Final = 0.6  # of the relief, in patches of such fingers; by eye
 WRINKLED_SHARE: Final = 0.12
 PORE_SIGMA_PX: Final = 0.9
 JOINT_CREASE_Y_PX: Final = CENTRE_Y_PX + 232.0
@@ -55,7 +57,12 @@ def draw_skin(
     if random.random() < 0.15:  # some fingers show thin broken ridges in the valleys, here and there
         where = smoothstep(smooth_noise(random, cosine.shape, 40.0), 0.7, 1.5)
         relief += where * (1.0 + 0.5 * units) * np.maximum(-cosine, 0.0) ** 6
-    return Skin(relief, units, _pores(random, cosine, units))
+    pores = _pores(random, cosine, units)
+    if random.random() < WORN_SHARE:  # by work or eczema: no ridge there is like itself in another touch
+        relief *= np.float32(1.0) - np.float32(WORN_OFF) * smoothstep(
+            smooth_noise(random, cosine.shape, 38.0), 0.3, 1.1
+        )
+    return Skin(relief, units, pores)
 
 
 def _ridge_units(

@@ -78,11 +78,9 @@ FACTS: Final[dict[str, tuple[str, str]]] = {
     "high": ("high", "cao"),
 }
 MEASURES: Final[dict[str, tuple[str, str]]] = {
-    "strength": ("strength of the 12 best minutiae", "độ mạnh 12 điểm tốt nhất"),
+    "shared_minutiae": ("minutiae another touch shares", "điểm mà lần đặt khác cũng có"),
+    "shared_ridges_mm2": ("ridges another touch shares, mm²", "vân lần đặt khác cũng có, mm²"),
     "purity": ("purity: minutiae among candidates", "độ thuần: điểm thật trong ứng viên"),
-    "core_minutiae": ("sure minutiae about the core", "điểm chắc chắn quanh tâm vân"),
-    "core_depth_px": ("core to the edge, px (60: deep)", "tâm vân đến mép, px (60: đủ sâu)"),
-    "ridge_energy": ("ridge energy: steep edges", "năng lượng vân: mép vân dốc"),
     "area_mm2": ("area of the ridges, mm²", "diện tích vân, mm²"),
     "contrast": ("contrast, grey levels", "tương phản, mức xám"),
     "minutiae": ("minutiae", "điểm đặc trưng"),

@@ -36,8 +36,9 @@ T = TypeVar("T")
 class PlannedFingerprint:
     """position: ISO number. accept_score: 0..100. max_attempts: tries before the best one is kept.
 
-    An accept_score of 45 turns back 3 % of synthetic impressions of the normal mixture, 5 % of the mixed and 26 % of
-    the hard one; 50 turns back 5, 11 and 31 %. What a score means: `enrollment.core.fingerprint.quality`.
+    An accept_score of 45 turns back 4 % of synthetic impressions of the normal mixture, 4 % of the mixed and 11 % of
+    the hard one; 50 turns back 5, 8 and 17 %, 60 13, 15 and 31 %.
+    What a score means: `enrollment.core.fingerprint.quality`.
 
     On a live platen: steady_frames in a row must be good, with each finger of live_quality (0..100) or more, before the
     picture is taken. patience_s: so long the right fingers may lie without being good before it is taken all the same,

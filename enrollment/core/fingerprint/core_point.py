@@ -8,72 +8,63 @@ weaker to the bend of an arch, so that every pattern has a middle.
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from enrollment.core.fingerprint.quality_parameters import CoreParameters
 from enrollment.core.fingerprint.tiles import FloatArray
+from enrollment.core.fingerprint.wave_map import DIRECTION_STEPS, WEIGHT_STEPS, WaveMap
 
-_REACH_SIGMAS = 2.5
 _LEAST_WEIGHT = np.float32(1e-3)
+_DOUBLED = np.arange(DIRECTION_STEPS) * (2.0 * math.pi / DIRECTION_STEPS)
+_COSINES = np.cos(_DOUBLED).astype(np.float32)
+_SINES = np.sin(_DOUBLED).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class CorePoint:
-    """The middle of the pattern. x, y: pixels at 500 ppi. depth_px: from there to the edge of the print."""
+    """The middle of the pattern. x, y: pixels at 500 ppi."""
 
     x: float
     y: float
-    depth_px: float
 
 
-def find_core(
-    orientation: FloatArray,
-    coherence: FloatArray,
-    mask: NDArray[np.bool_],
-    cell_px: float,
-    parameters: CoreParameters,
-) -> CorePoint:
-    """Find the core of a print; the image's middle with no depth where the mask is empty.
+def wave_weights(waves: WaveMap) -> FloatArray:
+    """How strong the wave of each cell is: (rows, cols) float32, 0..1."""
+    return np.multiply(waves.cells[..., 3], np.float32(1.0 / WEIGHT_STEPS), dtype=np.float32)
 
-    orientation: (rows, cols) float32 radians. coherence: (rows, cols) float32, 0..1. mask: (rows, cols) bool.
-    cell_px: side of a tile, pixels at 500 ppi. The image's border is an edge of the print.
-    """
-    rows, cols = mask.shape
-    if not mask.any():
-        return CorePoint(cols * cell_px / 2.0, rows * cell_px / 2.0, 0.0)
-    size = max(1, cols // parameters.coarsening), max(1, rows // parameters.coarsening)
-    weight = coherence * mask
-    field = cv2.merge([*cv2.polarToCart(weight, orientation * np.float32(2.0)), weight])
-    field = cv2.resize(field, size, interpolation=cv2.INTER_AREA)
-    within = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
-    bell, slope = _taps(parameters.sigma_tiles / parameters.coarsening)
-    sums = [
-        cv2.sepFilter2D(field, -1, across, down, borderType=cv2.BORDER_CONSTANT)
-        for across, down in ((bell, bell), (slope, bell), (bell, slope))
-    ]
-    (u, v, support), (ux, vx, x), (uy, vy, y) = (cv2.split(filtered) for filtered in sums)
+
+def find_core(waves: WaveMap, weights: FloatArray, parameters: CoreParameters) -> CorePoint:
+    """Find the core of a print. weights: of the cells."""
+    directions = waves.cells[..., 1].astype(np.intp)
+    field = np.empty((3, *weights.shape), np.float32)
+    np.multiply(_COSINES.take(directions), weights, out=field[0])
+    np.multiply(_SINES.take(directions), weights, out=field[1])
+    field[2] = weights
+    (rows, cols), (down, across) = weights.shape, (_sums(side, parameters.sigma_cells) for side in weights.shape)
+    sums = down @ field @ across.T
+    u, v, support = sums[:, :rows, :cols]
+    ux, vx, x = sums[:, :rows, cols:]
+    uy, vy, y = sums[:, rows:, :cols]
     # Without the mean flow near by: an even flow that ends at the edge of the print would seem to turn there.
     near = np.maximum(support, _LEAST_WEIGHT)
-    u, v = u / near, v / near
+    u = u / near
+    v = v / near
     # (u + iv) correlated with (x - iy): it turns once, with the angle about the core.
     turning = np.square(ux - u * x + vy - v * y) + np.square(vx - v * x - uy + u * y)
     turning /= near  # a core near the edge has less about it to turn
-    best = int(np.where(within, turning, np.float32(-1.0)).argmax())
-    row = (best // size[0] + 0.5) * rows / size[1]
-    col = (best % size[0] + 0.5) * cols / size[0]
-    framed = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    distance = cv2.distanceTransform(framed, cv2.DIST_L2, cv2.DIST_MASK_5)
-    depth = max(0.0, float(distance[1 + int(row), 1 + int(col)]) - 0.5)
-    return CorePoint(col * cell_px, row * cell_px, depth * cell_px)
+    turning *= weights > 0.0
+    row, col = divmod(int(turning.argmax()), turning.shape[1])
+    return CorePoint(waves.origin[0] + waves.pitch[0] * col, waves.origin[1] + waves.pitch[1] * row)
 
 
-@functools.cache
-def _taps(sigma: float) -> tuple[FloatArray, FloatArray]:
-    """A Gaussian, and itself times the distance."""
-    taps = np.arange(-round(_REACH_SIGMAS * sigma), round(_REACH_SIGMAS * sigma) + 1, dtype=np.float32)
-    bell: FloatArray = np.exp(-0.5 * np.square(taps / np.float32(sigma)))
-    return bell, taps * bell
+@functools.lru_cache(maxsize=256)
+def _sums(count: int, sigma: float) -> FloatArray:
+    """Sums about each of `count` cells: weighed by a Gaussian, and below by it times the distance. (2 count, count)."""
+    away = np.arange(count) - np.arange(count)[:, None]
+    bell = np.exp(-0.5 * np.square(away / sigma))
+    sums: FloatArray = np.concatenate([bell, bell * away]).astype(np.float32)
+    sums.flags.writeable = False
+    return sums

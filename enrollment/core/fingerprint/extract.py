@@ -173,7 +173,6 @@ def _quality(found: _Findings, template: FingerprintTemplate, observe: Observe |
         ridges=found.normalised.ridges,
         tensor=found.tensor,
         deviation=found.normalised.deviation,
-        orientation=found.flow.orientation,
         coherence=found.flow.coherence,
         template=template,
         kept_strengths=strengths[found.kept],

@@ -83,12 +83,16 @@ def find_hints(
             places[QualityHint.MORE_FINGER] = _about(core, evidence, hints)
         elif measures["area_mm2"] < hints.small_area_mm2:
             found[QualityHint.MORE_FINGER] = mask
+        between, darkness = _within_outline(texture, mask, hull, measures)
         if latent := _latent(evidence, hints) if light_ground else {}:
             found |= latent
+        elif drops := _drops(evidence, between, darkness, hints) if light_ground else {}:
+            found |= drops
         else:
             found |= _pressed(texture, mask, measures, light_ground, hints)
         flooded = measures["bright_share"] < hints.wet_share
-        found |= _smudged(evidence, texture, hull, hints, ink_tells=light_ground and not flooded)
+        smeared = between & ~mask if light_ground and not flooded else None
+        found |= _smudged(texture, mask, smeared, darkness, hints)
     if not found and not places and score < hints.unexplained_below_score:
         found[QualityHint.CLEAN_SENSOR] = mask & (texture.local_quality < hints.unclear)
     return places | {hint: _place(tiles, mask, evidence, hints) for hint, tiles in found.items()}
@@ -97,10 +101,10 @@ def find_hints(
 def _pressed(
     texture: Texture, mask: NDArray[np.bool_], measures: Mapping[str, float], light_ground: bool, p: HintParameters
 ) -> dict[QualityHint, NDArray[np.bool_]]:
-    """Tell wet from pressed hard, and dry from pressed lightly: wet and dry ridges are not whole."""
+    """Tell wet from pressed hard, and dry from pressed lightly: wet and dry ridges are not whole, wet ones broadest."""
     bright, coherence = measures["bright_share"], measures["gradient_coherence"]
     if bright < p.wet_share and light_ground:
-        whole = coherence > p.whole_coherence
+        whole = bright > p.soaked_share and coherence > p.whole_coherence
         return {QualityHint.PRESS_LESS if whole else QualityHint.TOO_WET: mask & (texture.bright < p.wet_share)}
     if bright > p.dry_share:
         whole = coherence > p.broken_coherence
@@ -128,21 +132,42 @@ def _latent(evidence: Evidence, p: HintParameters) -> dict[QualityHint, NDArray[
     return {QualityHint.LATENT_PRINT: found} if found.any() else {}
 
 
-def _smudged(
-    evidence: Evidence, texture: Texture, hull: NDArray[Any], p: HintParameters, *, ink_tells: bool
+def _within_outline(
+    texture: Texture, mask: NDArray[np.bool_], hull: NDArray[Any], measures: Mapping[str, float]
+) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    """Tiles within the print's outline, and how much darker each tile is than the print's mean, in its deviations."""
+    between = cv2.fillConvexPoly(np.zeros(mask.shape, np.uint8), hull, (1.0,))
+    darkness = np.float32(mean_over(texture.grey, mask)) - texture.grey
+    darkness /= np.float32(max(measures["contrast"], 1.0))
+    return np.asarray(between) > 0, darkness
+
+
+def _drops(
+    evidence: Evidence, between: NDArray[np.bool_], darkness: NDArray[np.float32], p: HintParameters
 ) -> dict[QualityHint, NDArray[np.bool_]]:
-    """Find a part of the print that is soft or, if that tells, has ink and no ridges."""
-    mask = evidence.mask
+    """Find water: spots as dark as ridges, that have none."""
+    side = (p.drop_tiles, p.drop_tiles)
+    drops = between & (cv2.blur(darkness, side) > p.drop_darkness)
+    drops &= cv2.blur(evidence.tensor.energy, side) < p.drop_energy
+    enough = np.count_nonzero(drops) > p.drop_share * np.count_nonzero(evidence.mask)
+    return {QualityHint.TOO_WET: drops} if enough else {}
+
+
+def _smudged(
+    texture: Texture,
+    mask: NDArray[np.bool_],
+    beside: NDArray[np.bool_] | None,
+    darkness: NDArray[np.float32],
+    p: HintParameters,
+) -> dict[QualityHint, NDArray[np.bool_]]:
+    """Find a part of the print that is soft, or has ink and no ridges. beside: where that ink may be, if it tells."""
     tiles = np.count_nonzero(mask)
-    soft = mask & (texture.sharpness < p.smudged_sharpness)
-    if ink_tells:
-        between = np.asarray(cv2.fillConvexPoly(np.zeros(mask.shape, np.uint8), hull, (1.0,))) > 0
-        lighter = texture.grey - np.float32(mean_over(texture.grey, mask))
-        lighter /= np.float32(max(mean_over(evidence.deviation, mask), 1.0))
-        least, most = p.smeared_deviations
-        smeared = between & ~mask & (lighter > least) & (lighter < most)
+    if beside is not None:
+        least, most = p.smeared_darkness
+        smeared = beside & (darkness > least) & (darkness < most)
         if np.count_nonzero(smeared) > p.smeared_share * tiles:
             return {QualityHint.SMUDGED: smeared}
+    soft = mask & (texture.sharpness < p.smudged_sharpness)
     return {QualityHint.SMUDGED: soft} if np.count_nonzero(soft) > p.smudged_share * tiles else {}
 
 

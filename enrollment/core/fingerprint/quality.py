@@ -1,16 +1,17 @@
 """A score that orders errors, and hints that a person can act on, from what extraction has computed anyway.
 
-    strength       mean of the 12 largest strengths of minutiae, missing ones counting as 0
-    purity         strengths of the minutiae over strengths of all residues well inside the mask
-    core_minutiae  minutiae about the core, weighed by reliability and nearness: those that another impression shares
-    core_depth_px  from the core to the edge of the print: what is cut there, another impression may not share
-    ridge_energy   mean square gradient of the normalised ridges: steep edges
+    shared_minutiae    minutiae by reliability and by the chance that another touch covers their spot
+    shared_ridges_mm2  area of the ridges, by the strength of their wave and by the same chance
+    purity             strengths of the minutiae over strengths of all residues well inside the mask
 
-    logit = bias + sum of weight * log(measure + floor)     score = 10 log2(odds) - 20, 0..100
+    logit = bias + sum of weight * log(measure + floor)     score = 7 log2(odds), 0..100
 
-The score has a meaning: at 0 points the impression and another of the same finger, no worse than it, match four times
-as often as they do not, at a threshold that accepts one impostor in a thousand; every 10 points more double the odds of
-a match, so that at 50 one pair in 129 is missed. The odds are those of synthetic impressions of the hard mixture,
+The first two are what the matcher lives on, minutiae and overlaid ridges, as far as another impression will have them
+too: a touch lies about the core (`PadParameters`), and what is far from there it rarely covers.
+
+The score has a meaning: at 0 points the impression and another of the same finger, no worse than it, match as often as
+they do not, at a threshold that accepts one impostor in a thousand; every 7 points more double the odds of a match, so
+that at 49 one pair in 129 is missed. The odds are those of synthetic impressions of the hard mixture,
 with the ridges compared: `bench.learn_quality` fits the numbers.
 
 The score carries a name of its own: it is not NFIQ 2 and not on its scale. An impression without ridges scores 0, and
@@ -40,7 +41,7 @@ from enrollment.core.fingerprint.quality_measures import (
 from enrollment.core.fingerprint.quality_parameters import QualityParameters, ScoreParameters
 
 ALGORITHM: Final = "enrollment.fingerprint.quality"
-VERSION: Final = "2"  # goes up with every change of a score: scores of two versions are not compared
+VERSION: Final = "3"  # goes up with every change of a score: scores of two versions are not compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def judge(
         show("local quality", texture.local_quality)
     measures |= {"match_log_odds": log_odds, "core_x_px": core.x, "core_y_px": core.y}
     measures |= _looks(texture, evidence.mask)
-    measures["background"] = background_grey(evidence, texture, parameters.hints)
+    measures["background"] = background_grey(evidence, texture, measures["contrast"], parameters.hints)
     places = find_hints(evidence, texture, core, measures, score, parameters.hints, parameters.score)
     if math.isnan(measures["background"]):
         measures["background"] = 0.0
@@ -97,7 +98,7 @@ def judge(
 def _score(log_odds: float, measures: Mapping[str, float], p: ScoreParameters) -> int:
     if measures["area_mm2"] < p.nothing_area_mm2 or measures["contrast"] < p.least_contrast:
         return 0
-    points = p.points_at_even_odds + p.points_a_doubling * log_odds / math.log(2.0)
+    points = p.points_a_doubling * log_odds / math.log(2.0)
     return round(min(max(points, 0.0), 100.0))
 
 

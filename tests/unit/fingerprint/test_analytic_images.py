@@ -296,4 +296,4 @@ def test_score_names_its_algorithm_version_and_measures(good_prints: list[Any]) 
     quality = assess(FingerprintImage(good_prints[0].pixels))
     assert quality.algorithm
     assert quality.version
-    assert {"strength", "area_mm2", "purity", "minutiae"} <= quality.measures.keys()
+    assert {"shared_minutiae", "shared_ridges_mm2", "area_mm2", "purity", "minutiae"} <= quality.measures.keys()

@@ -125,7 +125,7 @@ def test_measures_order_prints_as_nfiq_2_does() -> None:
         ("ROI_coherence_mean", "OrientationMap_ROIFilter_CoherenceRel", 0.97),
         ("minutiae_certainty", "FJFXPos_OCL_MinutiaeQuality_80", 0.9),
         ("FDA_mean", "FDA_Bin10_Mean", 0.7),
-        ("LCS_mean", "LCS_Bin10_Mean", 0.95),
+        ("LCS_mean", "LCS_Bin10_Mean", 0.93),
     ):
         a, b = ranks([one[name] for one in ours]), ranks([one[their_name] for one in theirs])
         assert np.corrcoef(a, b)[0, 1] > least, name

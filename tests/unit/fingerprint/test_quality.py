@@ -17,12 +17,14 @@ from enrollment.core.fingerprint.orientation import structure_tensor
 from enrollment.core.fingerprint.quality import ALGORITHM, VERSION, FingerprintQuality, judge
 from enrollment.core.fingerprint.quality_measures import Evidence, match_log_odds
 from enrollment.core.fingerprint.quality_parameters import QUALITY
+from enrollment.core.fingerprint.wave_map import WaveMap, encode
 from firmware_stubs.fingers import Condition, make_impression, make_master
 
 Print = Callable[..., tuple[FingerprintImage, FingerprintTemplate]]
 Wave = Callable[..., NDArray[np.float32]]
 CELL_PX = 10.0
 TILE = 5
+CELL_TILES = 2  # a side of a cell of the wave map
 
 
 def made_up(
@@ -34,8 +36,6 @@ def made_up(
 ) -> Evidence:
     """Evidence of a loop whose core is in the middle of 300 x 300 px; all minutiae lie at one place."""
     mask = np.ones((30, 30), np.bool_) if mask is None else mask
-    y, x = np.mgrid[: mask.shape[0], : mask.shape[1]] - 14.5
-    orientation = np.mod(np.arctan2(y, x) / 2.0, np.pi).astype(np.float32)
     if ridges is None:
         ridges = np.zeros((mask.shape[0] * TILE, mask.shape[1] * TILE), np.float32)
     count = len(strengths)
@@ -47,18 +47,28 @@ def made_up(
         size=(300, 300),
         mask=mask,
         mask_cell_px=CELL_PX,
+        waves=loop(mask) if mask.any() else None,
     )
     return Evidence(
         grey=ridges * np.float32(40.0),
         ridges=ridges,
         tensor=structure_tensor(ridges, TILE),
         deviation=np.full(mask.shape, 40.0, np.float32),
-        orientation=orientation,
         coherence=np.ones(mask.shape, np.float32),
         template=template,
         kept_strengths=np.array(strengths, np.float32),
         all_strengths=np.array(strengths + (dropped or []), np.float32),
     )
+
+
+def loop(mask: NDArray[np.bool_]) -> WaveMap:
+    """Waves that turn about the middle of 300 x 300 px, of full weight in the mask."""
+    weights = mask[::CELL_TILES, ::CELL_TILES].astype(np.float32)
+    y, x = np.mgrid[: weights.shape[0], : weights.shape[1]] - (15.0 - 0.5 * CELL_TILES) / CELL_TILES
+    directions = np.mod(np.arctan2(y, x) / 2.0, np.pi).astype(np.float32)
+    pitch = CELL_TILES * CELL_PX
+    cells = encode(np.zeros_like(directions), directions, np.full_like(directions, 9.0), weights)
+    return WaveMap(cells, origin=(pitch / 2.0, pitch / 2.0), pitch=(pitch, pitch))
 
 
 def judged(*given: Any, **named: Any) -> FingerprintQuality:
@@ -68,12 +78,11 @@ def judged(*given: Any, **named: Any) -> FingerprintQuality:
 def test_the_measures_are_what_they_say(wave: Wave) -> None:
     ridges = wave(0.3, 6.75, height=150, width=150)
     quality = judged([0.9] * 20, [0.5] * 8, None, ridges)
-    assert quality.measures["strength"] == pytest.approx(0.9)
     assert quality.measures["purity"] == pytest.approx(18.0 / 22.0)
     assert quality.measures["area_mm2"] == pytest.approx(900 * (CELL_PX * 25.4 / 500.0) ** 2)
-    assert quality.measures["core_minutiae"] == pytest.approx(20 * 0.9, rel=0.05)
-    assert quality.measures["core_depth_px"] == QUALITY.core.deep_px
-    assert quality.measures["ridge_energy"] == pytest.approx(0.5 * math.sin(2 * math.pi / 6.75) ** 2, rel=0.05)
+    middle = np.exp(-((QUALITY.pad.below_core_px / QUALITY.pad.along_px) ** 2))
+    assert quality.measures["shared_minutiae"] == pytest.approx(20 * 0.9 * middle, rel=0.05)
+    assert 0.3 * 15.24**2 < quality.measures["shared_ridges_mm2"] < 0.9 * 15.24**2  # of 300 x 300 px
     assert quality.measures["contrast"] == pytest.approx(40.0)
     assert quality.measures["minutiae"] == 20
     assert (quality.algorithm, quality.version) == (ALGORITHM, VERSION)
@@ -85,37 +94,34 @@ def test_the_core_is_where_the_ridges_turn() -> None:
     assert quality.measures["core_y_px"] == pytest.approx(150.0, abs=2 * CELL_PX)
 
 
-@pytest.mark.parametrize(("odds", "score"), [(4.0, 0), (8.0, 10), (64.0, 40), (4096.0, 100), (1 / 16, 0), (1e9, 100)])
-def test_ten_points_more_double_the_odds_of_a_match(odds: float, score: int, wave: Wave) -> None:
+@pytest.mark.parametrize(("odds", "score"), [(1.0, 0), (2.0, 7), (64.0, 42), (4096.0, 84), (1 / 16, 0), (1e9, 100)])
+def test_seven_points_more_double_the_odds_of_a_match(odds: float, score: int, wave: Wave) -> None:
     evidence = made_up([0.9] * 20, None, None, wave(0.3, 6.75, height=150, width=150))
     plain = judge(evidence, QUALITY).measures["match_log_odds"]
     shifted = replace(QUALITY.score, bias=QUALITY.score.bias + math.log(odds) - plain)
     assert judge(evidence, replace(QUALITY, score=shifted)).score == score
 
 
-@pytest.mark.parametrize("measure", ["strength", "purity", "core_minutiae", "core_depth_px", "ridge_energy"])
+@pytest.mark.parametrize("measure", ["shared_minutiae", "shared_ridges_mm2", "purity"])
 def test_more_of_each_measure_is_better(measure: str) -> None:
-    middling = {"strength": 0.5, "purity": 0.5, "core_minutiae": 2.0, "core_depth_px": 30.0, "ridge_energy": 0.3}
+    middling = {"shared_minutiae": 4.0, "shared_ridges_mm2": 60.0, "purity": 0.5}
     better = middling | {measure: middling[measure] * 1.5}
     nothing = dict.fromkeys(middling, 0.0)
     assert match_log_odds(better, QUALITY.score) > match_log_odds(middling, QUALITY.score)
     assert math.isfinite(match_log_odds(nothing, QUALITY.score))
 
 
-def test_missing_minutiae_count_as_0_and_more_than_twelve_do_not_help() -> None:
-    assert judged([0.9] * 6).measures["strength"] == pytest.approx(0.45)
-    assert judged([0.9] * 12 + [0.3] * 20).measures["strength"] == pytest.approx(0.9)
-
-
 def test_minutiae_far_from_the_core_count_less() -> None:
     near, far = judged([0.9] * 12), judged([0.9] * 12, positions=(20.0, 20.0))
-    assert far.measures["core_minutiae"] < 0.2 * near.measures["core_minutiae"]
+    assert far.measures["shared_minutiae"] < 0.2 * near.measures["shared_minutiae"]
 
 
-def test_a_core_at_the_edge_of_the_print_is_shallow() -> None:
+def test_a_print_cut_near_its_core_shares_less() -> None:
     cut = np.ones((30, 30), np.bool_)
     cut[18:] = False
-    assert judged([0.9] * 12, None, cut).measures["core_depth_px"] < judged([0.9] * 12).measures["core_depth_px"]
+    whole, half = judged([0.9] * 12), judged([0.9] * 12, None, cut)
+    assert half.measures["shared_ridges_mm2"] < 0.7 * whole.measures["shared_ridges_mm2"]
+    assert half.score <= whole.score
 
 
 def test_a_finger_without_minutiae_scores_0_and_is_not_called_nothing(wave: Wave) -> None:
@@ -141,14 +147,14 @@ def test_a_pattern_too_faint_for_a_finger_on_the_platen_scores_0() -> None:
     assert quality.hints == (QualityHint.LATENT_PRINT,)
 
 
-def test_dirt_lowers_strength_and_purity_and_the_score(synthetic_print: Print) -> None:
+def test_dirt_lowers_purity_and_what_is_shared_and_the_score(synthetic_print: Print) -> None:
     image, _ = synthetic_print()
     whole = assess(image)
     rng = np.random.default_rng(2)
     specks = np.asarray(cv2.GaussianBlur(rng.standard_normal(image.pixels.shape), (0, 0), 2.0)) > 0.12
     dirty = assess(FingerprintImage(np.where(specks, 230, image.pixels).astype(np.uint8)))
     assert dirty.measures["purity"] < whole.measures["purity"]
-    assert dirty.measures["strength"] < whole.measures["strength"]
+    assert dirty.measures["shared_minutiae"] < whole.measures["shared_minutiae"]
     assert dirty.score < whole.score
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -18,8 +19,11 @@ Pixels = NDArray[np.uint8]
 SEEDS: Final = range(6)
 
 
+master = functools.cache(make_master)
+
+
 def drawn(seed: int, condition: Condition = GOOD) -> Pixels:
-    return make_impression(make_master(seed), seed, condition=condition).pixels
+    return make_impression(master(seed), seed, condition=condition).pixels
 
 
 def platen(seed: int) -> NDArray[np.float64]:
@@ -43,6 +47,7 @@ DEFECTS: Final[dict[str, tuple[Callable[[int], Pixels], set[QualityHint]]]] = {
         lambda seed: drawn(seed, Condition(wetness=1.7, pressure=0.2)),
         {QualityHint.TOO_WET, QualityHint.PRESS_LESS},
     ),
+    "drops": (lambda seed: drawn(seed, Condition(drops=0.3, dryness=0.6)), {QualityHint.TOO_WET}),
     "small": (lambda seed: drawn(seed, Condition(coverage=0.42)), {QualityHint.MORE_FINGER}),
     "blurred": (blurred, {QualityHint.BLURRED}),
     "latent alone": (latent, {QualityHint.LATENT_PRINT}),
@@ -76,6 +81,17 @@ def test_every_hint_has_a_place_within_the_image() -> None:
                 assert min(place.width, place.height) > 0.0
                 assert place.x + place.width <= 388 + 7
                 assert place.y + place.height <= 374 + 7
+
+
+def test_drops_are_told_where_they_are() -> None:
+    pixels: Pixels = drawn(3, Condition(dryness=1.0)).copy()
+    cv2.ellipse(pixels, (230, 150), (32, 26), 0.0, 0.0, 360.0, (8,), cv2.FILLED)
+    quality = assess(FingerprintImage(pixels))
+    assert QualityHint.TOO_WET in quality.hints
+    place = quality.places[QualityHint.TOO_WET]
+    assert abs(place.x + place.width / 2 - 230) < 12
+    assert abs(place.y + place.height / 2 - 150) < 12
+    assert QualityHint.TOO_WET not in assess(FingerprintImage(drawn(3, Condition(dryness=1.0)))).hints
 
 
 def due(qualities: Sequence[FingerprintQuality]) -> list[FingerprintQuality]:
@@ -138,7 +154,7 @@ def test_a_latent_beside_the_finger_is_told_and_placed() -> None:
     ("condition", "named", "other"),
     [
         (Condition(dryness=1.5, pressure=-0.1), QualityHint.TOO_DRY, QualityHint.PRESS_HARDER),
-        (Condition(wetness=1.6, pressure=0.2), QualityHint.TOO_WET, QualityHint.PRESS_LESS),
+        (Condition(wetness=2.0, pressure=0.3, contrast=0.5, noise=6.0), QualityHint.TOO_WET, QualityHint.PRESS_LESS),
         (Condition(pressure=-1.1, contrast=0.5, noise=4.0), QualityHint.PRESS_HARDER, QualityHint.TOO_DRY),
     ],
 )

@@ -116,6 +116,24 @@ def test_conditions_show_in_the_print(masters: dict[Pattern, Master]) -> None:
     assert areas["partial"] < 0.7 * areas["good"]
 
 
+def test_drops_are_black_cover_their_share_and_spare_the_rest(masters: dict[Pattern, Master]) -> None:
+    master = masters[Pattern.LEFT_LOOP]
+    clean, wet = (make_impression(master, 2, condition=Condition(dryness=0.5, drops=share)) for share in (0.0, 0.25))
+    darker = wet.contact & (clean.pixels.astype(int) - wet.pixels > 90)
+    covered = cv2.morphologyEx(darker.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)) > 0
+    assert covered[wet.contact].mean() == pytest.approx(0.25, abs=0.1)
+    assert np.median(wet.pixels[darker]) < 70
+    beyond = wet.contact & ~cv2.dilate(covered.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(bool)
+    assert np.median(np.abs(clean.pixels[beyond].astype(int) - wet.pixels[beyond])) < 10
+
+
+def test_a_finger_on_its_tip_shows_what_lies_above_its_core(masters: dict[Pattern, Master]) -> None:
+    master = masters[Pattern.RIGHT_LOOP]
+    flat, on_tip = (make_impression(master, 3, condition=Condition(tilt_px=tilt)) for tilt in (0.0, 90.0))
+    flat_y, tip_y = (np.median(one.to_master[one.contact][:, 1]) for one in (flat, on_tip))
+    assert flat_y - tip_y > 45.0
+
+
 def test_driest_and_lightest_touch_still_leaves_ridges(masters: dict[Pattern, Master]) -> None:
     faint = Condition(dryness=2.0, pressure=-0.8)
     for master in masters.values():
