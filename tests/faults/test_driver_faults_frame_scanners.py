@@ -5,6 +5,7 @@ One row a scanner says what its wire can have and which error it is then; the op
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -241,9 +242,18 @@ def test_soiled_platen_is_named_where_no_finger_comes_and_hinders_none_that_does
 def test_cancel_ends_a_capture_in_any_state_and_the_next_one_works(
     stub: FrameScannerStub, scanner: FingerprintScanner, kind: str, print_like: NDArray[np.uint8]
 ) -> None:
+    """In the middle of a picture the lamp's command waits behind it: it is off when the scanner was closed."""
     scanner.close()
     scanner = build(stub, picture_timeout_s=60)
     scanner.open()
+    with contextlib.closing(scanner):
+        _cancel_and_capture(stub, scanner, kind, print_like)
+    stub.await_state("off")
+
+
+def _cancel_and_capture(
+    stub: FrameScannerStub, scanner: FingerprintScanner, kind: str, print_like: NDArray[np.uint8]
+) -> None:
     if kind == "stall":
         stub.fail("stall", after=1)
     else:
@@ -265,11 +275,9 @@ def test_cancel_ends_a_capture_in_any_state_and_the_next_one_works(
     cancel.cancel()
     thread.join(5)  # its own limits are 60 s
     assert [type(error) for error in raised] == [CaptureCancelled]
-    stub.await_state("off")
     stub.heal()
     stub.lay(print_like)
     assert capture(scanner).size
-    scanner.close()
 
 
 @EACH
