@@ -5,6 +5,7 @@
         InvalidImage          an image of the wrong shape, type, size or resolution
           ImageTooSmall       less than a fingerprint needs
           ImageTooLarge       larger than any platen, by its own resolution
+          ImageOverBudget     it cannot be compressed into the octets that there are for it
         MalformedRecord       bytes that are not the record they claim to be
         MalformedPackage      bytes that are not a manifest, container, package or receipt
         InvalidPlan           a plan that asks for what cannot be captured
@@ -60,6 +61,12 @@ class ImageTooLarge(InvalidImage):
     """An image that would be larger than any platen at the resolution it claims; facts give its size."""
 
     reason = "IMAGE_TOO_LARGE"
+
+
+class ImageOverBudget(InvalidImage):
+    """An image that is no longer recognisable in the octets that there are for it; facts: needed and budget."""
+
+    reason = "IMAGE_OVER_BUDGET"
 
 
 class MalformedRecord(InvalidInput):

@@ -45,6 +45,11 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     ),
     core.ImageTooSmall: Row(Code.INVALID_ARGUMENT, "Ảnh quá nhỏ.", "The image is too small."),
     core.ImageTooLarge: Row(Code.INVALID_ARGUMENT, "Ảnh quá lớn.", "The image is too large."),
+    core.ImageOverBudget: Row(
+        Code.INVALID_ARGUMENT,
+        "Ảnh không nén được vào dung lượng trên thẻ: hãy chụp lại trước nền trơn.",
+        "The image cannot be compressed into its room on the card: take it again before a plain background.",
+    ),
     core.MalformedRecord: Row(
         Code.INVALID_ARGUMENT, "Bản ghi sinh trắc học bị hỏng.", "The biometric record is damaged."
     ),
