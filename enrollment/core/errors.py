@@ -19,6 +19,8 @@
         PositionNotInPlan
       TrustFailure            a signature, digest, key or sequence does not hold
         WrongRecipient, SignatureInvalid, DigestMismatch, SequenceBroken, UnknownSigner
+        UntrustedChain        a certificate that no trusted authority issued
+        CertificateNotValid   a certificate outside of its time
 
 Each class carries a stable `reason` (UPPER_SNAKE, for programs) and keyword facts (strings and numbers, for people).
 No fact may hold a pixel, a template, a key or a personal field: they reach logs and clients.
@@ -157,6 +159,18 @@ class UnknownSigner(TrustFailure):
     """Signed by a key that the verifier does not trust."""
 
     reason = "UNKNOWN_SIGNER"
+
+
+class UntrustedChain(TrustFailure):
+    """A signer's certificate that none of the trusted authorities issued, or that may not sign."""
+
+    reason = "UNTRUSTED_CHAIN"
+
+
+class CertificateNotValid(TrustFailure):
+    """A certificate that is not valid yet, or no longer; facts: whose, and its two days."""
+
+    reason = "CERTIFICATE_NOT_VALID"
 
 
 class DigestMismatch(TrustFailure):

@@ -226,6 +226,16 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     core.UnknownSigner: Row(
         Code.FAILED_PRECONDITION, "Không nhận ra người ký.", "It is signed by a key that is not trusted."
     ),
+    core.UntrustedChain: Row(
+        Code.FAILED_PRECONDITION,
+        "Chứng thư của bên ký không do cơ quan tin cậy cấp: hãy kiểm tra chứng thư CSCA của trạm.",
+        "No trusted authority issued the signer's certificate: check the station's CSCA certificates.",
+    ),
+    core.CertificateNotValid: Row(
+        Code.FAILED_PRECONDITION,
+        "Chứng thư của bên ký chưa có hoặc đã hết hiệu lực: hãy kiểm tra cả đồng hồ của máy.",
+        "The signer's certificate is not valid yet or has expired: check the machine's clock too.",
+    ),
     core.AuthorityUnusable: Row(
         Code.FAILED_PRECONDITION,
         "Không đọc được nơi cấp chứng thư.",
