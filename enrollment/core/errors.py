@@ -9,6 +9,7 @@
         MalformedRecord       bytes that are not the record they claim to be
         MalformedPackage      bytes that are not a manifest, container, package or receipt
         InvalidPlan           a plan that asks for what cannot be captured
+        InvalidCardProfile    a card profile that cannot be carried out as it is written
         InvalidDemographics   a personal field that fails its rule (the field is named, its value never)
         CertificateRefused    a signing request or a name that cannot be certified
         AuthorityUnusable     a certificate authority's files that cannot be read
@@ -87,6 +88,12 @@ class InvalidPlan(InvalidInput):
     """A plan that cannot be carried out as it is written."""
 
     reason = "INVALID_PLAN"
+
+
+class InvalidCardProfile(InvalidInput):
+    """A card profile that cannot be carried out as it is written; facts name the key."""
+
+    reason = "INVALID_CARD_PROFILE"
 
 
 class InvalidDemographics(InvalidInput):

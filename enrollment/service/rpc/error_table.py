@@ -55,6 +55,9 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     ),
     core.MalformedPackage: Row(Code.DATA_LOSS, "Gói hồ sơ bị hỏng.", "The package is damaged."),
     core.InvalidPlan: Row(Code.FAILED_PRECONDITION, "Quy trình thu nhận không hợp lệ.", "The procedure is not valid."),
+    core.InvalidCardProfile: Row(
+        Code.FAILED_PRECONDITION, "Cấu hình thẻ không hợp lệ.", "The card's profile is not valid."
+    ),
     core.InvalidDemographics: Row(
         Code.INVALID_ARGUMENT,
         "Một thông tin cá nhân chưa đúng quy định, hãy sửa lại.",
