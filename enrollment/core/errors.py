@@ -11,6 +11,7 @@
         InvalidPlan           a plan that asks for what cannot be captured
         InvalidCardProfile    a card profile that cannot be carried out as it is written
         InvalidDemographics   a personal field that fails its rule (the field is named, its value never)
+          PersonalNumberMismatch  a personal number that disagrees with the person's other fields
         CertificateRefused    a signing request or a name that cannot be certified
         AuthorityUnusable     a certificate authority's files that cannot be read
       RuleViolation           well-formed, but not allowed now
@@ -100,6 +101,12 @@ class InvalidDemographics(InvalidInput):
     """A personal field that fails its rule; facts name the field, never its value."""
 
     reason = "INVALID_DEMOGRAPHICS"
+
+
+class PersonalNumberMismatch(InvalidDemographics):
+    """A personal number that disagrees with birth, sex or place; facts name the rule, never the number."""
+
+    reason = "PERSONAL_NUMBER_MISMATCH"
 
 
 class CertificateRefused(InvalidInput):

@@ -63,6 +63,11 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         "Một thông tin cá nhân chưa đúng quy định, hãy sửa lại.",
         "A personal field does not follow its rule: correct it.",
     ),
+    core.PersonalNumberMismatch: Row(
+        Code.INVALID_ARGUMENT,
+        "Số định danh không khớp với ngày sinh, giới tính hoặc nơi khai sinh: hãy đối chiếu giấy tờ.",
+        "The personal number disagrees with date of birth, sex or place of registration: compare with the papers.",
+    ),
     core.CertificateRefused: Row(
         Code.INVALID_ARGUMENT,
         "Yêu cầu cấp chứng thư hoặc tên máy không dùng được.",
