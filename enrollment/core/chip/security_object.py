@@ -38,7 +38,7 @@ from enrollment.core.chip.signature_algorithms import (
     signature_identifier,
 )
 from enrollment.core.errors import DigestMismatch, MalformedRecord, SignatureInvalid, UnknownSigner
-from enrollment.core.records.data_object import DataObject
+from enrollment.core.records.data_object import DataObject, content_of, read_objects
 from enrollment.core.records.octets import check_range
 
 TAG: Final = 0x77
@@ -46,6 +46,7 @@ LDS_SECURITY_OBJECT: Final = "2.23.136.1.1.1"
 LEAST_DATA_GROUPS, MOST_DATA_GROUPS = 2, 16
 
 _NAME: Final = "EF.SOD"
+_SEQUENCE, _INTEGER = 0x30, 0x02
 _SIGNED_DATA: Final = "1.2.840.113549.1.7.2"
 _CONTENT_TYPE: Final = "1.2.840.113549.1.9.3"
 _MESSAGE_DIGEST: Final = "1.2.840.113549.1.9.4"
@@ -133,13 +134,19 @@ class SecurityObject:
     @classmethod
     def decode(cls, octets: bytes) -> SecurityObject:
         """Read EF.SOD. Raises MalformedRecord, and SignatureInvalid for a digest that is not accepted."""
-        signed = _read(_ContentInfo, value_of(octets, TAG, _NAME), "ContentInfo").signed
+        whole = _read(_ContentInfo, value_of(octets, TAG, _NAME), "ContentInfo")
+        signed = whole.signed
         kind = signed.content.kind.dotted_string
-        if kind != LDS_SECURITY_OBJECT:
+        if (whole.kind.dotted_string, kind) != (_SIGNED_DATA, LDS_SECURITY_OBJECT):
             raise MalformedRecord(f"{_NAME}: it signs something else than an LDS security object", kind=kind)
         check_range(signed.version, 3, 3, "version of SignedData", _NAME)
         signers = signed.signers.as_list()
         check_range(len(signers), 1, 1, "number of signers", _NAME)
+        version = 1 if isinstance(signers[0].signer, _IssuerAndSerialNumber) else 3
+        check_range(signers[0].version, version, version, "version of SignerInfo", _NAME)
+        named = {found.algorithm for found in signed.digests.as_list()}
+        if signers[0].digest.algorithm not in named:
+            raise MalformedRecord(f"{_NAME}: the signer's digest is not among those of SignedData", field="digest")
         lds = _read(_LdsSecurityObject, signed.content.octets, "LDSSecurityObject")
         check_range(lds.version, 0, 1, "version of LDSSecurityObject", _NAME)
         check_range(len(lds.hashes), LEAST_DATA_GROUPS, MOST_DATA_GROUPS, "number of data groups", _NAME)
@@ -259,10 +266,26 @@ def _read(kind: type[T], octets: bytes, what: str) -> T:
 
 def _certificates(signed: _SignedData) -> tuple[x509.Certificate, ...]:
     found = signed.certificates.as_list() if signed.certificates is not None else []
+    return tuple(_certificate(asn1.encode_der(each)) for each in found)
+
+
+def _certificate(octets: bytes) -> x509.Certificate:
+    fields = read_objects(_first(octets), _NAME)
+    serial = next((found.value for found in fields if found.tag == _INTEGER), b"")
+    if not any(serial) or serial[0] & 0x80:  # the library only warns of it
+        raise MalformedRecord(f"{_NAME}: a certificate without a positive serial number", field="serial number")
     try:
-        return tuple(x509.load_der_x509_certificate(asn1.encode_der(each)) for each in found)
-    except (ValueError, x509.InvalidVersion):
-        raise MalformedRecord(f"{_NAME}: a certificate cannot be read", certificates=len(found)) from None
+        certificate = x509.load_der_x509_certificate(octets)
+        _ = certificate.issuer, certificate.subject  # names are parsed only when they are asked for
+    except (ValueError, TypeError, x509.InvalidVersion):
+        raise MalformedRecord(f"{_NAME}: a certificate cannot be read", field="certificate") from None
+    return certificate
+
+
+def _first(octets: bytes) -> bytes:
+    """The value of the first object within a certificate: what is signed of it."""
+    inner = read_objects(content_of(octets, _SEQUENCE, _NAME), _NAME)
+    return inner[0].value if inner else b""
 
 
 def _names(signer: _SignerInfo, certificate: x509.Certificate) -> bool:
@@ -272,7 +295,7 @@ def _names(signer: _SignerInfo, certificate: x509.Certificate) -> bool:
         return (issuer, named.serial_number) == (certificate.issuer.public_bytes(), certificate.serial_number)
     try:
         key = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         return False
     return key.value.digest == named
 

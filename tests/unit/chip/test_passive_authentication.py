@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from enrollment.core.chip.passive_authentication import Outcome, examine, verify
 from enrollment.core.chip.security_object import SecurityObject, sign_security_object
@@ -21,6 +23,7 @@ from enrollment.core.errors import (
 )
 from tests.unit.chip.signed_cards import FILES, MADE, NOW, authority_for, key_for, signed, signer_for
 
+SIGNED = signed()
 TRUSTED = (authority_for(owner="Another"), authority_for(number=1), authority_for())
 
 
@@ -123,6 +126,16 @@ def test_security_object_without_its_signers_certificate_is_told() -> None:
     assert outcomes(bytes(octets), FILES, TRUSTED) == "fnnnnn"
     with pytest.raises(UnknownSigner):
         verify(bytes(octets), FILES, [authority_for().certificate], NOW)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, 255)), min_size=1, max_size=2))
+def test_no_changed_security_object_passes_and_none_raises_what_is_not_ours(changes: list[tuple[int, int]]) -> None:
+    octets = bytearray(SIGNED)
+    for at, change in changes:
+        octets[at % len(octets)] ^= change
+    passed = outcomes(bytes(octets), FILES, TRUSTED) == "pppppp"
+    assert passed == (octets == SIGNED)  # two changes may undo each other
 
 
 def certificate_of(usage: x509.KeyUsage | None) -> x509.Certificate:

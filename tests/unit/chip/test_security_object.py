@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from datetime import timedelta
+from datetime import timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from enrollment.core.chip.security_object import SecurityObject, cms_of, sign_security_object
 from enrollment.core.chip.signature_algorithms import ALGORITHMS
-from enrollment.core.errors import DigestMismatch, EnrollmentError, MalformedRecord, SignatureInvalid
+from enrollment.core.errors import DigestMismatch, MalformedRecord, SignatureInvalid
 from tests.unit.chip.signed_cards import FILES, MADE, NOW, authority_for, key_for, signed, signer_for
 
 OPENSSL = shutil.which("openssl")
@@ -86,20 +86,6 @@ def test_signature_of_another_key_or_kind_does_not_hold() -> None:
         found.verify_signature(signer_for("rsa-pss-sha256")[0])
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.integers(0, 10_000), st.integers(1, 255))
-def test_no_changed_octet_leaves_a_security_object_that_says_something_else(at: int, change: int) -> None:
-    whole = SIGNED
-    octets = bytearray(whole)
-    octets[at % len(octets)] ^= change
-    try:
-        found = SecurityObject.decode(bytes(octets))
-        found.verify_signature(signer_for()[0])
-    except EnrollmentError:
-        return
-    assert found.digests == SecurityObject.decode(whole).digests  # it lay in the certificate that the file holds
-
-
 @given(st.binary(max_size=80))
 def test_any_octets_are_refused(octets: bytes) -> None:
     with pytest.raises(MalformedRecord):
@@ -131,10 +117,9 @@ def test_key_that_is_not_the_certificates_or_the_algorithms_does_not_sign() -> N
 
 def test_file_is_the_same_in_another_time_zone() -> None:
     certificate, key = signer_for("rsa-sha256")  # the one signature without a random part
-    zone = NOW.astimezone(tz=None)
     one, other = (
         sign_security_object(FILES, certificate, key, algorithm=ALGORITHMS["rsa-sha256"], signed_at=when)
-        for when in (NOW, zone + timedelta(0))
+        for when in (NOW, NOW.astimezone(timezone(timedelta(hours=7))))
     )
     assert one == other
 
