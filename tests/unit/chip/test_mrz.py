@@ -44,7 +44,7 @@ def test_specimen_of_doc_9303_is_read_and_written_alike() -> None:
 
 
 def test_access_information_is_that_of_the_published_example() -> None:
-    # Doc 9303-11, appendix D.2: the zone of a TD1 card
+    # number, birth and expiry of Doc 9303-11, appendix D
     text = "I<UTOL898902C<3<<<<<<<<<<<<<<<6908061F9406236UTO<<<<<<<<<<<2ERIKSSON<<ANNA<MARIA<<<<<<<<<<"
     assert MachineReadableZone.from_text(text).access_information == "L898902C<369080619406236"
 
@@ -106,7 +106,7 @@ def test_no_field_shows_in_a_repr() -> None:
     [
         ("NGUYEN", "VAN AN", "NGUYEN<<VAN<AN<<<<<<<<<<<<<<<<"),
         ("SUHARTO", "", "SUHARTO<<<<<<<<<<<<<<<<<<<<<<<"),
-        # Doc 9303-5, 4.2.4: examples of truncation
+        # a long name of Doc 9303's own examples: the last position is a letter
         ("NILAVADHANANANDA", "CHAYAPA DEJTHAMRONG KRASUANG", "NILAVADHANANANDA<<CHAYAPA<DEJT"),
         # it would end behind a filler: the part before gives a letter for the next
         ("NILAVADHANANANDA", "CHAYAPADEJT KRASUANG", "NILAVADHANANANDA<<CHAYAPADEJ<K"),
