@@ -16,6 +16,7 @@ from enrollment.core.fingerprint.image import FingerprintImage
 from enrollment.core.records import iso19785_3_tlv as cbeff
 from enrollment.core.records import iso19794_2_2005, iso19794_2_2011, iso19794_4_2005, iso19794_4_2011
 from enrollment.core.records.compressed_image import ImageForm, decode_pixels, encode_pixels
+from enrollment.core.records.data_object import DataObject
 from enrollment.core.records.extended_data import ExtendedArea
 from enrollment.core.records.image_extended import Annotations, Comment, ImageArea, Segmentation
 from enrollment.core.records.minutiae_extended import CoresAndDeltas, MinutiaeArea, RidgeCounts, ZonalQuality
@@ -162,12 +163,12 @@ def template_of_cbeff(data: bytes) -> None:
 
 def content_of_cbeff(data: bytes) -> None:
     """The octets inside a template: the length around them would hide what they do."""
-    template_of_cbeff(cbeff.DataObject(cbeff.TEMPLATE, data).encode())
+    template_of_cbeff(DataObject(cbeff.TEMPLATE, data).encode())
 
 
 def header_of_cbeff(data: bytes) -> None:
     """The octets inside a header, before a record of one octet."""
-    content_of_cbeff(cbeff.DataObject(cbeff.HEADER, data).encode() + cbeff.DataObject(cbeff.DATA, b"x").encode())
+    content_of_cbeff(DataObject(cbeff.HEADER, data).encode() + DataObject(cbeff.DATA, b"x").encode())
 
 
 def group_of_cbeff(data: bytes) -> None:

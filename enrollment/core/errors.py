@@ -5,10 +5,13 @@
         InvalidImage          an image of the wrong shape, type, size or resolution
           ImageTooSmall       less than a fingerprint needs
           ImageTooLarge       larger than any platen, by its own resolution
+          ImageOverBudget     it cannot be compressed into the octets that there are for it
         MalformedRecord       bytes that are not the record they claim to be
         MalformedPackage      bytes that are not a manifest, container, package or receipt
         InvalidPlan           a plan that asks for what cannot be captured
+        InvalidCardProfile    a card profile that cannot be carried out as it is written
         InvalidDemographics   a personal field that fails its rule (the field is named, its value never)
+          PersonalNumberMismatch  a personal number that disagrees with the person's other fields
         CertificateRefused    a signing request or a name that cannot be certified
         AuthorityUnusable     a certificate authority's files that cannot be read
       RuleViolation           well-formed, but not allowed now
@@ -18,6 +21,8 @@
         PositionNotInPlan
       TrustFailure            a signature, digest, key or sequence does not hold
         WrongRecipient, SignatureInvalid, DigestMismatch, SequenceBroken, UnknownSigner
+        UntrustedChain        a certificate that no trusted authority issued
+        CertificateNotValid   a certificate outside of its time
 
 Each class carries a stable `reason` (UPPER_SNAKE, for programs) and keyword facts (strings and numbers, for people).
 No fact may hold a pixel, a template, a key or a personal field: they reach logs and clients.
@@ -62,6 +67,12 @@ class ImageTooLarge(InvalidImage):
     reason = "IMAGE_TOO_LARGE"
 
 
+class ImageOverBudget(InvalidImage):
+    """An image that is no longer recognisable in the octets that there are for it; facts: needed and budget."""
+
+    reason = "IMAGE_OVER_BUDGET"
+
+
 class MalformedRecord(InvalidInput):
     """Bytes that are not the biometric record they claim to be."""
 
@@ -80,10 +91,22 @@ class InvalidPlan(InvalidInput):
     reason = "INVALID_PLAN"
 
 
+class InvalidCardProfile(InvalidInput):
+    """A card profile that cannot be carried out as it is written; facts name the key."""
+
+    reason = "INVALID_CARD_PROFILE"
+
+
 class InvalidDemographics(InvalidInput):
     """A personal field that fails its rule; facts name the field, never its value."""
 
     reason = "INVALID_DEMOGRAPHICS"
+
+
+class PersonalNumberMismatch(InvalidDemographics):
+    """A personal number that disagrees with birth, sex or place; facts name the rule, never the number."""
+
+    reason = "PERSONAL_NUMBER_MISMATCH"
 
 
 class CertificateRefused(InvalidInput):
@@ -150,6 +173,18 @@ class UnknownSigner(TrustFailure):
     """Signed by a key that the verifier does not trust."""
 
     reason = "UNKNOWN_SIGNER"
+
+
+class UntrustedChain(TrustFailure):
+    """A signer's certificate that none of the trusted authorities issued, or that may not sign."""
+
+    reason = "UNTRUSTED_CHAIN"
+
+
+class CertificateNotValid(TrustFailure):
+    """A certificate that is not valid yet, or no longer; facts: whose, and its two days."""
+
+    reason = "CERTIFICATE_NOT_VALID"
 
 
 class DigestMismatch(TrustFailure):

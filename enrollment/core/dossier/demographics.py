@@ -1,9 +1,4 @@
-"""The person's fields: normalised to NFC and checked against the plan. Errors name the field, never its value.
-
-The 12-digit personal number (as publicly described): 3 digits place of birth registration, 1 century and sex (20th
-century: 0 male, 1 female; 21st: 2, 3; and so on), 2 year of birth, 6 random. Places are historical, so they are not
-checked against any list.
-"""
+"""The person's fields: normalised to NFC and checked against the plan. Errors name the field, never its value."""
 
 from __future__ import annotations
 
@@ -13,12 +8,11 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
+from enrollment.core.chip.personal_number import check_agreement, check_form
 from enrollment.core.dossier.plan import Plan, PlannedField
 from enrollment.core.errors import InvalidDemographics
 
-PERSONAL_NUMBER: Final = re.compile(r"[0-9]{12}")
 DATE: Final = re.compile(r"([0-9]{2})/([0-9]{2})/([0-9]{4})")
-FIRST_CENTURY: Final = 20  # coded 0 and 1
 # Control, format (zero-width and direction marks), surrogate, private and unassigned characters: nobody sees them.
 UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
@@ -50,8 +44,8 @@ def _check(planned: PlannedField, text: str) -> None:
         raise _refuse(planned.name, "has characters that cannot be seen")
     if planned.pattern and not re.fullmatch(planned.pattern, text):
         raise _refuse(planned.name, "does not have the form that the plan asks for")
-    if planned.rule == "personal_number" and not PERSONAL_NUMBER.fullmatch(text):
-        raise _refuse(planned.name, "must be 12 digits")
+    if planned.rule == "personal_number":
+        check_form(text, planned.name)
     if planned.rule == "date" and _date(text) is None:
         raise _refuse(planned.name, "must be a date dd/mm/yyyy that exists")
 
@@ -69,17 +63,8 @@ def _date(text: str) -> date | None:
 
 def _check_number_against_birth(plan: Plan, fields: Mapping[str, str]) -> None:
     """Century, sex and year digits of a personal number must agree with the other fields, where those are given."""
+    born = _date(fields.get("date_of_birth", ""))
     for planned in plan.fields:
         number = fields.get(planned.name, "")
-        if planned.rule != "personal_number" or not number:
-            continue
-        century_and_sex, year = int(number[3]), int(number[4:6])
-        born = _date(fields.get("date_of_birth", ""))
-        if born is not None:
-            if century_and_sex // 2 != born.year // 100 + 1 - FIRST_CENTURY:
-                raise _refuse(planned.name, "its century digit disagrees with the date of birth")
-            if year != born.year % 100:
-                raise _refuse(planned.name, "its year digits disagree with the date of birth")
-        sex = fields.get("sex", "")
-        if sex in ("M", "F") and century_and_sex % 2 != (sex == "F"):
-            raise _refuse(planned.name, "its sex digit disagrees with the sex")
+        if planned.rule == "personal_number" and number:
+            check_agreement(number, born=born, sex=fields.get("sex", ""), field=planned.name)

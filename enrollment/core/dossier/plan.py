@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, fields
-from functools import cache
-from typing import Any, ClassVar, Final, TypeVar, get_type_hints
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Final
 
 from enrollment.core.errors import InvalidPlan
+from enrollment.core.tables import build, build_rows
 
 SINGLE_FINGERS: Final = range(1, 11)  # ISO/IEC 19794-4 finger position codes: right thumb 1 .. left little 10
 FINGER_GROUPS: Final[Mapping[int, tuple[int, ...]]] = {13: (2, 3, 4, 5), 14: (7, 8, 9, 10), 15: (1, 6)}
@@ -28,8 +28,6 @@ MAX_FRAMES: Final = 1000  # that may be judged for one portrait
 MAX_TIMEOUT_S: Final = 600
 MAX_STEADY_FRAMES: Final = 60
 MAX_SIDE_PX: Final = 10_000
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +151,11 @@ def parse_plan(toml_text: str) -> Plan:
 def plan_from_table(table: Mapping[str, Any]) -> Plan:
     """Read a plan from nested tables, as TOML gives them or `plan_to_table` made them. Raises InvalidPlan."""
     top = dict(table)
-    prints = [_build(PlannedFingerprint, row, "fingerprints") for row in _rows(top.pop("fingerprints", []))]
     portrait = top.pop("portrait", None)
-    asked = [_build(PlannedField, row, "fields") for row in _rows(top.pop("fields", []))]
-    top["fingerprints"], top["fields"] = tuple(prints), tuple(asked)
-    top["portrait"] = None if portrait is None else _build(PlannedPortrait, portrait, "portrait")
-    return _build(Plan, top, "plan", nested=("fingerprints", "fields", "portrait"))
+    top["fingerprints"] = build_rows(PlannedFingerprint, top.pop("fingerprints", []), "fingerprints", InvalidPlan)
+    top["fields"] = build_rows(PlannedField, top.pop("fields", []), "fields", InvalidPlan)
+    top["portrait"] = None if portrait is None else build(PlannedPortrait, portrait, "portrait", InvalidPlan)
+    return build(Plan, top, "plan", InvalidPlan, nested=("fingerprints", "fields", "portrait"))
 
 
 def plan_to_table(plan: Plan) -> dict[str, Any]:
@@ -173,33 +170,6 @@ def plan_to_table(plan: Plan) -> dict[str, Any]:
 
 def _plain(row: PlannedFingerprint | PlannedPortrait | PlannedField) -> dict[str, Any]:
     return {field.name: getattr(row, field.name) for field in fields(row)}
-
-
-def _rows(value: object) -> Sequence[object]:
-    if not isinstance(value, list):
-        raise InvalidPlan("fingerprints and fields must be lists of tables")
-    return value
-
-
-def _build(kind: type[T], row: object, where: str, nested: Sequence[str] = ()) -> T:
-    """Construct a dataclass from a table after checking its keys and the types of its plain values."""
-    if not isinstance(row, Mapping):
-        raise InvalidPlan(f"{where} must be a table", where=where)
-    known, types = _shape(kind)  # type: ignore[arg-type]  # a type is hashable, whatever mypy says of type[T]
-    for name, value in row.items():
-        if name not in known:
-            raise InvalidPlan(f"{where} has an unknown key {str(name)[:64]!r}", where=where, key=str(name)[:64])
-        if name not in nested and type(value) is not types[name]:
-            raise InvalidPlan(f"{where}.{name} must be of type {types[name].__name__}", where=where, key=name)
-    for name, field in known.items():
-        if name not in row and field.default is MISSING:
-            raise InvalidPlan(f"{where} has no {name}", where=where, key=name)
-    return kind(**row)
-
-
-@cache  # a plan is built with every dossier that is read, and resolving annotations takes most of the time
-def _shape(kind: type[Any]) -> tuple[dict[str, Field[Any]], dict[str, type]]:
-    return {field.name: field for field in fields(kind)}, get_type_hints(kind)
 
 
 def _require(holds: bool, key: str, found: str | int) -> None:

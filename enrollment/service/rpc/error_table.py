@@ -45,15 +45,28 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     ),
     core.ImageTooSmall: Row(Code.INVALID_ARGUMENT, "Ảnh quá nhỏ.", "The image is too small."),
     core.ImageTooLarge: Row(Code.INVALID_ARGUMENT, "Ảnh quá lớn.", "The image is too large."),
+    core.ImageOverBudget: Row(
+        Code.INVALID_ARGUMENT,
+        "Ảnh không nén được vào dung lượng trên thẻ: hãy chụp lại trước nền trơn.",
+        "The image cannot be compressed into its room on the card: take it again before a plain background.",
+    ),
     core.MalformedRecord: Row(
         Code.INVALID_ARGUMENT, "Bản ghi sinh trắc học bị hỏng.", "The biometric record is damaged."
     ),
     core.MalformedPackage: Row(Code.DATA_LOSS, "Gói hồ sơ bị hỏng.", "The package is damaged."),
     core.InvalidPlan: Row(Code.FAILED_PRECONDITION, "Quy trình thu nhận không hợp lệ.", "The procedure is not valid."),
+    core.InvalidCardProfile: Row(
+        Code.FAILED_PRECONDITION, "Cấu hình thẻ không hợp lệ.", "The card's profile is not valid."
+    ),
     core.InvalidDemographics: Row(
         Code.INVALID_ARGUMENT,
         "Một thông tin cá nhân chưa đúng quy định, hãy sửa lại.",
         "A personal field does not follow its rule: correct it.",
+    ),
+    core.PersonalNumberMismatch: Row(
+        Code.INVALID_ARGUMENT,
+        "Số định danh không khớp với ngày sinh, giới tính hoặc nơi khai sinh: hãy đối chiếu giấy tờ.",
+        "The personal number disagrees with date of birth, sex or place of registration: compare with the papers.",
     ),
     core.CertificateRefused: Row(
         Code.INVALID_ARGUMENT,
@@ -220,6 +233,16 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     core.SignatureInvalid: Row(Code.FAILED_PRECONDITION, "Chữ ký không hợp lệ.", "A signature is not valid."),
     core.UnknownSigner: Row(
         Code.FAILED_PRECONDITION, "Không nhận ra người ký.", "It is signed by a key that is not trusted."
+    ),
+    core.UntrustedChain: Row(
+        Code.FAILED_PRECONDITION,
+        "Chứng thư của bên ký không do cơ quan tin cậy cấp: hãy kiểm tra chứng thư CSCA của trạm.",
+        "No trusted authority issued the signer's certificate: check the station's CSCA certificates.",
+    ),
+    core.CertificateNotValid: Row(
+        Code.FAILED_PRECONDITION,
+        "Chứng thư của bên ký chưa có hoặc đã hết hiệu lực: hãy kiểm tra cả đồng hồ của máy.",
+        "The signer's certificate is not valid yet or has expired: check the machine's clock too.",
     ),
     core.AuthorityUnusable: Row(
         Code.FAILED_PRECONDITION,

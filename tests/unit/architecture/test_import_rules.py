@@ -18,6 +18,7 @@ PLANTED = [
     ("enrollment: cli | registry", "enrollment/core/errors.py", "import enrollment.cli.output"),
     ("enrollment: cli | registry", "enrollment/registry/errors.py", "import enrollment.service.config"),
     ("core: sealing > dossier", "enrollment/core/fingerprint/image.py", "import enrollment.core.sealing.manifest"),
+    ("core: sealing > dossier", "enrollment/core/chip/mrz.py", "import enrollment.core.dossier.model"),
     ("service: daemon > assembly", "enrollment/service/config.py", "import enrollment.service.rpc.server"),
     (
         "service: daemon > assembly",

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from enrollment.core.records import iso19785_3_tlv as cbeff
-from enrollment.core.records import iso19794_2_2005, iso19794_2_2011, iso19794_4_2005, iso19794_4_2011
+from enrollment.core.records import iso19794_2_2005, iso19794_2_2011, iso19794_4_2005, iso19794_4_2011, iso19794_5_2005
 from enrollment.core.records.extended_data import ExtendedArea
 from enrollment.core.records.image_extended import Annotations, Segment, Segmentation
 from enrollment.core.records.iso19794_1_2011 import CaptureBlock, CaptureTime, Certification, QualityBlock
@@ -30,6 +30,20 @@ minutiae = st.builds(
     angle=octet,
     quality=octet,
     reserved=st.integers(0, 3),
+)
+faces = st.builds(
+    iso19794_5_2005.FaceImage,
+    width=st.integers(1, 0xFFFF),
+    height=st.integers(1, 0xFFFF),
+    image=st.binary(min_size=1, max_size=9),
+    image_data_type=octet,
+    gender=octet,
+    eye_colour=octet,
+    properties=st.integers(0, 0xFFFFFF),
+    expression=number,
+    quality=number,
+    pose=st.binary(min_size=6, max_size=6),
+    feature_points=st.integers(0, 3).map(lambda count: bytes(range(8 * count))),
 )
 areas = st.lists(st.builds(ExtendedArea, number, st.binary(max_size=9)), max_size=3).map(tuple)
 
@@ -252,6 +266,13 @@ CODECS = {
                 ),
             )
         ),
+        12,
+    ),
+    "19794-5:2005": Codec(
+        iso19794_5_2005.FaceImageRecord.decode,
+        encoded,
+        st.lists(faces, min_size=1, max_size=3).map(tuple).map(iso19794_5_2005.FaceImageRecord),
+        iso19794_5_2005.FaceImageRecord((iso19794_5_2005.FaceImage(3, 4, b"abcdef", feature_points=bytes(8)),)),
         12,
     ),
     "CBEFF": Codec(

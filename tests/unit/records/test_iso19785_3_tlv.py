@@ -7,14 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enrollment.core.errors import MalformedRecord
+from enrollment.core.records.data_object import DataObject, read_objects
 from enrollment.core.records.iso19785_3_tlv import (
     FINGER_IMAGE,
     SUBTYPES,
     BiometricInformationTemplate,
-    DataObject,
     decode_group,
     encode_group,
-    read_objects,
     wrap_finger,
 )
 
@@ -117,7 +116,7 @@ def test_tag_that_is_not_of_one_or_two_octets_is_not_written(tag: int) -> None:
 @given(st.binary(max_size=40))
 def test_any_octets_are_data_objects_or_refused(data: bytes) -> None:
     try:
-        objects = read_objects(data)
+        objects = read_objects(data, "data objects")
     except MalformedRecord as error:
         facts = error.facts
     else:

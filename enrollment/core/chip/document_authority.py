@@ -1,0 +1,124 @@
+"""The country's signing authority (CSCA) and the document signers that it certifies.
+
+    CSCA              self-signed; keyCertSign and cRLSign; a path of length 0; signs for years, is trusted for longer
+    document signer   digitalSignature; signs for months, is trusted as long as its documents are; which documents
+
+The private key usage period says how long a key signs, the certificate's validity how long it is trusted. Times are
+passed in. For development and tests: the real authority certifies requests of its own kind elsewhere.
+Source: ICAO Doc 9303-12, 8th edition, 7.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+
+from enrollment.core.chip.signature_algorithms import ECDSA_SHA256, SignatureAlgorithm, SigningKey
+
+AUTHORITY_SIGNS: Final = timedelta(days=5 * 365)
+SIGNER_SIGNS: Final = timedelta(days=90)
+DOCUMENTS_LAST: Final = timedelta(days=25 * 365)  # a card of 2024 is changed at 14, 25, 40 and 60
+DOCUMENT_TYPE_LIST: Final = x509.ObjectIdentifier("2.23.136.1.1.6.2")
+
+
+@asn1.sequence
+class _DocumentTypes:
+    version: int
+    types: asn1.SetOf[asn1.PrintableString]
+
+
+@dataclass(frozen=True, slots=True)
+class SigningAuthority:
+    """The authority's certificate, its key, and the algorithm by which it signs certificates."""
+
+    certificate: x509.Certificate
+    key: SigningKey
+    algorithm: SignatureAlgorithm = ECDSA_SHA256
+
+    @classmethod
+    def create(
+        cls,
+        country: str,
+        owner: str,
+        key: SigningKey,
+        now: datetime,
+        algorithm: SignatureAlgorithm = ECDSA_SHA256,
+    ) -> SigningAuthority:
+        """A new authority. country: two letters, ISO 3166-1."""
+        name = _name(country, owner, "CSCA")
+        ends = now + AUTHORITY_SIGNS + SIGNER_SIGNS + DOCUMENTS_LAST
+        builder = _builder(name, name, key.public_key(), now, now + AUTHORITY_SIGNS, ends)
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        builder = builder.add_extension(_usage(authority=True), critical=True)
+        builder = builder.add_extension(_issuer(key.public_key()), critical=False)
+        return cls(_signed(builder, key, algorithm), key, algorithm)
+
+    def certify_signer(
+        self, owner: str, key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey, now: datetime, documents: Sequence[str]
+    ) -> x509.Certificate:
+        """A document signer's certificate. documents: the document codes that it signs, as in line 1 of their zone."""
+        country = self.certificate.subject.get_attributes_for_oid(NameOID.COUNTRY_NAME)[0].value
+        name = _name(str(country), owner, "document signer")
+        ends = now + SIGNER_SIGNS + DOCUMENTS_LAST
+        builder = _builder(name, self.certificate.subject, key, now, now + SIGNER_SIGNS, ends)
+        types = _DocumentTypes(version=0, types=asn1.SetOf([asn1.PrintableString(code) for code in documents]))
+        listed = x509.UnrecognizedExtension(DOCUMENT_TYPE_LIST, asn1.encode_der(types))
+        builder = builder.add_extension(_usage(authority=False), critical=True)
+        builder = builder.add_extension(_issuer(self.key.public_key()), critical=False)
+        return _signed(builder.add_extension(listed, critical=False), self.key, self.algorithm)
+
+
+def _name(country: str, owner: str, role: str) -> x509.Name:
+    attributes = ((NameOID.COUNTRY_NAME, country), (NameOID.ORGANIZATION_NAME, owner), (NameOID.COMMON_NAME, role))
+    return x509.Name([x509.NameAttribute(kind, value) for kind, value in attributes])
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+    now: datetime,
+    signs_until: datetime,
+    ends: datetime,
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(ends)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+        .add_extension(x509.PrivateKeyUsagePeriod(now, signs_until), critical=False)
+    )
+
+
+def _issuer(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> x509.AuthorityKeyIdentifier:
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(key)
+
+
+def _signed(builder: x509.CertificateBuilder, key: SigningKey, algorithm: SignatureAlgorithm) -> x509.Certificate:
+    padding = None if algorithm.is_for_curves else algorithm.rsa_padding
+    return builder.sign(key, algorithm.digest, rsa_padding=padding)  # type: ignore[arg-type]  # a digest of X.509
+
+
+def _usage(*, authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not authority,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )

@@ -1,0 +1,125 @@
+"""A whole card of the built-in profile: every file is read back, and what the country signed is what lies there."""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+import enrollment.service
+from enrollment.core.chip import security_infos as si
+from enrollment.core.chip.card_files import CardContents, card_files
+from enrollment.core.chip.card_profile import CardProfile, card_profile_from_table
+from enrollment.core.chip.dg2_face import compress_portrait, decode_dg2
+from enrollment.core.chip.dg3_fingers import decode_dg3
+from enrollment.core.chip.dg13_identity import PrintedIdentity
+from enrollment.core.chip.dg15_public_key import decode_dg15
+from enrollment.core.chip.ef_com import DATA_GROUP_TAGS, CommonData
+from enrollment.core.chip.elementary_file import HEADER_OCTETS, declared_octets
+from enrollment.core.chip.mrz import MachineReadableZone
+from enrollment.core.chip.passive_authentication import Outcome, examine
+from enrollment.core.chip.vn_zone import zone_of_person
+from enrollment.core.errors import InvalidCardProfile, MalformedRecord, SignatureInvalid
+from tests.unit.chip.signed_cards import NOW, authority_for, signer_for
+from tests.unit.chip.test_dg2_face import scene
+from tests.unit.chip.test_dg3_fingers import image_of, minutiae_of
+
+PROFILE_FILE = Path(next(iter(enrollment.service.__path__))) / "card_profiles" / "vn-cccd.toml"
+TABLE: dict[str, Any] = tomllib.loads(PROFILE_FILE.read_text("utf-8"))
+PROFILE = card_profile_from_table(TABLE)
+CHIP_KEY = ec.generate_private_key(ec.BrainpoolP256R1()).public_key()
+
+
+def contents() -> CardContents:
+    zone = zone_of_person(
+        PROFILE.mrz,
+        personal_number="001195000017",
+        full_name="Nguyễn Thị Đượm",
+        born=date(1995, 9, 2),
+        sex="F",
+        expires=date(2035, 9, 2),
+    )
+    pace = si.numbered(PROFILE.access.pace, 2, PROFILE.access.pace_parameter)
+    chip = si.numbered(PROFILE.chip_authentication.protocol, 1)
+    key = si.chip_authentication_key(CHIP_KEY.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+    signing = si.active_authentication(PROFILE.active_authentication.signature)
+    return CardContents(
+        zone=zone,
+        face=compress_portrait(scene(grain=3)),
+        identity=PrintedIdentity("001195000017", "Nguyễn Thị Đượm", "02/09/1995", "Nữ", "Việt Nam"),
+        fingers=(image_of(2), minutiae_of(7)),
+        card_access=(si.numbered(si.TERMINAL_AUTHENTICATION, 1), chip, pace),
+        dg14=(pace, chip, key, signing),
+        public_key=CHIP_KEY,
+    )
+
+
+def made(profile: CardProfile = PROFILE, algorithm: str = "ecdsa-sha256") -> dict[str, bytes]:
+    certificate, key = signer_for(algorithm)
+    return card_files(profile, contents(), certificate, key, signed_at=NOW)
+
+
+def changed(**by_file: dict[str, Any]) -> CardProfile:
+    """The profile with keys of its files changed, or files added."""
+    table = copy.deepcopy(TABLE)
+    for name, keys in by_file.items():
+        found = next((row for row in table["files"] if row["name"] == f"EF.{name}"), None)
+        if found is None:
+            table["files"].append({"name": f"EF.{name}", **keys})
+        else:
+            found.update(keys)
+    return card_profile_from_table(table)
+
+
+def test_card_of_the_profile_passes_passive_authentication_and_reads_back() -> None:
+    files, written = made(), contents()
+    assert list(files) == [found.name for found in PROFILE.files]
+    groups = {number: files[f"EF.DG{number}"] for number in CommonData.decode(files["EF.COM"]).data_groups}
+    checks = examine(files["EF.SOD"], groups, [authority_for().certificate], NOW)
+    assert {check.outcome for check in checks} == {Outcome.PASSED}
+    assert MachineReadableZone.decode(groups[1]) == written.zone
+    assert decode_dg2(groups[2]) == written.face
+    assert decode_dg3(groups[3]) == written.fingers
+    assert PrintedIdentity.decode(groups[13]) == written.identity
+    assert set(si.decode_dg14(groups[14])) == set(written.dg14)
+    assert decode_dg15(groups[15]) == CHIP_KEY
+    assert si.decode_card_access(files["EF.CardAccess"]) == written.card_access
+    for number, octets in groups.items():
+        assert declared_octets(octets[:HEADER_OCTETS], DATA_GROUP_TAGS[number], f"EF.DG{number}") == len(octets)
+
+
+def test_card_of_another_algorithm_is_signed_by_it() -> None:
+    table = copy.deepcopy(TABLE)
+    table["document_signer"]["signature"] = "rsa-pss-sha256"
+    profile = card_profile_from_table(table)
+    files = made(profile, "rsa-pss-sha256")
+    groups = {number: files[f"EF.DG{number}"] for number in profile.data_groups}
+    checks = examine(files["EF.SOD"], groups, [authority_for("rsa-pss-sha256").certificate], NOW)
+    assert {check.outcome for check in checks} == {Outcome.PASSED}
+    with pytest.raises(SignatureInvalid):
+        made(profile, "ecdsa-sha256")
+
+
+def test_card_without_prints_is_made_with_salt() -> None:
+    certificate, key = signer_for()
+    person = replace(contents(), fingers=(), salt=bytes(range(16)))
+    assert decode_dg3(card_files(PROFILE, person, certificate, key)["EF.DG3"]) == ()
+
+
+def test_file_over_its_room_is_named() -> None:
+    with pytest.raises(MalformedRecord, match=r"EF\.DG13"):
+        made(changed(DG13={"max_octets": 40}))
+
+
+@pytest.mark.parametrize("name", ["DG11", "CardSecurity"])
+def test_file_that_is_not_made_here_is_named(name: str) -> None:
+    with pytest.raises(InvalidCardProfile) as caught:
+        made(changed(**{name: {"file_id": "010B", "read": "access", "max_octets": 100}}))
+    assert caught.value.facts["found"] == f"EF.{name}"
