@@ -7,6 +7,7 @@
     python -m firmware_stubs camera  [--port N] [--control-port N] [--fps 30] [--scene FILE | --portrait SEED]
                                      [--numbered]
     python -m firmware_stubs dslr    [--port N] [--control-port N] [--portrait SEED] [--serial TEXT] [--no-live-view]
+    python -m firmware_stubs card    [--port N] [--control-port N] [--slots 1] [--state FILE] [--profile vn-cccd]
     python -m firmware_stubs finger  --seed N --impression K --out FILE
 
 A server prints one line of JSON when it listens: {"ready": true, "kind", "url", "control"}. It ends on SIGTERM or
@@ -26,6 +27,8 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from firmware_stubs.card.pcscd import MAX_SLOTS
+from firmware_stubs.card.profile import PROFILES, VN_CCCD
 from firmware_stubs.fdu2000.firmware import Fdu2000Firmware
 from firmware_stubs.frame_scanner.firmware import FrameScannerFirmware
 from firmware_stubs.fs81.firmware import Fs81Firmware
@@ -101,6 +104,13 @@ def _parser() -> argparse.ArgumentParser:
     dslr.add_argument("--serial", type=_serial, default="STUB-0001")
     dslr.add_argument("--no-live-view", action="store_true", help="a body that takes stills alone")
     dslr.set_defaults(command=_dslr)
+
+    card = kinds.add_parser("card", help="chip cards in the slots of vpcd, the virtual reader of pcscd")
+    _add_server_options(card)
+    card.add_argument("--slots", type=_slots, default=1, help="cards, 1 to 16, each in a slot; two slots a reader")
+    card.add_argument("--state", type=Path, help="a file that keeps the cards; default: they end with the process")
+    card.add_argument("--profile", choices=sorted(PROFILES), default=VN_CCCD.name)
+    card.set_defaults(command=_card)
 
     finger = kinds.add_parser("finger", help="write one synthetic print, 500 ppi")
     finger.add_argument("--seed", type=_seed, required=True)
@@ -262,6 +272,23 @@ def _dslr(arguments: argparse.Namespace) -> None:
     )
 
 
+def _card(arguments: argparse.Namespace) -> None:
+    from firmware_stubs.card.serving import serve
+
+    stop = threading.Event()
+    when_asked_to_stop(arguments, stop.set)
+    serve(
+        arguments.host,
+        arguments.port,
+        arguments.control_port,
+        slots=arguments.slots,
+        state=arguments.state,
+        profile=PROFILES[arguments.profile],
+        ready=lambda url, control: _announce("card", url, control),
+        stop=stop,
+    )
+
+
 def _finger(arguments: argparse.Namespace) -> None:
     from PIL import Image
 
@@ -279,6 +306,13 @@ def _port(text: str) -> int:
     if not 0 <= port <= 65535:
         raise argparse.ArgumentTypeError("a port is 0 to 65535")
     return port
+
+
+def _slots(text: str) -> int:
+    slots = int(text)
+    if not 1 <= slots <= MAX_SLOTS:
+        raise argparse.ArgumentTypeError(f"slots are 1 to {MAX_SLOTS}")
+    return slots
 
 
 def _positive(text: str) -> float:
