@@ -7,7 +7,8 @@
     python -m firmware_stubs camera  [--port N] [--control-port N] [--fps 30] [--scene FILE | --portrait SEED]
                                      [--numbered]
     python -m firmware_stubs dslr    [--port N] [--control-port N] [--portrait SEED] [--serial TEXT] [--no-live-view]
-    python -m firmware_stubs card    [--port N] [--control-port N] [--slots 1] [--state FILE] [--profile vn-cccd]
+    python -m firmware_stubs card    [--port 35963 | --gate PATH] [--control-port N] [--slots 1] [--state FILE]
+                                     [--profile vn-cccd]
     python -m firmware_stubs finger  --seed N --impression K --out FILE
 
 A server prints one line of JSON when it listens: {"ready": true, "kind", "url", "control"}. It ends on SIGTERM or
@@ -105,8 +106,9 @@ def _parser() -> argparse.ArgumentParser:
     dslr.add_argument("--no-live-view", action="store_true", help="a body that takes stills alone")
     dslr.set_defaults(command=_dslr)
 
-    card = kinds.add_parser("card", help="chip cards in the slots of vpcd, the virtual reader of pcscd")
+    card = kinds.add_parser("card", help="chip cards in the slots of vpcd, the virtual reader of pcscd: its clients")
     _add_server_options(card)
+    card.add_argument("--gate", type=Path, help="of a pcscd with a network of its own (firmware_stubs.card.gate)")
     card.add_argument("--slots", type=_slots, default=1, help="cards, 1 to 16, each in a slot; two slots a reader")
     card.add_argument("--state", type=Path, help="a file that keeps the cards; default: they end with the process")
     card.add_argument("--profile", choices=sorted(PROFILES), default=VN_CCCD.name)
@@ -281,6 +283,7 @@ def _card(arguments: argparse.Namespace) -> None:
         arguments.host,
         arguments.port,
         arguments.control_port,
+        gate=arguments.gate,
         slots=arguments.slots,
         state=arguments.state,
         profile=PROFILES[arguments.profile],

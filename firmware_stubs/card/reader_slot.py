@@ -1,9 +1,9 @@
-"""A card in one slot of a virtual reader: the far end of vpcd, whose driver in pcscd connects to us.
+"""A card in one slot of a virtual reader: a client of vpcd, whose driver in pcscd listens on a port a slot.
 
     length (2, big-endian) | body: a control byte (0 off, 1 on, 2 reset, 4 tell the ATR), or an APDU
     answer to 4 and to APDUs: length (2) | ATR or response APDU
 
-pcscd looks for a card by connecting and asking for the ATR; a slot without one hangs up.
+A card that is in keeps trying to connect; one that is out has no connection.
 """
 
 from __future__ import annotations
@@ -11,15 +11,21 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import struct
 import threading
+import time
+from collections.abc import Callable
 from typing import Final
 
 from firmware_stubs.card.card import Card
 from firmware_stubs.card.faults import Fault, Order
 
 POWER_OFF, POWER_ON, RESET, TELL_ATR = 0, 1, 2, 4
-MISSED_LOOKS: Final = 2  # of pcscd after a loss of power, so that it sees the card go
+RETRY_S: Final = 0.05
+COLD_S: Final = 0.9  # out at least, once it was out: pcscd looks at its slots every 0.4 s, and is to see the card go
 _QUICK_ACK: Final = getattr(socket, "TCP_QUICKACK", None)  # without it each APDU waits 40 ms for a delayed ACK
+_RESET_AT_CLOSE: Final = struct.pack("ii", 1, 0)
+_READ_S: Final = 0.02  # for vpcd to have read an announced length before the reset takes it away
 
 _log = logging.getLogger(__name__)
 
@@ -27,35 +33,35 @@ _log = logging.getLogger(__name__)
 class ReaderSlot:
     """Serves one card in a thread of its own until closed.
 
-    lock: held while a card works, by all slots that share a state file. save: writes that file.
+    connect: to vpcd, raising OSError while it is not there. lock: held while a card works, by all slots that share a
+    state file.
     """
 
-    def __init__(self, listener: socket.socket, card: Card, lock: threading.RLock, *, inserted: bool = True) -> None:
-        self._listener = listener
+    def __init__(self, number: int, connect: Callable[[], socket.socket], card: Card, lock: threading.RLock) -> None:
+        self._number = number
+        self._connect = connect
         self._card = card
         self._lock = lock
-        self._inserted = inserted
-        self._missed = 0
+        self._inserted = threading.Event()
+        self._inserted.set()
+        self._pause_s = 0.0
         self._orders: list[Order] = []
         self._connection: socket.socket | None = None
         self._closing = threading.Event()
         self._freed = threading.Event()
         self._apdus = 0
         self._powered = False
-        self._thread = threading.Thread(target=self._run, name=f"slot-{self.port}")
+        self._thread = threading.Thread(target=self._run, name=f"slot-{number}")
         self._thread.start()
-
-    @property
-    def port(self) -> int:
-        return int(self._listener.getsockname()[1])
 
     def insert(self) -> None:
         """Put the card into the slot."""
-        self._inserted = True
+        self._inserted.set()
 
     def pull(self) -> None:
         """Take the card out, whatever it is doing."""
-        self._inserted = False
+        self._pause_s = COLD_S
+        self._inserted.clear()
         self._hang_up()
 
     def arm(self, order: Order) -> None:
@@ -70,7 +76,7 @@ class ReaderSlot:
         """What the card is doing. apdus: since the slot began."""
         memory = self._card.memory
         return {
-            "inserted": self._inserted,
+            "inserted": self._inserted.is_set(),
             "connected": self._connection is not None,
             "powered": self._powered,
             "apdus": self._apdus,
@@ -81,40 +87,37 @@ class ReaderSlot:
         }
 
     def close(self) -> None:
-        """Hang up, stop listening and wait for the thread."""
+        """Hang up and wait for the thread."""
         self._closing.set()
+        self._inserted.set()
         self._hang_up()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join()
-        self._listener.close()
 
     def _run(self) -> None:
-        while not self._closing.is_set():
+        while self._inserted.wait() and not self._closing.wait(self._pause_s):
+            self._pause_s = RETRY_S
             try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            with connection:
-                if not self._inserted or self._missed:
-                    self._missed = max(self._missed - 1, 0)
-                    continue
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._freed.clear()
-                self._connection = connection
-                try:
-                    self._serve(connection)
-                except OSError as gone:
-                    _log.debug("slot %d: %s", self.port, gone)
-                finally:
-                    self._connection = None
-                    self._power(on=False)
+                with self._connect() as connection:
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
+                    self._freed.clear()
+                    self._connection = connection
+                    if self._inserted.is_set() and not self._closing.is_set():
+                        self._serve(connection)
+            except OSError as gone:
+                _log.debug("slot %d: %s", self._number, gone)
+            finally:
+                self._connection = None
+                self._power(on=False)
 
     def _serve(self, connection: socket.socket) -> None:
         while (body := _receive(connection)) is not None:
             if len(body) != 1:
                 answer = self._transmit(body)
                 if answer is None:
+                    # vpcd takes any other end within a transmit for an empty answer, as no reader would tell it.
+                    connection.sendall(len(b"\x90\x00").to_bytes(2))
+                    time.sleep(_READ_S)
                     return
                 _send(connection, answer)
             elif body[0] == TELL_ATR:
@@ -132,10 +135,11 @@ class ReaderSlot:
         executed = self._execute(apdu) if order.executed or order.kind is Fault.SLOW else b""
         match order.kind:
             case Fault.PULL:
-                self._inserted = False
+                self._pause_s = COLD_S
+                self._inserted.clear()
                 return None
             case Fault.POWER_LOSS:
-                self._missed = MISSED_LOOKS
+                self._pause_s = COLD_S
                 return None
             case Fault.ANSWER:
                 return order.answer
@@ -167,7 +171,7 @@ class ReaderSlot:
         connection = self._connection
         if connection is not None:
             with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RD)  # wakes the thread; the reset comes when it closes
 
 
 def _receive(connection: socket.socket) -> bytes | None:

@@ -1,4 +1,4 @@
-"""The cards as a process runs them: one port a slot for vpcd, one for the hand.
+"""The cards as a process runs them: each in a slot of vpcd, and one port for the hand, on loopback.
 
 POST   /insert?slot=N, /pull?slot=N   put the card of a slot (0 unless told) in or take it out
 PUT    /fault?slot=N                  arm a fault: JSON as in `faults`
@@ -12,20 +12,20 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from firmware_stubs.camera.http_server import Handler, Server
 from firmware_stubs.camera.refusal import Refusal
 from firmware_stubs.camera.serving import running
 from firmware_stubs.card.card import Card
 from firmware_stubs.card.faults import MAX_FAULT_BYTES, parse_order
+from firmware_stubs.card.gate import LOOPBACK, connect
 from firmware_stubs.card.memory import StateFile
-from firmware_stubs.card.pcscd import MAX_SLOTS, SLOTS_A_READER
+from firmware_stubs.card.pcscd import FIRST_PORT, MAX_SLOTS
 from firmware_stubs.card.profile import VN_CCCD, Profile
 from firmware_stubs.card.reader_slot import ReaderSlot
-
-_PORT_ATTEMPTS: Final = 100
 
 
 def serve(
@@ -33,6 +33,7 @@ def serve(
     port: int,
     control_port: int,
     *,
+    gate: Path | None = None,
     slots: int = 1,
     state: Path | None = None,
     profile: Profile = VN_CCCD,
@@ -41,32 +42,33 @@ def serve(
 ) -> None:
     """Serve cards until `stop` is set; blocks.
 
-    port: of the first slot, the others follow; 0 for any that are free. slots: with a card in, 1 to 16; vpcd's readers
-    have two each, so a last odd reader's second slot starts empty. state: keeps the cards over the process's end.
-    ready: called once with the URL of the first slot and that of the control port.
+    host, port: of vpcd's first slot, the others follow; port 0 for vpcd's own, 35963. gate: to a vpcd in a network of
+    its own, instead of host. slots: with a card in each, 1 to 16. state: keeps the cards over the process's end.
+    ready: called once with the URL of the first slot and that of the control port; vpcd need not be there yet.
     Raises OSError where a port cannot be bound or `state` cannot be used.
     """
     if not 1 <= slots <= MAX_SLOTS:
         raise ValueError(f"slots are 1 to {MAX_SLOTS}, not {slots}")
-    total = slots + slots % SLOTS_A_READER
+    first = port or FIRST_PORT
     file = StateFile(state)
-    memories = file.load(total)
+    memories = file.load(slots)
     lock = threading.RLock()
 
     def keep() -> None:
         with lock:
             file.save(memories)
 
-    listeners = _listeners(host, port, total)
-    cards = [Card(memory, profile, keep) for memory in memories[:total]]
+    def to_vpcd(number: int) -> socket.socket:
+        return socket.create_connection((host, first + number)) if gate is None else connect(gate, first + number)
+
     with contextlib.ExitStack() as at_end:
-        served = []
-        for number, (listener, card) in enumerate(zip(listeners, cards, strict=True)):
-            slot = ReaderSlot(listener, card, lock, inserted=number < slots)
+        served: list[ReaderSlot] = []
+        control = at_end.enter_context(running(Server((LOOPBACK, control_port), ControlHandler, served)))
+        for number, memory in enumerate(memories[:slots]):
+            slot = ReaderSlot(number, partial(to_vpcd, number), Card(memory, profile, keep), lock)
             at_end.callback(slot.close)
             served.append(slot)
-        control = at_end.enter_context(running(Server((host, control_port), ControlHandler, served)))
-        ready(f"vpcd://{host}:{served[0].port}", control.url)
+        ready(f"vpcd://{host}:{first}" if gate is None else f"vpcd+unix://{gate}", control.url)
         stop.wait()
     keep()
 
@@ -119,21 +121,3 @@ class ControlHandler(Handler):
         "/fault": {"PUT": put_fault, "DELETE": delete_fault},
         "/state": {"GET": get_state},
     }
-
-
-def _listeners(host: str, port: int, count: int) -> list[socket.socket]:
-    """Listening sockets on ports that follow each other. Raises OSError."""
-    for attempt in range(1, _PORT_ATTEMPTS + 1):
-        opened: list[socket.socket] = []
-        try:
-            opened.append(socket.create_server((host, port)))
-            first = opened[0].getsockname()[1]
-            opened += [socket.create_server((host, first + slot)) for slot in range(1, count)]
-        except (OSError, OverflowError) as error:
-            for listener in opened:
-                listener.close()
-            if port or attempt == _PORT_ATTEMPTS:
-                raise OSError(f"no {count} ports in a row from {port or 'any'}: {error}") from error
-        else:
-            return opened
-    raise AssertionError("unreachable")
