@@ -5,6 +5,10 @@ memory       what outlives the power: files, keys, counters; one JSON file, repl
 profile      what a kind of card offers, as data
 files        SELECT, READ and UPDATE BINARY, CREATE FILE; who may
 scp03        the personaliser's channel, card side
+bac, pace    how a reader proves that it may; secure_messaging carries what follows
+genuineness  active and chip authentication
+passwords    MRZ and CAN
+curve        points for PACE
 card         what an APDU is answered: chaining, GET RESPONSE, life cycle
 faults       what may go wrong, as data
 reader_slot  vpcd's wire: the card in a slot of a virtual reader of the real pcscd

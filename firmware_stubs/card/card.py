@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
-from firmware_stubs.card import scp03, tlv
+from firmware_stubs.card import bac, scp03, tlv
 from firmware_stubs.card.apdu import CHAINED, MAX_SHORT_LE, Command, Refused, Status, decode
 from firmware_stubs.card.channel import SecureChannel
 from firmware_stubs.card.files import FileSystem
+from firmware_stubs.card.genuineness import ChipAuthentication, internal_authenticate
 from firmware_stubs.card.memory import LifeCycle, Memory
+from firmware_stubs.card.pace import Pace
+from firmware_stubs.card.passwords import MRZ, password
 from firmware_stubs.card.profile import VN_CCCD, Access, Profile
 
 MAX_CHAINED_BYTES: Final = 65_535
@@ -25,9 +29,17 @@ class Card:
     """One card; not for two threads at once.
 
     keep: called when a change of `memory` must be durable before the answer leaves: a counter, a key, the life cycle.
+    random: N bytes of chance; known-answer tests give their own.
     """
 
-    def __init__(self, memory: Memory, profile: Profile = VN_CCCD, keep: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        profile: Profile = VN_CCCD,
+        keep: Callable[[], None] = lambda: None,
+        random: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self._random = random
         self.memory = memory
         self.profile = profile
         self.keep = keep
@@ -38,6 +50,8 @@ class Card:
         self._files = FileSystem(self.memory, self.profile)
         self._opening: scp03.Opening | None = None
         self._channel: SecureChannel | None = None
+        self._challenge = b""
+        self._agreement: Pace | ChipAuthentication | None = None
         self._chain: Command | None = None
         self._rest = b""
         self._rest_status = int(Status.OK)
@@ -62,6 +76,8 @@ class Card:
 
     def _chained(self, command: Command) -> Command | None:
         """Join a command to its chain; None while more is to come (ISO/IEC 7816-4, 5.3.3)."""
+        if command.ins == 0x86:  # GENERAL AUTHENTICATE marks its steps like a chain, and each is answered
+            return replace(command, cla=command.cla & ~CHAINED)
         begun, self._chain = self._chain, None
         if begun is not None:
             same = (command.cla & ~CHAINED, command.ins, command.p1p2) == (begun.cla, begun.ins, begun.p1p2)
@@ -128,6 +144,16 @@ class Card:
                 self._put_data(command, proved)
             case 0, 0x84:
                 return self._get_challenge(command)
+            case 0, 0x82:
+                return self._mutual_authenticate(command)
+            case 0, 0x22:
+                self._set_authentication_template(command, proved)
+            case 0, 0x86:
+                return self._general_authenticate(command)
+            case 0, 0x88:
+                if proved is not Access.READER:
+                    raise Refused(Status.SECURITY_NOT_SATISFIED)
+                return internal_authenticate(command.data, memory.objects), Status.OK
             case 0x80, 0x50:
                 answer, self._opening = scp03.initialize_update(command, memory, self.profile)
                 self._channel = None
@@ -148,7 +174,6 @@ class Card:
         match command.p1, command.p2 & 0xF3:
             case 0x04, 0x00:
                 self._files.select_application(command.data)
-                self._channel = None
             case 0x02, 0x00:
                 if len(command.data) != 2:
                     raise Refused(Status.WRONG_LENGTH)
@@ -197,8 +222,41 @@ class Card:
     def _get_challenge(self, command: Command) -> tuple[bytes, int]:
         if command.le != 8:
             raise Refused(Status.WRONG_LENGTH)
-        self._challenge = secrets.token_bytes(8)
+        self._challenge = self._random(8)
         return self._challenge, Status.OK
+
+    def _mutual_authenticate(self, command: Command) -> tuple[bytes, int]:
+        """BAC; a challenge serves once."""
+        challenge, self._challenge = self._challenge, b""
+        if not challenge or not self._files.application:
+            raise Refused(Status.CONDITIONS_NOT_SATISFIED)
+        digest = password(self.memory.objects, MRZ)
+        answer, self._channel = bac.mutual_authenticate(command.data, challenge, digest, self._random(16))
+        return answer, Status.OK
+
+    def _set_authentication_template(self, command: Command, proved: Access) -> None:
+        """MSE:Set AT of PACE (C1A4) or of chip authentication (41A4)."""
+        self._agreement = None
+        match command.p1p2:
+            case 0xC1A4:
+                self._agreement = Pace(command.data, self.memory.objects, self._random)
+            case 0x41A4:
+                if proved is not Access.READER:
+                    raise Refused(Status.SECURITY_NOT_SATISFIED)
+                self._agreement = ChipAuthentication(command.data, self.memory.objects)
+            case _:
+                raise Refused(Status.WRONG_P1_P2)
+
+    def _general_authenticate(self, command: Command) -> tuple[bytes, int]:
+        agreement, self._agreement = self._agreement, None
+        if agreement is None:
+            raise Refused(Status.CONDITIONS_NOT_SATISFIED)
+        answer, session = agreement.general_authenticate(command.data)
+        if session is None:
+            self._agreement = agreement
+        else:
+            self._channel = session
+        return answer, Status.OK
 
     @staticmethod
     def _require_personaliser(proved: Access) -> None:
