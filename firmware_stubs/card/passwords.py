@@ -17,7 +17,8 @@ from firmware_stubs.card.apdu import Refused, Status
 MRZ_OBJECT, CAN_OBJECT = 0x62, 0x65
 MRZ, CAN = 0x01, 0x02  # password references of MSE:Set AT (Doc 9303-11, 4.4.4.1)
 _WEIGHTS: Final = (7, 3, 1)
-_VALUES: Final = {"<": 0} | {sign: value for value, sign in enumerate(string.digits + string.ascii_uppercase)}
+_LETTERS: Final = string.digits + string.ascii_uppercase
+_VALUES: Final = {"<": 0} | {sign: value for value, sign in enumerate(_LETTERS)}
 
 
 def check_digit(field: str) -> str:
@@ -26,13 +27,13 @@ def check_digit(field: str) -> str:
 
 
 def password(objects: Mapping[int, bytes], reference: int) -> bytes:
-    """SHA-1 of the MRZ information, 20 bytes, or the CAN's digits. Raises Refused with 6A88 where it was not written."""
+    """SHA-1 of the MRZ information, 20 bytes, or the CAN's digits. Raises Refused with 6A88 where none was written."""
     tag = {MRZ: MRZ_OBJECT, CAN: CAN_OBJECT}.get(reference, 0)
     if tag not in objects:
         raise Refused(Status.REFERENCED_DATA_NOT_FOUND)
     fields = [value for _, value in tlv.decode(objects[tag])]
     if reference == CAN:
-        return fields[0]
+        return b"".join(fields[:1])
     try:
         document, *dates = (field.decode("ascii") for field in fields)
         information = "".join(field + check_digit(field) for field in (document.ljust(9, "<"), *dates))

@@ -149,13 +149,6 @@ def test_a_chain_is_joined_and_a_broken_one_refused(card: Card) -> None:
     assert answer(card, "00B0000000") == "6883"
 
 
-def test_what_a_short_answer_cannot_hold_is_fetched_by_get_response(card: Card) -> None:
-    card.memory.files[0x011C] = bytearray(EF_CARD_ACCESS * 10)
-    assert answer(card, "00A4020C02011C") == "9000"
-    assert card.transmit(bytes.fromhex("00B1011C03540100" + "00"))[-2:].hex() == "9000"
-    assert answer(card, "00C0000000") == "6985"
-
-
 def test_without_extended_length_an_extended_command_is_refused(card: Card) -> None:
     plain = Card(card.memory, replace(VN_CCCD, extended=False, announced=False))
     assert answer(plain, "00B00000000000") == "6700"

@@ -8,6 +8,8 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from firmware_stubs.card import tlv
 from firmware_stubs.card.apdu import Command, Status
@@ -126,6 +128,7 @@ class AesReader:
         self.card = card
         self.suite = AesSuite(encryption, mac)
         self.counter = 0
+        self.fetched = 0
 
     def send(self, header: str, data: bytes = b"", le: bytes = b"") -> tuple[bytes, int]:
         self.counter += 1
@@ -138,6 +141,9 @@ class AesReader:
         head = bytes.fromhex(header)
         body = objects + tlv.encode(0x8E, self.suite.mac(pad(counter + pad(head, 16) + objects, 16)))
         reply = self.card.transmit(head + bytes((len(body),)) + body + b"\0")
+        while reply[-2] == 0x61:
+            self.fetched += 1
+            reply = reply[:-2] + self.card.transmit(b"\x00\xc0\x00\x00" + reply[-1:])
         self.counter += 1
         counter = self.counter.to_bytes(16)
         told = dict(tlv.decode(reply[:-2]))
@@ -168,6 +174,38 @@ def test_pace_is_that_of_appendix_g_and_opens_the_groups() -> None:
     assert reader.send("0CA4020C", bytes.fromhex("011E")) == (b"", 0x9000)
     assert reader.send("0CB00000", le=b"\0") == (EF_COM, 0x9000)
     assert reader.send("0CB00100", le=b"\x04") == (b"", 0x6B00)  # a refusal is protected as well
+
+
+def test_what_a_short_answer_cannot_hold_is_fetched_by_get_response() -> None:
+    card = pace_card()
+    content = bytes(range(256))
+    card.memory.files[0x010D] = bytearray(content + content)
+    reader = pace_reader(card)
+    reader.send("0CA4040C", bytes.fromhex("A0000002471001"))
+    assert reader.send("0CB08D00", le=b"\0") == (content, 0x9000)
+    assert reader.fetched == 1
+    assert answer(card, "00C0000000") == "6985"
+
+
+session_bytes = st.tuples(st.sampled_from((0x00, 0x04, 0x0C, 0x10, 0x80, 0x84)), st.binary(min_size=3, max_size=60))
+
+
+@settings(max_examples=30)
+@given(st.lists(session_bytes, max_size=6))
+def test_any_bytes_within_a_session_are_answered_by_a_status_word(commands: list[tuple[int, bytes]]) -> None:
+    card = pace_card({0x63: b"\x04\x00", 0x65: b"", 0x66: b"\xff"})
+    pace_reader(card)
+    for cla, rest in commands:
+        reply = card.transmit(bytes((cla,)) + rest)
+        assert reply[-2] >> 4 in (6, 9)
+
+
+@settings(max_examples=60)
+@given(st.sampled_from((0x22, 0x82, 0x86, 0x88, 0xA4, 0xB0, 0xB1)), st.integers(0, 0xFFFF), st.binary(max_size=60))
+def test_any_data_under_a_right_mac_is_answered_by_a_status_word(ins: int, p1p2: int, data: bytes) -> None:
+    reader = pace_reader(pace_card({0x63: b"\x04\x00", 0x65: b"", 0x66: b"\xff"}))
+    _, status = reader.send(f"0C{ins:02X}{p1p2:04X}", data, b"\0")
+    assert status >> 12 in (6, 9)
 
 
 def test_a_wrong_token_opens_nothing_and_ends_the_run() -> None:
