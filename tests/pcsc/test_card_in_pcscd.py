@@ -122,6 +122,31 @@ def test_power_lost_in_a_write_leaves_the_old_bytes_or_the_new(cards: CardShelf)
     assert cards.stub.state(slot)["tries"] == MAX_TRIES
 
 
+@pytest.mark.parametrize(("cut", "fid"), [(0, "0101"), (1, "0102"), (4, "010D")])
+def test_power_lost_at_an_apdu_keeps_what_was_answered_before(cards: CardShelf, cut: int, fid: str) -> None:
+    pytest.importorskip("yubikit")
+    slot, writes = 3, 5
+    host = within(WAIT_S, lambda: personaliser(connected(slot)))
+    cards.stub.arm("power_loss", slot, after=cut)
+    commands = [partial(host.send_apdu, 0, 0xE0, 0, 0, bytes.fromhex(f"63040014{fid}"))]
+    commands += [partial(host.send_apdu, 0, 0xD6, 0, 4 * step, bytes((0x11 + step,)) * 4) for step in range(writes)]
+    for command in commands[:cut]:
+        command()
+    assert code_of(commands[cut]) == NOT_TRANSACTED
+    written = b"".join(bytes((0x11 + step,)) * 4 for step in range(cut - 1))
+    if cut:
+        assert within(WAIT_S, partial(_first_bytes, slot, fid)) == written.ljust(20, b"\0")
+    else:
+        assert fid not in cards.stub.state(slot)["files"]
+    assert cards.stub.state(slot)["tries"] == MAX_TRIES
+
+
+def _first_bytes(slot: int, fid: str) -> bytes:
+    host = personaliser(connected(slot))
+    host.send_apdu(0, 0xA4, 2, 0x0C, bytes.fromhex(fid))
+    return bytes(host.send_apdu(0, 0xB0, 0, 0, le=20))
+
+
 def test_a_pulled_card_is_gone_until_it_is_inserted(cards: CardShelf) -> None:
     slot = 2
     connection = connected(slot)
