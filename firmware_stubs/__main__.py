@@ -8,7 +8,7 @@
                                      [--numbered]
     python -m firmware_stubs dslr    [--port N] [--control-port N] [--portrait SEED] [--serial TEXT] [--no-live-view]
     python -m firmware_stubs card    [--port 35963 | --gate PATH] [--control-port N] [--slots 1] [--state FILE]
-                                     [--profile vn-cccd]
+                                     [--profile vn-cccd] [--extended announced|unannounced|refused]
     python -m firmware_stubs finger  --seed N --impression K --out FILE
 
 A server prints one line of JSON when it listens: {"ready": true, "kind", "url", "control"}. It ends on SIGTERM or
@@ -24,6 +24,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -112,6 +113,12 @@ def _parser() -> argparse.ArgumentParser:
     card.add_argument("--slots", type=_slots, default=1, help="cards, 1 to 16, each in a slot; two slots a reader")
     card.add_argument("--state", type=Path, help="a file that keeps the cards; default: they end with the process")
     card.add_argument("--profile", choices=sorted(PROFILES), default=VN_CCCD.name)
+    card.add_argument(
+        "--extended",
+        choices=("announced", "unannounced", "refused"),
+        default="announced",
+        help="extended lengths: taken and told in the ATR, taken, or neither",
+    )
     card.set_defaults(command=_card)
 
     finger = kinds.add_parser("finger", help="write one synthetic print, 500 ppi")
@@ -286,7 +293,11 @@ def _card(arguments: argparse.Namespace) -> None:
         gate=arguments.gate,
         slots=arguments.slots,
         state=arguments.state,
-        profile=PROFILES[arguments.profile],
+        profile=replace(
+            PROFILES[arguments.profile],
+            extended=arguments.extended != "refused",
+            announced=arguments.extended == "announced",
+        ),
         ready=lambda url, control: _announce("card", url, control),
         stop=stop,
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.ciphers import algorithms
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFCMAC, CounterLocation, Mode
 
 from firmware_stubs.card import scp03
@@ -136,8 +136,33 @@ def test_keys_of_every_length_open_a_channel_and_replace_the_set(length: int) ->
     assert host.answer[21:29] == kbkdf(host.mac_key, scp03.CARD_CRYPTOGRAM, host.context, 8)
     assert host.answer[13:21] == kbkdf(keys[0], scp03.CARD_CHALLENGE, host.answer[29:32] + VN_CCCD.aid, 8)
     assert host.authenticate() == b"\x90\x00"
-    assert host.send(bytes.fromhex("04E00000"), bytes.fromhex("63040010011E")) == b"\x90\x00"
-    assert len(memory.files[0x011E]) == 16
+    new = tuple(bytes((part,)) * length for part in (4, 5, 6))
+    told = b"\x02" + b"".join(sealed_key(key, keys[2]) for key in new)
+    answer = host.send(bytes.fromhex("84D8FF81"), told)
+    assert answer == b"\x02" + b"".join(check_value(key) for key in new) + b"\x90\x00"
+    assert (memory.keys, memory.key_version) == (new, 2)
+    assert host.send(bytes.fromhex("84D8FF81"), told) == b"\x6a\x88"  # there is no version FF any more
+    assert PlainHost(card, memory.keys).authenticate() == b"\x90\x00"
+
+
+def test_a_key_set_with_one_wrong_check_value_is_not_taken(card: Card) -> None:
+    old = card.memory.keys
+    host = PlainHost(card, old)
+    host.authenticate()
+    sealed = b"\x02" + b"".join(sealed_key(key, old[2]) for key in NEW_KEYS)
+    assert host.send(bytes.fromhex("84D8FF81"), sealed[:-1] + bytes((sealed[-1] ^ 1,))) == b"\x6a\x80"
+    assert (card.memory.keys, card.memory.key_version) == (old, 0xFF)
+
+
+def sealed_key(key: bytes, dek: bytes) -> bytes:
+    """As Amendment D 7.2 lays a key out, with its length."""
+    encryptor = Cipher(algorithms.AES(dek), modes.CBC(bytes(16))).encryptor()
+    sealed = encryptor.update(key.ljust(-(-len(key) // 16) * 16, b"\0"))
+    return bytes((0x88, 1 + len(sealed), len(key))) + sealed + b"\x03" + check_value(key)
+
+
+def check_value(key: bytes) -> bytes:
+    return Cipher(algorithms.AES(key), modes.ECB()).encryptor().update(b"\x01" * 16)[:3]  # noqa: S305 - defined so
 
 
 def test_wrong_cryptograms_cost_tries_until_the_card_is_blocked(card: Card) -> None:
