@@ -78,9 +78,13 @@ class Connection:
 
     def send(self, apdu: str) -> tuple[bytes, int]:
         """Response data and status word. Raises PcscError."""
-        scard = self._scard
-        answer = bytes(self._done(*scard.SCardTransmit(self._card, scard.SCARD_PCI_T1, list(bytes.fromhex(apdu)))))
+        answer = self.transmit(bytes.fromhex(apdu))
         return answer[:-2], int.from_bytes(answer[-2:])
+
+    def transmit(self, apdu: bytes) -> bytes:
+        """The response APDU. Raises PcscError."""
+        scard = self._scard
+        return bytes(self._done(*scard.SCardTransmit(self._card, scard.SCARD_PCI_T1, list(apdu))))
 
     def close(self) -> None:
         self._scard.SCardDisconnect(self._card, self._scard.SCARD_LEAVE_CARD)
