@@ -7,7 +7,7 @@ big-endian) is handed a connection to vpcd's port (SCM_RIGHTS), or one zero byte
     python -m firmware_stubs.card.gate GATE PCSCD CONFIG CLIENTS
 
 It starts PCSCD on the readers of CONFIG with CLIENTS as its clients' socket, handed over as systemd would, since
-pcscd's own path is compiled in; prints pcscd's process id, and ends with it or on SIGTERM.
+pcscd's own path is compiled in; prints pcscd's process id, and ends with it, on SIGTERM, or when standard input does.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ def main() -> int:
             daemon = subprocess.Popen(["/bin/sh", "-c", _START, pcscd, config], stdin=listener.fileno())
         signal.signal(signal.SIGTERM, lambda *_: daemon.terminate())
         threading.Thread(target=_serve, args=(opened,), daemon=True).start()
+        threading.Thread(target=_watch_stdin, args=(daemon,), daemon=True).start()
         print(daemon.pid, flush=True)
         return abs(daemon.wait())
 
@@ -65,6 +66,13 @@ def _serve(gate: socket.socket) -> None:
                     socket.send_fds(asking, [b"\1"], [to_vpcd.fileno()])
             except ConnectionError:
                 asking.sendall(b"\0")
+
+
+def _watch_stdin(daemon: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    daemon.terminate()
 
 
 def _listener(path: str) -> socket.socket:

@@ -83,6 +83,7 @@ class Pcscd:
             self._process = subprocess.Popen(
                 [*command, str(self.gate), pcscd, str(self._config), str(self._clients)],
                 cwd=Path(__file__).parents[2],
+                stdin=subprocess.PIPE,  # its end is ours: it does not outlive us
                 stdout=subprocess.PIPE,
                 stderr=log,
             )
@@ -123,5 +124,6 @@ class Pcscd:
                 os.kill(pid, signal.SIGKILL)
             process.kill()
             process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
