@@ -9,10 +9,13 @@
     python -m firmware_stubs dslr    [--port N] [--control-port N] [--portrait SEED] [--serial TEXT] [--no-live-view]
     python -m firmware_stubs card    [--port 35963 | --gate PATH] [--control-port N] [--slots 1] [--state FILE]
                                      [--profile vn-cccd] [--extended announced|unannounced|refused]
+    python -m firmware_stubs pcscd   --folder DIR [--readers 1]
     python -m firmware_stubs finger  --seed N --impression K --out FILE
 
-A server prints one line of JSON when it listens: {"ready": true, "kind", "url", "control"}. It ends on SIGTERM or
-SIGINT, and with --until-stdin-closes also when its standard input does, so that it never outlives who started it.
+A server prints one line of JSON when it listens: {"ready": true, "kind", "url", "control"}; pcscd, the real one with
+a network of its own, {"ready": true, "kind", "gate": for `card --gate`, "environment": for its clients}. It ends on
+SIGTERM or SIGINT, and with --until-stdin-closes also when its standard input does, so that it never outlives who
+started it.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from firmware_stubs.card.pcscd import MAX_SLOTS
+from firmware_stubs.card.pcscd import MAX_SLOTS, SLOTS_A_READER
 from firmware_stubs.card.profile import PROFILES, VN_CCCD
 from firmware_stubs.fdu2000.firmware import Fdu2000Firmware
 from firmware_stubs.frame_scanner.firmware import FrameScannerFirmware
@@ -120,6 +123,12 @@ def _parser() -> argparse.ArgumentParser:
         help="extended lengths: taken and told in the ATR, taken, or neither",
     )
     card.set_defaults(command=_card)
+
+    pcscd = kinds.add_parser("pcscd", help="the real pcscd with virtual readers, unseen by the network")
+    pcscd.add_argument("--folder", type=Path, required=True, help="a new one of its own, its path at most 80 bytes")
+    pcscd.add_argument("--readers", type=int, choices=range(1, MAX_SLOTS // SLOTS_A_READER + 1), default=1)
+    pcscd.add_argument("--until-stdin-closes", action="store_true", help="end when standard input reaches its end")
+    pcscd.set_defaults(command=_pcscd)
 
     finger = kinds.add_parser("finger", help="write one synthetic print, 500 ppi")
     finger.add_argument("--seed", type=_seed, required=True)
@@ -301,6 +310,20 @@ def _card(arguments: argparse.Namespace) -> None:
         ready=lambda url, control: _announce("card", url, control),
         stop=stop,
     )
+
+
+def _pcscd(arguments: argparse.Namespace) -> None:
+    from firmware_stubs.card.pcscd import Pcscd, missing
+
+    if missing():
+        raise OSError(missing())
+    stop = threading.Event()
+    when_asked_to_stop(arguments, stop.set)
+    arguments.folder.mkdir()
+    with Pcscd(arguments.folder, arguments.readers) as daemon:
+        told = {"ready": True, "kind": "pcscd", "gate": str(daemon.gate), "environment": daemon.environment}
+        print(json.dumps(told), flush=True)
+        stop.wait()
 
 
 def _finger(arguments: argparse.Namespace) -> None:

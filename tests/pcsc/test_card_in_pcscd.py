@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 import secrets
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -246,3 +251,19 @@ def test_pcscd_killed_and_started_again_reads_the_same_cards(cards: CardShelf, d
     assert code_of(lambda: connection.send("00A4020C02011C")) in (NO_SERVICE, 0x80100013)
     daemon.start()
     assert within(WAIT_S, lambda: connected().send("00A4040C07A0000002471001")) == (b"", 0x9000)
+
+
+def test_pcscd_as_a_program_tells_what_cards_and_clients_need(daemon: Pcscd, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "firmware_stubs", "pcscd", "--folder", str(tmp_path / "own"), "--readers", "2"]
+    clients = "import smartcard.System as system; print(*system.readers(), sep='\\n')"
+    with subprocess.Popen(
+        [*command, "--until-stdin-closes"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdout is not None
+        told = json.loads(program.stdout.readline())
+        assert told["gate"] == str(tmp_path / "own" / "gate")
+        listed = subprocess.run(
+            [sys.executable, "-c", clients], env=os.environ | told["environment"], capture_output=True, check=True
+        )
+    assert len(listed.stdout.splitlines()) == 4
+    assert program.returncode == 0
