@@ -7,10 +7,15 @@
     python -m firmware_stubs camera  [--port N] [--control-port N] [--fps 30] [--scene FILE | --portrait SEED]
                                      [--numbered]
     python -m firmware_stubs dslr    [--port N] [--control-port N] [--portrait SEED] [--serial TEXT] [--no-live-view]
+    python -m firmware_stubs card    [--port 35963 | --gate PATH] [--control-port N] [--slots 1] [--state FILE]
+                                     [--profile vn-cccd] [--extended announced|unannounced|refused]
+    python -m firmware_stubs pcscd   --folder DIR [--readers 1]
     python -m firmware_stubs finger  --seed N --impression K --out FILE
 
-A server prints one line of JSON when it listens: {"ready": true, "kind", "url", "control"}. It ends on SIGTERM or
-SIGINT, and with --until-stdin-closes also when its standard input does, so that it never outlives who started it.
+A server prints one line of JSON when it listens: {"ready": true, "kind", "url", "control"}; pcscd, the real one with
+a network of its own, {"ready": true, "kind", "gate": for `card --gate`, "environment": for its clients}. It ends on
+SIGTERM or SIGINT, and with --until-stdin-closes also when its standard input does, so that it never outlives who
+started it.
 """
 
 from __future__ import annotations
@@ -22,10 +27,13 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from firmware_stubs.card.pcscd import MAX_SLOTS, SLOTS_A_READER
+from firmware_stubs.card.profile import PROFILES, VN_CCCD
 from firmware_stubs.fdu2000.firmware import Fdu2000Firmware
 from firmware_stubs.frame_scanner.firmware import FrameScannerFirmware
 from firmware_stubs.fs81.firmware import Fs81Firmware
@@ -101,6 +109,26 @@ def _parser() -> argparse.ArgumentParser:
     dslr.add_argument("--serial", type=_serial, default="STUB-0001")
     dslr.add_argument("--no-live-view", action="store_true", help="a body that takes stills alone")
     dslr.set_defaults(command=_dslr)
+
+    card = kinds.add_parser("card", help="chip cards in the slots of vpcd, the virtual reader of pcscd: its clients")
+    _add_server_options(card)
+    card.add_argument("--gate", type=Path, help="of a pcscd with a network of its own (firmware_stubs.card.gate)")
+    card.add_argument("--slots", type=_slots, default=1, help="cards, 1 to 16, each in a slot; two slots a reader")
+    card.add_argument("--state", type=Path, help="a file that keeps the cards; default: they end with the process")
+    card.add_argument("--profile", choices=sorted(PROFILES), default=VN_CCCD.name)
+    card.add_argument(
+        "--extended",
+        choices=("announced", "unannounced", "refused"),
+        default="announced",
+        help="extended lengths: taken and told in the ATR, taken, or neither",
+    )
+    card.set_defaults(command=_card)
+
+    pcscd = kinds.add_parser("pcscd", help="the real pcscd with virtual readers, unseen by the network")
+    pcscd.add_argument("--folder", type=Path, required=True, help="a new one of its own, its path at most 80 bytes")
+    pcscd.add_argument("--readers", type=int, choices=range(1, MAX_SLOTS // SLOTS_A_READER + 1), default=1)
+    pcscd.add_argument("--until-stdin-closes", action="store_true", help="end when standard input reaches its end")
+    pcscd.set_defaults(command=_pcscd)
 
     finger = kinds.add_parser("finger", help="write one synthetic print, 500 ppi")
     finger.add_argument("--seed", type=_seed, required=True)
@@ -262,6 +290,42 @@ def _dslr(arguments: argparse.Namespace) -> None:
     )
 
 
+def _card(arguments: argparse.Namespace) -> None:
+    from firmware_stubs.card.serving import serve
+
+    stop = threading.Event()
+    when_asked_to_stop(arguments, stop.set)
+    serve(
+        arguments.host,
+        arguments.port,
+        arguments.control_port,
+        gate=arguments.gate,
+        slots=arguments.slots,
+        state=arguments.state,
+        profile=replace(
+            PROFILES[arguments.profile],
+            extended=arguments.extended != "refused",
+            announced=arguments.extended == "announced",
+        ),
+        ready=lambda url, control: _announce("card", url, control),
+        stop=stop,
+    )
+
+
+def _pcscd(arguments: argparse.Namespace) -> None:
+    from firmware_stubs.card.pcscd import Pcscd, missing
+
+    if missing():
+        raise OSError(missing())
+    stop = threading.Event()
+    when_asked_to_stop(arguments, stop.set)
+    arguments.folder.mkdir()
+    with Pcscd(arguments.folder, arguments.readers) as daemon:
+        told = {"ready": True, "kind": "pcscd", "gate": str(daemon.gate), "environment": daemon.environment}
+        print(json.dumps(told), flush=True)
+        stop.wait()
+
+
 def _finger(arguments: argparse.Namespace) -> None:
     from PIL import Image
 
@@ -279,6 +343,13 @@ def _port(text: str) -> int:
     if not 0 <= port <= 65535:
         raise argparse.ArgumentTypeError("a port is 0 to 65535")
     return port
+
+
+def _slots(text: str) -> int:
+    slots = int(text)
+    if not 1 <= slots <= MAX_SLOTS:
+        raise argparse.ArgumentTypeError(f"slots are 1 to {MAX_SLOTS}")
+    return slots
 
 
 def _positive(text: str) -> float:

@@ -70,7 +70,7 @@ def make_checkout(parent: Path) -> Path:
     folder = parent / "a folder" / "station 1"
     (folder / "requirements").mkdir(parents=True)
     shutil.copy(ROOT / "run", folder)
-    for lock in ("runtime", "dslr", "dev", "bench"):
+    for lock in ("runtime", "dslr", "dev", "card", "bench"):
         (folder / "requirements" / f"{lock}.lock").write_text("# nothing\n")
     (folder / "pyproject.toml").write_text(PYPROJECT)
     (folder / "backend.py").write_text(BACKEND)

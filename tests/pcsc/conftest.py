@@ -1,0 +1,68 @@
+"""A pcscd of the tests' own with two readers of two slots, and cards for them.
+
+One pcscd socket a process: libpcsclite reads its path once. So the daemon and the cards live as long as the tests.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from firmware_stubs.card.pcscd import Pcscd, missing
+from tests.pcsc.card_process import CardStub, Connection
+
+READERS = 2
+
+
+def why_not() -> str:
+    if missing():
+        return missing()
+    try:
+        import smartcard  # noqa: F401
+    except ImportError:
+        return "needs pyscard, which is built with Debian's swig and libpcsclite-dev: ./run setup dev"
+    return ""
+
+
+@pytest.fixture(scope="session")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pcscd]:
+    if why_not():
+        pytest.skip(why_not())
+    daemon = Pcscd(tmp_path_factory.mktemp("pcsc"), READERS)
+    os.environ.update(daemon.environment)
+    with daemon:
+        yield daemon
+
+
+class CardShelf:
+    """The cards' process, which a test may end and start again on the same state."""
+
+    def __init__(self, gate: Path, state: Path) -> None:
+        self._gate = gate
+        self._state = state
+        self.stub = CardStub(gate, slots=2 * READERS, state=state)
+
+    def restart(self) -> None:
+        self.stub.stop()
+        self.stub = CardStub(self._gate, slots=2 * READERS, state=self._state)
+
+
+@pytest.fixture(scope="session")
+def shelf(daemon: Pcscd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CardShelf]:
+    shelf = CardShelf(daemon.gate, tmp_path_factory.mktemp("cards") / "cards.json")
+    yield shelf
+    shelf.stub.stop()
+
+
+@pytest.fixture
+def cards(shelf: CardShelf) -> Iterator[CardShelf]:
+    """All cards in, no faults."""
+    yield shelf
+    while Connection.opened:
+        Connection.opened.pop().close()
+    for slot in range(2 * READERS):
+        shelf.stub.control("DELETE", f"/fault?slot={slot}")
+        shelf.stub.insert(slot)
