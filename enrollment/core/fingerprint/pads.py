@@ -17,6 +17,7 @@ from enrollment.core.fingerprint.ridge_map import RidgeMap
 from enrollment.core.fingerprint.skin_pieces import part_all, pieces_of, rows_of
 from enrollment.core.fingerprint.slap_parameters import PadParameters
 from enrollment.core.fingerprint.strands import Strand, crease_of, follows, joined, on_grid, strand_of
+from enrollment.core.fingerprint.tiles import percentile
 
 
 class Edge(Enum):
@@ -98,7 +99,7 @@ def _pad(strand: Strand, direction: float, ridges: RidgeMap, p: PadParameters) -
         return None
     left, right, counts = rows_of(across, down)
     wide = counts > 0.5 * counts.max()
-    low, high = float(np.percentile(left[wide], 15.0)), float(np.percentile(right[wide], 85.0))
+    low, high = percentile(left[wide], 15.0), percentile(right[wide], 85.0)
     breadth = high - low
     edges = _edges(strand, inside, direction, ridges.skin.shape, not crease and length < p.whole_share * breadth, p)
     narrowest_mm = p.narrowest_cut_mm if Edge.LEFT in edges or Edge.RIGHT in edges else p.narrowest_mm

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from enrollment.core.fingerprint.ridge_map import RidgeMap
 from enrollment.core.fingerprint.slap_parameters import PadParameters
-from enrollment.core.fingerprint.tiles import FloatArray
+from enrollment.core.fingerprint.tiles import FloatArray, percentile
 
 _EQUAL_STRENGTH = 0.6  # a stronger cell counts no more: what matters is where there is skin
 _DIRECTION_SIGMA = 1.0  # cells
@@ -94,7 +94,7 @@ def part_all(pieces: list[Piece], largest_mm: float, cell_mm: float, p: PadParam
 
 def rows_of(across: FloatArray, down: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Left end, right end and count of cells of each row of a piece, from its top."""
-    row = (down - down.min()).astype(np.int64)
+    row = (down - down.min()).astype(np.int16)  # so narrow, it is sorted by counting
     order = np.argsort(row, kind="stable")
     counts = np.bincount(row)
     present = counts > 0
@@ -133,7 +133,7 @@ def _profiles(
 
 def _breadth(piece: Piece) -> float:
     _, _, counts = rows_of(piece.x, piece.y)
-    return float(np.percentile(counts, 85.0))
+    return percentile(counts, 85.0)
 
 
 def _part(piece: Piece, usual_mm: float, cell_mm: float, p: PadParameters) -> list[Piece]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from enrollment.core.fingerprint.skin_pieces import Piece, rows_of
 from enrollment.core.fingerprint.slap_parameters import PadParameters
-from enrollment.core.fingerprint.tiles import FloatArray
+from enrollment.core.fingerprint.tiles import FloatArray, percentile
 
 _ROW_SIGMA = 0.7
 _ROWS_OF_DOUBT = 8.0  # a short piece has the hand's direction
@@ -37,20 +37,21 @@ def strand_of(piece: Piece) -> Strand:
     across, down = piece.x, piece.y
     for _ in range(2):  # the second time the rows lie right across the finger
         left, right, counts = rows_of(across, down)
-        breadth = float(np.percentile(counts, 75.0))
+        breadth = percentile(counts, 75.0)
         rows = np.arange(len(counts))
         usable = (rows > 0.4 * breadth) & (rows < min(len(rows) - 3.0, 2.6 * breadth)) & (counts > 0.6 * breadth)
         if np.count_nonzero(usable) < 6:
             break
-        slope = float(np.polyfit(rows[usable], 0.5 * (left + right)[usable], 1)[0])
-        trust = np.count_nonzero(usable) / (np.count_nonzero(usable) + _ROWS_OF_DOUBT)
+        along = rows[usable] - rows[usable].mean()
+        slope = float(along @ (0.5 * (left + right)[usable]) / (along @ along))
+        trust = len(along) / (len(along) + _ROWS_OF_DOUBT)
         turn = float(np.clip(turn - trust * math.atan(slope), -_MOST_TURN, _MOST_TURN))
         cosine, sine = math.cos(turn), math.sin(turn)
         across, down = cosine * piece.x + sine * piece.y, cosine * piece.y - sine * piece.x
     left, right, counts = rows_of(across, down)
-    breadth = float(np.percentile(counts, 75.0))
+    breadth = percentile(counts, 75.0)
     body = np.arange(len(counts)) < 2.0 * breadth
-    middle = float(np.median(0.5 * (left + right)[body]))
+    middle = percentile(0.5 * (left + right)[body], 50.0)
     top = float(down.min()) + float((counts > 0.2 * breadth).argmax())
     cosine, sine = math.cos(turn), math.sin(turn)
     tip = (cosine * middle - sine * top, sine * middle + cosine * top)
