@@ -69,6 +69,7 @@ def joined(finger: Strand, below: Strand) -> Strand:
             finger.piece,
             weight=np.concatenate([finger.piece.weight, below.piece.weight]),
             ink=np.concatenate([finger.piece.ink, below.piece.ink]),
+            edges=np.concatenate([finger.piece.edges, below.piece.edges]),
         ),
         across=np.concatenate([finger.across, cosine * x + sine * y]).astype(np.float32),
         down=np.concatenate([finger.down, cosine * y - sine * x]).astype(np.float32),
@@ -84,13 +85,13 @@ def follows(strand: Strand, finger: Strand, usual_cells: float, p: PadParameters
     return abs(across) < near and down > 0.7 * finger.breadth
 
 
-def on_grid(strand: Strand, across: FloatArray, down: FloatArray, direction: float) -> tuple[FloatArray, FloatArray]:
-    """Turn spots of a strand's frame into column and row of the grid."""
+def on_grid(strand: Strand, across: float, down: float, direction: float) -> tuple[float, float]:
+    """Turn a spot of a strand's frame into column and row of the grid."""
     cosine, sine = math.cos(strand.turn), math.sin(strand.turn)
     x = strand.tip[0] + cosine * across - sine * down
     y = strand.tip[1] + sine * across + cosine * down
     cosine, sine = math.cos(direction), math.sin(direction)
-    return np.asarray(cosine * x - sine * y, np.float32), np.asarray(sine * x + cosine * y, np.float32)
+    return cosine * x - sine * y, sine * x + cosine * y
 
 
 def crease_of(strand: Strand, p: PadParameters) -> tuple[float, bool]:

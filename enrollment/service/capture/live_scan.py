@@ -20,6 +20,7 @@ from enrollment.core.fingerprint import (
     PrintPreview,
     Sight,
     SlapKind,
+    SlapLook,
     SlapPreview,
     Steadiness,
     preview_print,
@@ -57,8 +58,22 @@ class LiveOrder:
         return replace(SLAP, preview=replace(SLAP.preview, ready_quality=self.planned.live_quality))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Taken:
+    """The frame that was taken. live: from a live platen. seen: the slap that its verdict found in it, if it is one."""
+
+    frame: Frame
+    live: bool
+    seen: SlapLook | None = None
+
+
 class Watch(Protocol):
     """Says of frame after frame what it shows, and whether it is to be taken."""
+
+    @property
+    def seen(self) -> SlapLook | None:
+        """The slap that was found in the last frame."""
+        ...
 
     def look(self, live: LiveFrame) -> tuple[Live, bool]: ...
 
@@ -70,6 +85,7 @@ class SlapWatch:
         self._order = order
         self._kind = SlapKind(order.planned.position)
         self._steadiness = Steadiness()
+        self.seen: SlapLook | None = None
 
     def look(self, live: LiveFrame) -> tuple[Live, bool]:
         """Judge a frame; whether it is to be taken."""
@@ -79,6 +95,7 @@ class SlapWatch:
         if live.presence.any():
             image = FingerprintImage(frame.pixels, ppi)
             seen = preview_slap(image, self._kind, order.absent, parameters=order.parameters)
+        self.seen = seen.seen
         mm = _MM_IN_AN_INCH / ppi
         places = {one.position: (one.centre[0] * mm, one.centre[1] * mm) for one in seen.fingers}
         good = seen.whole and order.wanted.isdisjoint(seen.weak)
@@ -128,6 +145,7 @@ class PrintWatch:
         self._order = order
         self._rolled = order.impression is Impression.ROLLED
         self._steadiness = Steadiness()
+        self.seen = None
 
     def look(self, live: LiveFrame) -> tuple[Live, bool]:
         """Judge a frame; whether it is to be taken."""
@@ -187,7 +205,7 @@ def scan_live(
     lamps: Lamps,
     on_event: Callable[[ScanEvent], None],
     tell: Callable[[Frame, Live], object],
-) -> Frame:
+) -> Taken:
     """Tell each frame's verdict, show it on the scanner's lamps, and return the frame that is to be taken.
 
     on_event: gets WAITING with the first frame, and FINGER_ON when something first lies there.
@@ -211,4 +229,5 @@ def scan_live(
         return enough
 
     lamps.sound(scanner, Sound.READY)
-    return scanner.stream(impression=order.impression, timeout_s=timeout_s, cancel=cancel, on_frame=on_frame)
+    frame = scanner.stream(impression=order.impression, timeout_s=timeout_s, cancel=cancel, on_frame=on_frame)
+    return Taken(frame, True, watch.seen)

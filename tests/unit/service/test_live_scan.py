@@ -67,8 +67,12 @@ def test_a_moving_hand_is_told_to_hold_still_and_a_dirty_platen_to_be_cleaned(th
 
 
 def test_a_platen_that_the_scanner_says_is_bare_waits_for_all_fingers(thumbs: NDArray[np.uint8]) -> None:
-    bare = LiveFrame(Frame(thumbs, 1, 0.1, 500.0), np.zeros((75, 80), np.bool_))
-    live, _ = SlapWatch(ORDER).look(bare)
+    bare = LiveFrame(Frame(thumbs, 2, 0.1, 500.0), np.zeros((75, 80), np.bool_))
+    watch = SlapWatch(ORDER)
+    watch.look(frame(thumbs, 1))
+    assert watch.seen is not None
+    live, _ = watch.look(bare)
+    assert watch.seen is None
     assert (live.fingers, live.missing, live.hints) == ((), THUMBS, ("PLACE_FINGERS",))
     assert lights_of(live, THUMBS) == dict.fromkeys(THUMBS, Light.AMBER)
 
