@@ -7,6 +7,7 @@ what is parallel and loses what is not (Kass and Witkin 1987).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -64,7 +65,7 @@ def map_ridges(image: FingerprintImage, grid: GridParameters, foreground: Foregr
         return RidgeMap(nothing, nothing, nothing.astype(np.uint8), 0.0, cell / ratio, grid.cell_mm)
     relative = np.minimum(strength * np.float32(1.0 / reference), np.float32(foreground.cap))
     broad = smooth(broad * np.float32(1.0 / reference), grid.smoothing_cells)
-    grey = tile_means(work.astype(np.float32), cell)
+    grey = _cell_means(work, cell)
     ink = _ink(grey, broad, foreground)
     skin = _skin(broad, ink, foreground)
     return RidgeMap(relative, np.minimum(ink, np.float32(1.0)), skin, reference, cell / ratio, grid.cell_mm)
@@ -99,7 +100,10 @@ def _parallel_gradients(work: NDArray[np.uint8], grid: GridParameters) -> FloatA
     dx, dy = (np.asarray(gradient, np.int16) for gradient in cv2.spatialGradient(work))
     strips = range(0, len(work), _STRIP_CELLS * grid.cell_work_px)
     squares = [
-        [tile_means(part, grid.cell_work_px) for part in _squared(dx[strip:][: strips.step], dy[strip:][: strips.step])]
+        [
+            _cell_means(part, grid.cell_work_px)
+            for part in _squared(dx[strip:][: strips.step], dy[strip:][: strips.step])
+        ]
         for strip in strips
     ]
     real, imaginary = (smooth(np.concatenate(part), grid.agreement_cells) for part in zip(*squares, strict=True))
@@ -115,10 +119,20 @@ def _squared(dx: NDArray[np.int16], dy: NDArray[np.int16]) -> tuple[FloatArray, 
     return np.asarray(real, np.float32), np.asarray(imaginary, np.float32)
 
 
+def _cell_means(values: NDArray[Any], cell: int) -> FloatArray:
+    """`tile_means` by halves, which take half the time of a quarter at once. values: uint8 or float32."""
+    while cell % 2 == 0:
+        rows, cols = values.shape[0] // 2, values.shape[1] // 2
+        values = np.asarray(cv2.resize(values, (cols, rows), interpolation=cv2.INTER_AREA))
+        cell //= 2
+    return tile_means(values.astype(np.float32, copy=False), cell)
+
+
 def _reference(strength: FloatArray, grid: GridParameters, foreground: ForegroundParameters) -> float:
-    """Strength that the strongest cells of one small pad's area reach."""
-    rank = min(strength.size - 1, int(foreground.reference_area_mm2 / grid.cell_mm**2))
-    return float(-np.partition(-strength.ravel(), rank)[rank])
+    """Strength that the strongest cells of one small pad's area reach; 0 where it is less than the least."""
+    rank = int(foreground.reference_area_mm2 / grid.cell_mm**2)
+    strong = strength[strength >= foreground.least_reference]
+    return float(-np.partition(-strong, rank)[rank]) if rank < len(strong) else 0.0
 
 
 def _ink(grey: FloatArray, strength: FloatArray, p: ForegroundParameters) -> FloatArray:

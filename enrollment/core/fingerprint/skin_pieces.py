@@ -58,9 +58,11 @@ def hand_direction(ridges: RidgeMap, p: PadParameters) -> float:
     weights = np.where(ridges.skin[box] > 0, np.minimum(ridges.strength[box], np.float32(1.0)), np.float32(0.0))
     count = round(p.widest_turn_deg / p.turn_step_deg)
     angles = np.radians(np.arange(-count, count + 1) * p.turn_step_deg)
-    profiles = np.concatenate([_profile_of(weights, float(angle)) for angle in angles])
-    profiles = np.asarray(cv2.GaussianBlur(profiles, (0, 0), sigmaX=_DIRECTION_SIGMA, sigmaY=0.01), np.float32)
-    steepness = np.square(np.diff(profiles, axis=1)).sum(axis=1) * np.cos(angles) ** _UPRIGHT_POWER
+    steepness = np.zeros(len(angles))
+    steepness[::2] = _steepness(weights, angles[::2])
+    near = int(steepness.argmax())
+    beside = [at for at in (near - 1, near + 1) if 0 <= at < len(angles)]
+    steepness[beside] = _steepness(weights, angles[beside])
     best = int(steepness.argmax())
     if not 0 < best < len(angles) - 1:
         return float(angles[best])
@@ -115,6 +117,12 @@ def rows_of(across: FloatArray, down: FloatArray) -> tuple[FloatArray, FloatArra
     left[present] = np.minimum.reduceat(across[order], starts)
     right[present] = np.maximum.reduceat(across[order], starts)
     return left, right, counts.astype(np.float32)
+
+
+def _steepness(weights: FloatArray, angles: NDArray[np.float64]) -> NDArray[np.float64]:
+    profiles = np.concatenate([_profile_of(weights, float(angle)) for angle in angles])
+    profiles = np.asarray(cv2.GaussianBlur(profiles, (0, 0), sigmaX=_DIRECTION_SIGMA, sigmaY=0.01), np.float32)
+    return np.asarray(np.square(np.diff(profiles, axis=1)).sum(axis=1) * np.cos(angles) ** _UPRIGHT_POWER)
 
 
 def _profile_of(weights: FloatArray, angle: float) -> FloatArray:

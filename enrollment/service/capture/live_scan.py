@@ -2,7 +2,7 @@
 
 The driver hands over the newest frame whenever the one before is judged, so a slow machine judges fewer frames and is
 never late with one. Only the verdict that is cheap enough for every frame is made here; a platen that the scanner
-itself says is bare is not looked at.
+itself says is bare is not looked at, and where the wrong fingers lie still only every second frame is.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from drivers.frame import Frame
 from drivers.spi import CancelToken, Impression, LiveFrame, ScanEvent, Sound, StreamingScanner
@@ -33,6 +36,7 @@ from enrollment.service.capture.events import Live, SeenFinger
 from enrollment.service.capture.lamps import Lamps, lights_of
 
 _MM_IN_AN_INCH: Final = 25.4
+_STILL_SHARE: Final = 0.05  # of the cells under skin; a finger more or less is a tenth
 HOLD_STILL: Final = "HOLD_STILL"
 CLEAN_PLATEN: Final = "CLEAN_PLATEN"
 ROLL_FINGER: Final = "ROLL_FINGER"
@@ -85,10 +89,14 @@ class SlapWatch:
         self._order = order
         self._kind = SlapKind(order.planned.position)
         self._steadiness = Steadiness()
+        self._refused: tuple[Live, NDArray[np.bool_]] | None = None  # the frame before: what was told, where skin was
         self.seen: SlapLook | None = None
 
     def look(self, live: LiveFrame) -> tuple[Live, bool]:
         """Judge a frame; whether it is to be taken."""
+        refused, self._refused = self._refused, None
+        if refused is not None and _lies_still(refused[1], live.presence):
+            return replace(refused[0], sequence=live.frame.sequence), False
         frame, order = live.frame, self._order
         ppi = frame.resolution_ppi or CANON_PPI
         seen = slap_preview.BARE
@@ -100,7 +108,10 @@ class SlapWatch:
         places = {one.position: (one.centre[0] * mm, one.centre[1] * mm) for one in seen.fingers}
         good = seen.whole and order.wanted.isdisjoint(seen.weak)
         self._steadiness = self._steadiness.after(Sight(places, seen.laid, good, frame.captured_monotonic_s))
-        return self._told(live, seen), self._steadiness.is_enough(order.planned)
+        told = self._told(live, seen)
+        if not seen.laid:
+            self._refused = told, live.presence
+        return told, self._steadiness.is_enough(order.planned)
 
     def _told(self, live: LiveFrame, seen: SlapPreview) -> Live:
         height, width = live.frame.pixels.shape[:2]
@@ -136,6 +147,12 @@ class SlapWatch:
             steady_frames=self._steadiness.good_frames,
             steady_frames_needed=order.planned.steady_frames,
         )
+
+
+def _lies_still(before: NDArray[np.bool_], now: NDArray[np.bool_]) -> bool:
+    """Whether the scanner finds skin where it was, and finds some."""
+    changed, under_skin = np.count_nonzero(before ^ now), np.count_nonzero(before)
+    return bool(under_skin) and changed <= _STILL_SHARE * under_skin
 
 
 class PrintWatch:
