@@ -39,9 +39,13 @@ class SlapStation:
     """A station with a ten-print scanner, and the hand on its platen. lease: of the scanner. daemon: its process id."""
 
     def __init__(self, station: Station, platen: Control, lease: capture_pb2.LeaseReference, daemon: int) -> None:
-        opening = dossier_pb2.CreateDossierRequest(plan_id=PLAN, request_id=str(uuid.uuid4()))
-        self._dossier_id = station.dossiers.CreateDossier(opening).dossier.dossier_id
+        self._dossier_id = ""
         self._station, self._platen, self._lease, self._daemon = station, platen, lease, daemon
+
+    def open_dossier(self) -> None:
+        """Of the next person; the fingers are the same again."""
+        opening = dossier_pb2.CreateDossierRequest(plan_id=PLAN, request_id=str(uuid.uuid4()))
+        self._dossier_id = self._station.dossiers.CreateDossier(opening).dossier.dossier_id
 
     def capture(self, position: int) -> dict[str, float]:
         """One slap from call to outcome; the hand is laid the moment the scanner waits."""
@@ -65,6 +69,7 @@ class SlapStation:
 
     def idle_cpu(self, lying: int | None) -> float:
         """CPU of a core while the right hand is waited for and nothing is taken."""
+        self.open_dossier()
         call = self._call(13)
         next(call)
         self._lay(lying)
@@ -81,7 +86,6 @@ class SlapStation:
             dossier_id=self._dossier_id,
             lease=self._lease,
             position=position,  # type: ignore[arg-type]  # the enum's numbers are those of ISO/IEC 19794
-            replace=True,
             request_id=str(uuid.uuid4()),
         )
         return self._station.capture.CaptureFingerprint(request)
@@ -106,27 +110,29 @@ def measure_slaps(count: int, console: Console) -> dict[str, Any]:
         device = device_of(station, device_pb2.DEVICE_KIND_FINGERPRINT_SCANNER)
         with held_lease(station, device, client_name="bench") as lease:
             slaps = SlapStation(station, Control(str(here.models["tenprint"].ready["control"])), lease, here.pid)
+            slaps.open_dossier()
             for position in FINGERS:  # drawn, and what is loaded at the first of its kind
                 slaps.capture(position)
-            positions = [list(FINGERS)[number % len(FINGERS)] for number in range(count)]
-            for position in track(positions, "slaps", console=console, transient=True):
-                rows.append(slaps.capture(position))
+            for number in track(range(count), "slaps", console=console, transient=True):
+                if number % len(FINGERS) == 0:
+                    slaps.open_dossier()
+                rows.append(slaps.capture(list(FINGERS)[number % len(FINGERS)]))
                 alone.append(_let_pass(scanner, int(rows[-1]["frames"])))
             idle = {name: slaps.idle_cpu(lying) for name, lying in IDLE.items()}
         scanner.close()
-    seconds, wire_s, wire_cpu_s = (
-        sum(each) for each in zip(*((row["seconds"], *one) for row, one in zip(rows, alone, strict=True)), strict=True)
-    )
+    seconds, cpu_s = (sum(row[name] for row in rows) for name in ("seconds", "cpu_s"))
+    wire_s, wire_cpu_s = (sum(each) for each in zip(*alone, strict=True))
     return {
         "captures": count,
         "captures_a_minute": 60 * count / seconds,
         "wire_alone_a_minute": 60 * count / wire_s,
         "share_of_the_wire": wire_s / seconds,
-        "cpu_of_a_core": sum(row["cpu_s"] for row in rows) / seconds,
+        "cpu_of_a_core": cpu_s / seconds,
         "wire_alone_cpu_of_a_core": wire_cpu_s / wire_s,
         "idle_cpu_of_a_core": idle,
         "median_ms": {name: statistics.median(row[name] for row in rows) for name in STAGES},
-        "cpu_ms": 1000 * statistics.mean(row["cpu_s"] for row in rows),
+        "cpu_ms_a_slap": 1000 * cpu_s / count,
+        "wire_alone_cpu_ms_a_slap": 1000 * wire_cpu_s / count,
         "frames_a_slap": statistics.mean(row["frames"] for row in rows),
     }
 

@@ -151,8 +151,8 @@ class SlapWatch:
 
 def _lies_still(before: NDArray[np.bool_], now: NDArray[np.bool_]) -> bool:
     """Whether the scanner finds skin where it was, and finds some."""
-    changed, under_skin = np.count_nonzero(before ^ now), np.count_nonzero(before)
-    return bool(under_skin) and changed <= _STILL_SHARE * under_skin
+    under_skin = int(np.count_nonzero(before))
+    return under_skin > 0 and int(np.count_nonzero(before ^ now)) <= _STILL_SHARE * under_skin
 
 
 class PrintWatch:
