@@ -1,8 +1,7 @@
 """How fast does a station capture, and where does the time go? Device models that are as slow as their wires.
 
-Flat prints over the gRPC API; slaps by driver and core (`slap_capture`). Captures a minute, beside what the wire alone
-would allow; the CPU's share of the time, beside its limit; the stages of a flat one. Prints tables, writes JSON and a
-plot.
+Flat prints and slaps (`slap_capture`) over the gRPC API. Captures a minute, beside what the wire alone would allow; the
+CPU's share of the time, beside its limit; the stages of a flat one. Prints tables, writes JSON and a plot.
 """
 
 from __future__ import annotations
@@ -146,10 +145,16 @@ def show(results: dict[str, Any], console: Console) -> None:
         )  # fmt: skip
     console.print(table)
     slaps = results["slaps"]
-    stages = ", ".join(
-        f"{name} {slaps['median_ms'][name]:.0f} ms (CPU {slaps['cpu_ms'][name]:.0f})" for name in slaps["median_ms"]
+    stages = ", ".join(f"{name.removesuffix('_ms')} {taken:.0f} ms" for name, taken in slaps["median_ms"].items())
+    console.print(
+        f"a slap: {slaps['frames_a_slap']:.1f} frames; CPU {slaps['cpu_ms_a_slap']:.0f} ms, of the wire alone"
+        f" {slaps['wire_alone_cpu_ms_a_slap']:.0f} ms; {stages}"
     )
-    console.print(f"a slap: {stages}; {slaps['frames_a_slap']:.1f} frames")
+    for name, share in slaps["idle_cpu_of_a_core"].items():
+        console.print(
+            f"slaps, {name}: CPU {share:.1%} of one core, {share / CPU_LIMIT:.2f} of {CPU_LIMIT:.0%};"
+            f" {share / slaps['wire_alone_cpu_of_a_core']:.1f} times the wire alone"
+        )
 
 
 @click.command()

@@ -23,7 +23,9 @@ from enrollment.core.fingerprint.slap import (
     SlapFinding,
     SlapFindingKind,
     SlapFinger,
+    SlapLook,
     SlapSegmentation,
+    cut_slap,
     segment_slap,
 )
 from enrollment.core.fingerprint.slap_preview import SlapHint, SlapPreview, preview_slap
@@ -55,6 +57,7 @@ __all__ = [
     "SlapFinger",
     "SlapHint",
     "SlapKind",
+    "SlapLook",
     "SlapPreview",
     "SlapSegmentation",
     "Steadiness",
@@ -64,6 +67,7 @@ __all__ = [
     "check_sequence",
     "compare",
     "cut_print",
+    "cut_slap",
     "describe",
     "examine",
     "extract",

@@ -14,9 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment.core.fingerprint.ridge_map import RidgeMap
-from enrollment.core.fingerprint.skin_pieces import part_all, pieces_of, rows_of
+from enrollment.core.fingerprint.skin_pieces import (
+    AT_BOTTOM,
+    AT_LEFT,
+    AT_RIGHT,
+    AT_TOP,
+    part_all,
+    pieces_of,
+    rows_of,
+)
 from enrollment.core.fingerprint.slap_parameters import PadParameters
 from enrollment.core.fingerprint.strands import Strand, crease_of, follows, joined, on_grid, strand_of
+from enrollment.core.fingerprint.tiles import percentile
 
 
 class Edge(Enum):
@@ -65,19 +74,14 @@ def find_pads(ridges: RidgeMap, direction: float, usual_mm: float, p: PadParamet
             fingers.append(strand)
         else:
             fingers[above] = joined(fingers[above], strand)
-    fingers = _as_broad_as_the_others(fingers, direction, ridges, p)
+    fingers = _as_broad_as_the_others(fingers, p)
     pads = [_pad(finger, direction, ridges, p) for finger in sorted(fingers, key=lambda finger: finger.middle)]
     return [pad for pad in pads if pad is not None]
 
 
-def _as_broad_as_the_others(
-    fingers: list[Strand], direction: float, ridges: RidgeMap, p: PadParameters
-) -> list[Strand]:
+def _as_broad_as_the_others(fingers: list[Strand], p: PadParameters) -> list[Strand]:
     """Give fingers that the side of the glass cuts the breadth of the others: lengths are measured by it."""
-    cut = [
-        bool(set(_edges(finger, finger.down >= 0.0, direction, ridges.skin.shape, False, p)) & {Edge.LEFT, Edge.RIGHT})
-        for finger in fingers
-    ]
+    cut = [bool(set(_edges(finger, finger.down >= 0.0, False, p)) & {Edge.LEFT, Edge.RIGHT}) for finger in fingers]
     whole = [finger.breadth for finger, is_cut in zip(fingers, cut, strict=True) if not is_cut]
     if not whole:
         return fingers
@@ -98,9 +102,9 @@ def _pad(strand: Strand, direction: float, ridges: RidgeMap, p: PadParameters) -
         return None
     left, right, counts = rows_of(across, down)
     wide = counts > 0.5 * counts.max()
-    low, high = float(np.percentile(left[wide], 15.0)), float(np.percentile(right[wide], 85.0))
+    low, high = percentile(left[wide], 15.0), percentile(right[wide], 85.0)
     breadth = high - low
-    edges = _edges(strand, inside, direction, ridges.skin.shape, not crease and length < p.whole_share * breadth, p)
+    edges = _edges(strand, inside, not crease and length < p.whole_share * breadth, p)
     narrowest_mm = p.narrowest_cut_mm if Edge.LEFT in edges or Edge.RIGHT in edges else p.narrowest_mm
     if not narrowest_mm <= breadth * cell_mm <= p.widest_mm:
         return None
@@ -122,27 +126,14 @@ def _pad(strand: Strand, direction: float, ridges: RidgeMap, p: PadParameters) -
     )
 
 
-def _edges(
-    strand: Strand,
-    inside: NDArray[np.bool_],
-    direction: float,
-    shape: tuple[int, ...],
-    open_below: bool,
-    p: PadParameters,
-) -> tuple[Edge, ...]:
+def _edges(strand: Strand, inside: NDArray[np.bool_], open_below: bool, p: PadParameters) -> tuple[Edge, ...]:
     """Tell which sides of the glass a pad runs over; over the bottom only where its crease may lie beyond."""
-    x, y = on_grid(strand, strand.across[inside], strand.down[inside], direction)
-    rows, cols = shape
-    cut = {
-        Edge.LEFT: x < 1.0,
-        Edge.TOP: y < 1.0,
-        Edge.RIGHT: x > cols - 2.0,
-        Edge.BOTTOM: (y > rows - 2.0) & open_below,
-    }
-    return tuple(edge for edge, cells in cut.items() if np.count_nonzero(cells) >= p.edge_cells)
+    at = strand.piece.edges[inside]
+    sides = {Edge.LEFT: AT_LEFT, Edge.TOP: AT_TOP, Edge.RIGHT: AT_RIGHT, Edge.BOTTOM: AT_BOTTOM if open_below else 0}
+    return tuple(edge for edge, side in sides.items() if np.count_nonzero(at & side) >= p.edge_cells)
 
 
 def _out(strand: Strand, direction: float, across: float, down: float, cell_mm: float) -> tuple[float, float]:
     """Turn a spot of a strand's frame into mm from the image's top left corner."""
-    x, y = on_grid(strand, np.array([across], np.float32), np.array([down], np.float32), direction)
-    return (float(x[0]) + 0.5) * cell_mm, (float(y[0]) + 0.5) * cell_mm
+    x, y = on_grid(strand, across, down, direction)
+    return (x + 0.5) * cell_mm, (y + 0.5) * cell_mm

@@ -7,6 +7,7 @@ what is parallel and loses what is not (Kass and Witkin 1987).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from enrollment.core.fingerprint.tiles import FloatArray, disc, smooth, tile_mea
 _MM_IN_AN_INCH = 25.4
 _LEAST_INK = 1.0  # grey level
 _PAPER_STEP = 4  # cells: bare glass varies slowly
+_STRIP_CELLS = 32  # rows of cells: what is made on the way to them stays in the cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,22 +51,24 @@ def map_ridges(image: FingerprintImage, grid: GridParameters, foreground: Foregr
     height, width = image.pixels.shape
     ratio = grid.work_ppi / image.resolution_ppi
     cell = grid.cell_work_px
-    cols, rows = round(width * ratio / cell), round(height * ratio / cell)
+    size = (round(width * ratio), round(height * ratio))
     interpolation = cv2.INTER_AREA if ratio < 1.0 else cv2.INTER_LINEAR
-    work = cv2.resize(image.pixels, (cols * cell, rows * cell), interpolation=interpolation)
-    strength = _parallel_gradients(np.asarray(work, np.uint8), grid)
+    # To the nearest px, not to whole cells: means over whole blocks take a thirtieth of the time of those over parts.
+    work = np.asarray(cv2.resize(image.pixels, size, interpolation=interpolation), np.uint8)
+    work = work[: size[1] // cell * cell, : size[0] // cell * cell]
+    strength = _parallel_gradients(work, grid)
     # A hair or a scratch is one or two cells wide: the median leaves nothing of it, but closes seams as well.
     broad = np.asarray(cv2.medianBlur(strength, grid.median_cells), np.float32)
     reference = _reference(broad, grid, foreground)
     if reference < foreground.least_reference:
         nothing = np.zeros(strength.shape, np.float32)
-        return RidgeMap(nothing, nothing, nothing.astype(np.uint8), 0.0, width / cols, grid.cell_mm)
+        return RidgeMap(nothing, nothing, nothing.astype(np.uint8), 0.0, cell / ratio, grid.cell_mm)
     relative = np.minimum(strength * np.float32(1.0 / reference), np.float32(foreground.cap))
     broad = smooth(broad * np.float32(1.0 / reference), grid.smoothing_cells)
-    grey = tile_means(np.asarray(work, np.float32), grid.cell_work_px)
+    grey = _cell_means(work, cell)
     ink = _ink(grey, broad, foreground)
     skin = _skin(broad, ink, foreground)
-    return RidgeMap(relative, np.minimum(ink, np.float32(1.0)), skin, reference, width / cols, grid.cell_mm)
+    return RidgeMap(relative, np.minimum(ink, np.float32(1.0)), skin, reference, cell / ratio, grid.cell_mm)
 
 
 def _check(image: FingerprintImage, grid: GridParameters) -> None:
@@ -94,20 +98,41 @@ def _check(image: FingerprintImage, grid: GridParameters) -> None:
 def _parallel_gradients(work: NDArray[np.uint8], grid: GridParameters) -> FloatArray:
     """Root of the coherent gradient energy of each cell, grey levels a work px."""
     dx, dy = (np.asarray(gradient, np.int16) for gradient in cv2.spatialGradient(work))
-    # (dx + i dy)^2, whose angle is twice the gradient's: opposite flanks of a ridge agree.
-    parts = (cv2.multiply(dx + dy, dx - dy, dtype=cv2.CV_32F), cv2.multiply(dx, dy, scale=2.0, dtype=cv2.CV_32F))
-    real, imaginary = (
-        smooth(tile_means(np.asarray(part, np.float32), grid.cell_work_px), grid.agreement_cells) for part in parts
-    )
-    energy = np.hypot(real, imaginary)
+    strips = range(0, len(work), _STRIP_CELLS * grid.cell_work_px)
+    squares = [
+        [
+            _cell_means(part, grid.cell_work_px)
+            for part in _squared(dx[strip:][: strips.step], dy[strip:][: strips.step])
+        ]
+        for strip in strips
+    ]
+    real, imaginary = (smooth(np.concatenate(part), grid.agreement_cells) for part in zip(*squares, strict=True))
+    energy = np.asarray(cv2.magnitude(real, imaginary), np.float32)
     root: FloatArray = np.sqrt(energy) * np.float32(0.125)  # a Sobel kernel weighs a step of one grey level by 8
     return root
 
 
+def _squared(dx: NDArray[np.int16], dy: NDArray[np.int16]) -> tuple[FloatArray, FloatArray]:
+    """(dx + i dy)^2, whose angle is twice the gradient's: opposite flanks of a ridge agree. Real, imaginary."""
+    real = cv2.multiply(dx + dy, dx - dy, dtype=cv2.CV_32F)
+    imaginary = cv2.multiply(dx, dy, scale=2.0, dtype=cv2.CV_32F)
+    return np.asarray(real, np.float32), np.asarray(imaginary, np.float32)
+
+
+def _cell_means(values: NDArray[Any], cell: int) -> FloatArray:
+    """`tile_means` by halves, which take half the time of a quarter at once. values: uint8 or float32."""
+    while cell % 2 == 0:
+        rows, cols = values.shape[0] // 2, values.shape[1] // 2
+        values = np.asarray(cv2.resize(values, (cols, rows), interpolation=cv2.INTER_AREA))
+        cell //= 2
+    return tile_means(values.astype(np.float32, copy=False), cell)
+
+
 def _reference(strength: FloatArray, grid: GridParameters, foreground: ForegroundParameters) -> float:
-    """Strength that the strongest cells of one small pad's area reach."""
-    rank = min(strength.size - 1, int(foreground.reference_area_mm2 / grid.cell_mm**2))
-    return float(-np.partition(-strength.ravel(), rank)[rank])
+    """Strength that the strongest cells of one small pad's area reach; 0 where it is less than the least."""
+    rank = int(foreground.reference_area_mm2 / grid.cell_mm**2)
+    strong = strength[strength >= foreground.least_reference]
+    return float(-np.partition(-strong, rank)[rank]) if rank < len(strong) else 0.0
 
 
 def _ink(grey: FloatArray, strength: FloatArray, p: ForegroundParameters) -> FloatArray:

@@ -9,8 +9,8 @@ slap by its type, resolution or size is refused.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -87,7 +87,7 @@ class SlapSegmentation:
     kind: what was asked for. hand: what is there, None when nothing is. hand_confidence: 0..1.
     rotation_deg: of the hand, clockwise. fingers: from left to right.
     images: of each finger, upright at the image's resolution, its box and a margin, without its neighbours; empty in a
-    preview. findings: most pressing first.
+    `SlapLook`. findings: most pressing first.
     """
 
     kind: SlapKind
@@ -97,6 +97,14 @@ class SlapSegmentation:
     fingers: tuple[SlapFinger, ...]
     images: tuple[FingerprintImage, ...]
     findings: tuple[SlapFinding, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SlapLook:
+    """What one look at an image found: all of the segmentation but the images, and a pad for each of its fingers."""
+
+    found: SlapSegmentation
+    pads: tuple[Pad, ...]
 
 
 def segment_slap(
@@ -109,24 +117,17 @@ def segment_slap(
     Raises InvalidInput for another kind or position, InvalidImage for a lower resolution, ImageTooSmall and
     ImageTooLarge by the size of the glass.
     """
-    found, pads = look(image, kind, missing, parameters)
+    return cut_slap(image, look(image, kind, missing, parameters), parameters=parameters)
+
+
+def cut_slap(image: FingerprintImage, seen: SlapLook, *, parameters: SlapParameters = SLAP) -> SlapSegmentation:
+    """Cut out the fingers of a slap that was looked at already, as its preview does. seen: in this very image."""
     paper = _paper(image.pixels)
-    images = tuple(_cut(image, pad, pads, paper, parameters) for pad in pads)
-    return SlapSegmentation(
-        kind=found.kind,
-        hand=found.hand,
-        hand_confidence=found.hand_confidence,
-        rotation_deg=found.rotation_deg,
-        fingers=found.fingers,
-        images=images,
-        findings=found.findings,
-    )
+    return replace(seen.found, images=tuple(_cut(image, pad, seen.pads, paper, parameters) for pad in seen.pads))
 
 
-def look(
-    image: FingerprintImage, kind: SlapKind, missing: Collection[int], p: SlapParameters
-) -> tuple[SlapSegmentation, list[Pad]]:
-    """Do all of `segment_slap` but the images. Returns the pads of the fingers as well, in the same order."""
+def look(image: FingerprintImage, kind: SlapKind, missing: Collection[int], p: SlapParameters) -> SlapLook:
+    """Do all of `segment_slap` but the images. Arguments and errors as there."""
     kind, missing = _checked(kind, missing)
     ridges = map_ridges(image, p.grid, p.foreground)
     direction = hand_direction(ridges, p.pad)
@@ -134,7 +135,7 @@ def look(
     reading = read_hand(pads, kind, missing, p.hand)
     if reading is None:
         nothing = (SlapFinding(SlapFindingKind.NOTHING_THERE),)
-        return SlapSegmentation(kind, None, 0.0, 0.0, (), (), nothing), []
+        return SlapLook(SlapSegmentation(kind, None, 0.0, 0.0, (), (), nothing), ())
     known = [(pad, position) for pad, position in zip(pads, reading.fingers, strict=True) if position]
     fingers = tuple(_finger(pad, position, ridges, image.resolution_ppi) for pad, position in known)
     segmentation = SlapSegmentation(
@@ -146,7 +147,7 @@ def look(
         images=(),
         findings=tuple(_findings(fingers, reading, len(pads), kind, missing, p)),
     )
-    return segmentation, [pad for pad, _ in known]
+    return SlapLook(segmentation, tuple(pad for pad, _ in known))
 
 
 def _checked(kind: SlapKind, missing: Collection[int]) -> tuple[SlapKind, frozenset[int]]:
@@ -220,7 +221,7 @@ def _paper(pixels: NDArray[np.uint8]) -> int:
     return int(sample[(3 * len(sample)) // 4])
 
 
-def _cut(image: FingerprintImage, pad: Pad, pads: list[Pad], paper: int, p: SlapParameters) -> FingerprintImage:
+def _cut(image: FingerprintImage, pad: Pad, pads: Sequence[Pad], paper: int, p: SlapParameters) -> FingerprintImage:
     """Cut a pad out, upright, in one resampling; what lies beyond the glass or on a neighbour is bare."""
     scale = image.resolution_ppi / _MM_IN_AN_INCH
     margin = p.pad.margin_mm
@@ -244,7 +245,7 @@ def _cut(image: FingerprintImage, pad: Pad, pads: list[Pad], paper: int, p: Slap
     return FingerprintImage(pixels, image.resolution_ppi)
 
 
-def _foreign(pad: Pad, pads: list[Pad], size: tuple[int, int], scale: float) -> NDArray[np.bool_] | None:
+def _foreign(pad: Pad, pads: Sequence[Pad], size: tuple[int, int], scale: float) -> NDArray[np.bool_] | None:
     """Pixels of a pad's crop that are nearer to the axis of another; None when there are none."""
     width, height = size
     reach = 0.5 * math.hypot(width, height) / scale

@@ -13,7 +13,7 @@ from typing import Final
 from enrollment.core.fingerprint.hand import SlapKind
 from enrollment.core.fingerprint.image import FingerprintImage
 from enrollment.core.fingerprint.pads import Edge
-from enrollment.core.fingerprint.slap import SlapFinding, SlapFindingKind, SlapFinger, look
+from enrollment.core.fingerprint.slap import SlapFinding, SlapFindingKind, SlapFinger, SlapLook, look
 from enrollment.core.fingerprint.slap_parameters import SLAP, PreviewParameters, SlapParameters
 
 
@@ -44,7 +44,7 @@ class SlapPreview:
     hand, hand_confidence, findings: as in `SlapSegmentation`. rotation_deg: of the hand, clockwise.
     laid: the hand and the fingers that were asked for lie there, and nothing else. whole: and they lie well.
     weak: positions whose quality is too low. ready: worth capturing now, whole and none weak.
-    hints: most pressing first, empty when there is nothing to say.
+    hints: most pressing first, empty when there is nothing to say. seen: for `cut_slap`; None where nobody looked.
     """
 
     fingers: tuple[SlapFinger, ...]
@@ -57,6 +57,7 @@ class SlapPreview:
     weak: tuple[int, ...]
     ready: bool
     hints: tuple[SlapHint, ...]
+    seen: SlapLook | None = None
 
 
 AWAY_FROM = {
@@ -96,7 +97,8 @@ def preview_slap(
     image: FingerprintImage, kind: SlapKind, missing: Collection[int] = (), *, parameters: SlapParameters = SLAP
 ) -> SlapPreview:
     """Judge one frame. Arguments and errors as for `segment_slap`."""
-    found, _ = look(image, kind, missing, parameters)
+    seen = look(image, kind, missing, parameters)
+    found = seen.found
     qualities = tuple(rough_quality(one.strength, one.filled, parameters.preview) for one in found.fingers)
     hints = tuple(dict.fromkeys(_hints(found.findings, found.rotation_deg, qualities, parameters.preview)))
     kinds = {finding.kind for finding in found.findings}
@@ -114,6 +116,7 @@ def preview_slap(
         weak=weak,
         ready=whole and not weak,
         hints=hints,
+        seen=seen,
     )
 
 

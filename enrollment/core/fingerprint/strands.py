@@ -10,7 +10,7 @@ import numpy as np
 
 from enrollment.core.fingerprint.skin_pieces import Piece, rows_of
 from enrollment.core.fingerprint.slap_parameters import PadParameters
-from enrollment.core.fingerprint.tiles import FloatArray
+from enrollment.core.fingerprint.tiles import FloatArray, percentile
 
 _ROW_SIGMA = 0.7
 _ROWS_OF_DOUBT = 8.0  # a short piece has the hand's direction
@@ -37,20 +37,21 @@ def strand_of(piece: Piece) -> Strand:
     across, down = piece.x, piece.y
     for _ in range(2):  # the second time the rows lie right across the finger
         left, right, counts = rows_of(across, down)
-        breadth = float(np.percentile(counts, 75.0))
+        breadth = percentile(counts, 75.0)
         rows = np.arange(len(counts))
         usable = (rows > 0.4 * breadth) & (rows < min(len(rows) - 3.0, 2.6 * breadth)) & (counts > 0.6 * breadth)
         if np.count_nonzero(usable) < 6:
             break
-        slope = float(np.polyfit(rows[usable], 0.5 * (left + right)[usable], 1)[0])
-        trust = np.count_nonzero(usable) / (np.count_nonzero(usable) + _ROWS_OF_DOUBT)
+        along = rows[usable] - rows[usable].mean()
+        slope = float(along @ (0.5 * (left + right)[usable]) / (along @ along))
+        trust = len(along) / (len(along) + _ROWS_OF_DOUBT)
         turn = float(np.clip(turn - trust * math.atan(slope), -_MOST_TURN, _MOST_TURN))
         cosine, sine = math.cos(turn), math.sin(turn)
         across, down = cosine * piece.x + sine * piece.y, cosine * piece.y - sine * piece.x
     left, right, counts = rows_of(across, down)
-    breadth = float(np.percentile(counts, 75.0))
+    breadth = percentile(counts, 75.0)
     body = np.arange(len(counts)) < 2.0 * breadth
-    middle = float(np.median(0.5 * (left + right)[body]))
+    middle = percentile(0.5 * (left + right)[body], 50.0)
     top = float(down.min()) + float((counts > 0.2 * breadth).argmax())
     cosine, sine = math.cos(turn), math.sin(turn)
     tip = (cosine * middle - sine * top, sine * middle + cosine * top)
@@ -68,6 +69,7 @@ def joined(finger: Strand, below: Strand) -> Strand:
             finger.piece,
             weight=np.concatenate([finger.piece.weight, below.piece.weight]),
             ink=np.concatenate([finger.piece.ink, below.piece.ink]),
+            edges=np.concatenate([finger.piece.edges, below.piece.edges]),
         ),
         across=np.concatenate([finger.across, cosine * x + sine * y]).astype(np.float32),
         down=np.concatenate([finger.down, cosine * y - sine * x]).astype(np.float32),
@@ -83,13 +85,13 @@ def follows(strand: Strand, finger: Strand, usual_cells: float, p: PadParameters
     return abs(across) < near and down > 0.7 * finger.breadth
 
 
-def on_grid(strand: Strand, across: FloatArray, down: FloatArray, direction: float) -> tuple[FloatArray, FloatArray]:
-    """Turn spots of a strand's frame into column and row of the grid."""
+def on_grid(strand: Strand, across: float, down: float, direction: float) -> tuple[float, float]:
+    """Turn a spot of a strand's frame into column and row of the grid."""
     cosine, sine = math.cos(strand.turn), math.sin(strand.turn)
     x = strand.tip[0] + cosine * across - sine * down
     y = strand.tip[1] + sine * across + cosine * down
     cosine, sine = math.cos(direction), math.sin(direction)
-    return np.asarray(cosine * x - sine * y, np.float32), np.asarray(sine * x + cosine * y, np.float32)
+    return cosine * x - sine * y, sine * x + cosine * y
 
 
 def crease_of(strand: Strand, p: PadParameters) -> tuple[float, bool]:

@@ -43,7 +43,7 @@ from enrollment.service.capture.fingerprint_order import FingerprintOrder, Print
 from enrollment.service.capture.fingerprint_try import Scan, Try, judge
 from enrollment.service.capture.held_prints import HeldPrints
 from enrollment.service.capture.lamps import DARK, Lamps
-from enrollment.service.capture.live_scan import LiveOrder, scan_live
+from enrollment.service.capture.live_scan import LiveOrder, Taken, scan_live
 from enrollment.service.capture.studio import Studio, raise_why_ended
 from enrollment.service.devices.errors import WrongDeviceKind
 from enrollment.service.devices.inventory import StationDevice
@@ -149,16 +149,16 @@ class FingerprintSession:
                 landed_s.append(clock.monotonic())
                 loop.call_soon_threadsafe(self._emit, FingerOn(attempt))
 
-        def scan(driver: Driver) -> tuple[Frame, bool]:
+        def scan(driver: Driver) -> Taken:
             scanner = cast(FingerprintScanner, driver)
             impression = Impression(task.planned.impression)
             if impression not in scanner.capabilities.impressions:
                 raise WrongDeviceKind("this scanner takes no such prints", impression=impression.value)
             if not isinstance(scanner, StreamingScanner):
-                return scanner.capture(timeout_s=timeout_s, cancel=self._cancel, on_event=on_event), False
+                return Taken(scanner.capture(timeout_s=timeout_s, cancel=self._cancel, on_event=on_event), False)
             live_order = LiveOrder(task.planned, task.fingers, wanted, task.absent, attempt)
             with self._lamps.dark_at_failure(driver):
-                taken = scan_live(
+                return scan_live(
                     scanner,
                     live_order,
                     timeout_s=timeout_s,
@@ -167,12 +167,11 @@ class FingerprintSession:
                     on_event=on_event,
                     tell=lambda frame, seen: loop.call_soon_threadsafe(self._show, lease, frame, seen),
                 )
-            return taken, True
 
-        frame, live = await device.worker.run(scan, cancel=self._cancel, check=lease.require_live)
-        if not live:
-            self._studio.previews.publish(lease, frame)
-        return Scan(frame, 1000 * (frame.captured_monotonic_s - landed_s[-1]) if landed_s else 0.0, live)
+        taken = await device.worker.run(scan, cancel=self._cancel, check=lease.require_live)
+        if not taken.live:
+            self._studio.previews.publish(lease, taken.frame)
+        return Scan(taken, 1000 * (taken.frame.captured_monotonic_s - landed_s[-1]) if landed_s else 0.0)
 
     def _show(self, lease: Lease, frame: Frame, live: Live) -> None:
         self._studio.previews.publish(lease, frame, live)

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from drivers.frame import Frame
 from enrollment.core import acceptance
 from enrollment.core.acceptance import Decision, Objection
 from enrollment.core.dossier.model import QualityRecord
@@ -22,12 +21,14 @@ from enrollment.core.fingerprint import (
     QualityHint,
     SlapFinding,
     cut_print,
+    cut_slap,
     examine,
     segment_slap,
 )
 from enrollment.service.capture.events import StageTimes
 from enrollment.service.capture.fingerprint_order import PrintTask
 from enrollment.service.capture.held_prints import HeldPrints
+from enrollment.service.capture.live_scan import Taken
 from enrollment.service.config import Clock
 
 # The API's names for what the core's hints mean on a platen; the others are called alike.
@@ -40,14 +41,10 @@ HINT_NAMES: Final = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scan:
-    """What the scanner gave for one try. device_ms: from the fingers' landing until it was in memory.
+    """What the scanner gave for one try. device_ms: from the fingers' landing until it was in memory."""
 
-    live: it is a large platen's, on which a single finger has to be looked for.
-    """
-
-    frame: Frame
+    taken: Taken
     device_ms: float
-    live: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,8 +85,8 @@ def judge(
 ) -> Try:
     """Judge a scan. earlier: the best of each finger so far. Raises InvalidImage."""
     began_s = clock.monotonic()
-    image = FingerprintImage(scan.frame.pixels, scan.frame.resolution_ppi or CANON_PPI)
-    images, findings = _cut(image, task, live=scan.live)
+    image = FingerprintImage(scan.taken.frame.pixels, scan.taken.frame.resolution_ppi or CANON_PPI)
+    images, findings = _cut(image, task, scan.taken)
     examined = {position: examine(one) for position, one in images.items()}
     judged_s = clock.monotonic()
     likeness = held.judge(
@@ -122,12 +119,12 @@ def judge(
 
 
 def _cut(
-    image: FingerprintImage, task: PrintTask, *, live: bool
+    image: FingerprintImage, task: PrintTask, taken: Taken
 ) -> tuple[dict[int, FingerprintImage], tuple[SlapFinding, ...]]:
     if task.slap is None:
-        single = cut_print(image) if live else image
+        single = cut_print(image) if taken.live else image  # on a large platen it has to be looked for
         return {} if single is None else {task.planned.position: single}, ()
-    found = segment_slap(image, task.slap, task.absent)
+    found = cut_slap(image, taken.seen) if taken.seen is not None else segment_slap(image, task.slap, task.absent)
     cut = zip(found.fingers, found.images, strict=True)
     return {finger.position: one for finger, one in cut if finger.position in task.fingers}, found.findings
 

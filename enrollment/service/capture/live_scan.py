@@ -2,7 +2,7 @@
 
 The driver hands over the newest frame whenever the one before is judged, so a slow machine judges fewer frames and is
 never late with one. Only the verdict that is cheap enough for every frame is made here; a platen that the scanner
-itself says is bare is not looked at.
+itself says is bare is not looked at, and where the wrong fingers lie still only every second frame is.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from drivers.frame import Frame
 from drivers.spi import CancelToken, Impression, LiveFrame, ScanEvent, Sound, StreamingScanner
@@ -20,6 +23,7 @@ from enrollment.core.fingerprint import (
     PrintPreview,
     Sight,
     SlapKind,
+    SlapLook,
     SlapPreview,
     Steadiness,
     preview_print,
@@ -32,6 +36,7 @@ from enrollment.service.capture.events import Live, SeenFinger
 from enrollment.service.capture.lamps import Lamps, lights_of
 
 _MM_IN_AN_INCH: Final = 25.4
+_STILL_SHARE: Final = 0.05  # of the cells under skin; a finger more or less is a tenth
 HOLD_STILL: Final = "HOLD_STILL"
 CLEAN_PLATEN: Final = "CLEAN_PLATEN"
 ROLL_FINGER: Final = "ROLL_FINGER"
@@ -57,8 +62,22 @@ class LiveOrder:
         return replace(SLAP, preview=replace(SLAP.preview, ready_quality=self.planned.live_quality))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Taken:
+    """The frame that was taken. live: from a live platen. seen: the slap that its verdict found in it, if it is one."""
+
+    frame: Frame
+    live: bool
+    seen: SlapLook | None = None
+
+
 class Watch(Protocol):
     """Says of frame after frame what it shows, and whether it is to be taken."""
+
+    @property
+    def seen(self) -> SlapLook | None:
+        """The slap that was found in the last frame."""
+        ...
 
     def look(self, live: LiveFrame) -> tuple[Live, bool]: ...
 
@@ -70,20 +89,29 @@ class SlapWatch:
         self._order = order
         self._kind = SlapKind(order.planned.position)
         self._steadiness = Steadiness()
+        self._refused: tuple[Live, NDArray[np.bool_]] | None = None  # the frame before: what was told, where skin was
+        self.seen: SlapLook | None = None
 
     def look(self, live: LiveFrame) -> tuple[Live, bool]:
         """Judge a frame; whether it is to be taken."""
+        refused, self._refused = self._refused, None
+        if refused is not None and _lies_still(refused[1], live.presence):
+            return replace(refused[0], sequence=live.frame.sequence), False
         frame, order = live.frame, self._order
         ppi = frame.resolution_ppi or CANON_PPI
         seen = slap_preview.BARE
         if live.presence.any():
             image = FingerprintImage(frame.pixels, ppi)
             seen = preview_slap(image, self._kind, order.absent, parameters=order.parameters)
+        self.seen = seen.seen
         mm = _MM_IN_AN_INCH / ppi
         places = {one.position: (one.centre[0] * mm, one.centre[1] * mm) for one in seen.fingers}
         good = seen.whole and order.wanted.isdisjoint(seen.weak)
         self._steadiness = self._steadiness.after(Sight(places, seen.laid, good, frame.captured_monotonic_s))
-        return self._told(live, seen), self._steadiness.is_enough(order.planned)
+        told = self._told(live, seen)
+        if not seen.laid:
+            self._refused = told, live.presence
+        return told, self._steadiness.is_enough(order.planned)
 
     def _told(self, live: LiveFrame, seen: SlapPreview) -> Live:
         height, width = live.frame.pixels.shape[:2]
@@ -121,6 +149,12 @@ class SlapWatch:
         )
 
 
+def _lies_still(before: NDArray[np.bool_], now: NDArray[np.bool_]) -> bool:
+    """Whether the scanner finds skin where it was, and finds some."""
+    under_skin = int(np.count_nonzero(before))
+    return under_skin > 0 and int(np.count_nonzero(before ^ now)) <= _STILL_SHARE * under_skin
+
+
 class PrintWatch:
     """The verdict on frame after frame of one finger; of a rolled one the scanner tells the end."""
 
@@ -128,6 +162,7 @@ class PrintWatch:
         self._order = order
         self._rolled = order.impression is Impression.ROLLED
         self._steadiness = Steadiness()
+        self.seen = None
 
     def look(self, live: LiveFrame) -> tuple[Live, bool]:
         """Judge a frame; whether it is to be taken."""
@@ -187,7 +222,7 @@ def scan_live(
     lamps: Lamps,
     on_event: Callable[[ScanEvent], None],
     tell: Callable[[Frame, Live], object],
-) -> Frame:
+) -> Taken:
     """Tell each frame's verdict, show it on the scanner's lamps, and return the frame that is to be taken.
 
     on_event: gets WAITING with the first frame, and FINGER_ON when something first lies there.
@@ -211,4 +246,5 @@ def scan_live(
         return enough
 
     lamps.sound(scanner, Sound.READY)
-    return scanner.stream(impression=order.impression, timeout_s=timeout_s, cancel=cancel, on_frame=on_frame)
+    frame = scanner.stream(impression=order.impression, timeout_s=timeout_s, cancel=cancel, on_frame=on_frame)
+    return Taken(frame, True, watch.seen)

@@ -25,6 +25,7 @@ from enrollment.service.store.errors import DatabaseUnavailable, StoredDataDamag
 
 BUSY_TIMEOUT_S: Final = 10.0
 PRAGMAS: Final = (
+    "PRAGMA page_size=16384",  # of a new file: a print is a blob of a hundred kilobytes, a slap of two megabytes
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",

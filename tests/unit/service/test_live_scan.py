@@ -66,9 +66,37 @@ def test_a_moving_hand_is_told_to_hold_still_and_a_dirty_platen_to_be_cleaned(th
     assert not enough
 
 
+def test_wrong_fingers_that_lie_still_are_judged_every_second_time_and_at_once_when_they_move(
+    thumbs: NDArray[np.uint8],
+) -> None:
+    hand = (2, 3, 4, 5)
+    watch = SlapWatch(LiveOrder(PlannedFingerprint(13, "slap"), hand, frozenset(hand), (), 1))
+    nothing = np.full_like(thumbs, 240)
+    still = SKIN.copy()
+    still[:3] = False  # of 75 rows: 4 %
+    moved = SKIN.copy()
+    moved[:10] = False
+    looks = [(thumbs, SKIN), (nothing, still), (nothing, still), (thumbs, still), (nothing, moved)]
+    told = [
+        watch.look(LiveFrame(Frame(pixels, number, number / 15, 500.0), presence))[0]
+        for number, (pixels, presence) in enumerate(looks, start=1)
+    ]
+    assert [live.hand for live in told] == [SlapKind.TWO_THUMBS, SlapKind.TWO_THUMBS, None, None, None]
+    assert [live.sequence for live in told] == [1, 2, 3, 4, 5]
+
+
+def test_the_right_hand_is_judged_frame_by_frame(with_a_faint_left_one: NDArray[np.uint8]) -> None:
+    watch = SlapWatch(ORDER)
+    assert not watch.look(frame(with_a_faint_left_one, 1))[0].fingers[0].good
+    assert watch.look(frame(np.full_like(with_a_faint_left_one, 240), 2))[0].fingers == ()
+
+
 def test_a_platen_that_the_scanner_says_is_bare_waits_for_all_fingers(thumbs: NDArray[np.uint8]) -> None:
-    bare = LiveFrame(Frame(thumbs, 1, 0.1, 500.0), np.zeros((75, 80), np.bool_))
-    live, _ = SlapWatch(ORDER).look(bare)
+    bare = LiveFrame(Frame(thumbs, 2, 0.1, 500.0), np.zeros((75, 80), np.bool_))
+    watch = SlapWatch(ORDER)
+    looks = [(watch.look(one)[0], watch.seen is not None) for one in (frame(thumbs, 1), bare)]
+    assert [seen for _, seen in looks] == [True, False]
+    live, _ = looks[-1]
     assert (live.fingers, live.missing, live.hints) == ((), THUMBS, ("PLACE_FINGERS",))
     assert lights_of(live, THUMBS) == dict.fromkeys(THUMBS, Light.AMBER)
 

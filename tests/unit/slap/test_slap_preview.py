@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from enrollment.core.fingerprint import FingerprintImage, SlapHint, SlapKind, preview_slap, segment_slap
+from enrollment.core.fingerprint import FingerprintImage, SlapHint, SlapKind, cut_slap, preview_slap, segment_slap
 from firmware_stubs.fingers.hand import SlapKind as DrawnKind
 from firmware_stubs.fingers.platen import Platen
 from tests.unit.slap.conftest import Taken
@@ -20,6 +20,17 @@ def test_good_slap_is_ready_and_shows_the_fingers_that_segmentation_finds(taken:
     assert [finger.centre for finger in verdict.fingers] == [finger.centre for finger in found.fingers]
     assert len(verdict.qualities) == len(verdict.fingers)
     assert all(50 < quality <= 100 for quality in verdict.qualities)
+
+
+def test_cut_by_its_preview_a_slap_has_the_fingers_and_images_of_segmentation(taken: Taken) -> None:
+    image = FingerprintImage(taken(DrawnKind.RIGHT_FOUR, missing=frozenset({4})).pixels)
+    seen = preview_slap(image, SlapKind.RIGHT_FOUR, {4}).seen
+    assert seen is not None
+    cut, found = cut_slap(image, seen), segment_slap(image, SlapKind.RIGHT_FOUR, {4})
+    assert (cut.fingers[0].centre, cut.findings) == (found.fingers[0].centre, found.findings)
+    assert [one.position for one in cut.fingers] == [2, 3, 5]
+    for one, other in zip(cut.images, found.images, strict=True):
+        assert np.array_equal(one.pixels, other.pixels)
 
 
 def test_bare_glass_asks_for_fingers() -> None:
