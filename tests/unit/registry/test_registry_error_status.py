@@ -12,7 +12,6 @@ from enrollment.core import errors as core
 from enrollment.registry import errors as registry
 from enrollment.registry.error_status import INTERNAL, TABLE, row_of, status_of
 
-
 OF_CARDS = {core.UntrustedChain, core.CertificateNotValid}  # raised by a chip card's verification, never by a registry
 
 
