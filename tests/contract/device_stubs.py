@@ -263,7 +263,7 @@ def camera_stub(_camera_process: CameraStub) -> CameraStub:
     return _camera_process
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its settings stay as a test left them
 def _dslr_process() -> Iterator[DslrStub]:
     stub = DslrStub()
     yield stub
@@ -277,7 +277,7 @@ def dslr_stub(_dslr_process: DslrStub) -> DslrStub:
     return _dslr_process
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _dslr_without_live_view_process() -> Iterator[DslrStub]:
     stub = DslrStub("--no-live-view")
     yield stub

@@ -34,7 +34,7 @@ from tests.faults.scanner_matrix import SCANNERS, Cell, Outcome, Picture, Scanne
 if TYPE_CHECKING:
     from tests.contract.device_stubs import ScannerStub
 
-IMAGE_MS: Final = "5"
+IMAGE_MS: Final = "20"
 MANY: Final = 10_000
 CAPTURE_S: Final = 5.0
 EMPTY_S: Final = 2.0

@@ -41,7 +41,7 @@ title_vi = "Thử"
 title_en = "Trial"
 fingerprints = [
     { position = 14, impression = "slap" },
-    { position = 15, impression = "slap", accept_score = 88, max_attempts = 2 },
+    { position = 15, impression = "slap", accept_score = 89, max_attempts = 2 },
     { position = 1, impression = "rolled", max_attempts = 1 },
     { position = 6, impression = "rolled", max_attempts = 1 },
 ]
