@@ -42,7 +42,7 @@ class CertificateAuthority:
         builder = _builder(name, name, key.public_key(), now, AUTHORITY_LIFETIME).add_extension(
             x509.BasicConstraints(ca=True, path_length=0), critical=True
         )
-        return cls(builder.add_extension(_key_usage(authority=True), critical=True).sign(key, hashes.SHA256()), key)
+        return cls(builder.add_extension(key_usage(authority=True), critical=True).sign(key, hashes.SHA256()), key)
 
     @classmethod
     def load(cls, certificate_pem: bytes, key_pem: bytes) -> CertificateAuthority:
@@ -103,7 +103,7 @@ class CertificateAuthority:
         builder = _builder(_name(common_name), self.certificate.subject, key, now, lifetime)
         return (
             builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(authority=False), critical=True)
+            .add_extension(key_usage(authority=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             .add_extension(x509.SubjectAlternativeName(alternative_names), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
@@ -155,7 +155,8 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _key_usage(*, authority: bool) -> x509.KeyUsage:
+def key_usage(*, authority: bool) -> x509.KeyUsage:
+    """What a key may do: an authority's signs certificates and revocations, any other's signs what is not either."""
     return x509.KeyUsage(
         digital_signature=not authority,
         key_cert_sign=authority,

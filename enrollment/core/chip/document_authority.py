@@ -20,6 +20,7 @@ from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+from enrollment.core.certificates import key_usage
 from enrollment.core.chip.signature_algorithms import ECDSA_SHA256, SignatureAlgorithm, SigningKey
 
 AUTHORITY_SIGNS: Final = timedelta(days=5 * 365)
@@ -56,7 +57,7 @@ class SigningAuthority:
         ends = now + AUTHORITY_SIGNS + SIGNER_SIGNS + DOCUMENTS_LAST
         builder = _builder(name, name, key.public_key(), now, now + AUTHORITY_SIGNS, ends)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        builder = builder.add_extension(_usage(authority=True), critical=True)
+        builder = builder.add_extension(key_usage(authority=True), critical=True)
         builder = builder.add_extension(_issuer(key.public_key()), critical=False)
         return cls(_signed(builder, key, algorithm), key, algorithm)
 
@@ -70,7 +71,7 @@ class SigningAuthority:
         builder = _builder(name, self.certificate.subject, key, now, now + SIGNER_SIGNS, ends)
         types = _DocumentTypes(version=0, types=asn1.SetOf([asn1.PrintableString(code) for code in documents]))
         listed = x509.UnrecognizedExtension(DOCUMENT_TYPE_LIST, asn1.encode_der(types))
-        builder = builder.add_extension(_usage(authority=False), critical=True)
+        builder = builder.add_extension(key_usage(authority=False), critical=True)
         builder = builder.add_extension(_issuer(self.key.public_key()), critical=False)
         return _signed(builder.add_extension(listed, critical=False), self.key, self.algorithm)
 
@@ -108,17 +109,3 @@ def _issuer(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> x509.Authority
 def _signed(builder: x509.CertificateBuilder, key: SigningKey, algorithm: SignatureAlgorithm) -> x509.Certificate:
     padding = None if algorithm.is_for_curves else algorithm.rsa_padding
     return builder.sign(key, algorithm.digest, rsa_padding=padding)  # type: ignore[arg-type]  # a digest of X.509
-
-
-def _usage(*, authority: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not authority,
-        key_cert_sign=authority,
-        crl_sign=authority,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
