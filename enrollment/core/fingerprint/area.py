@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 SIDES: Final = 16  # the polygon reaches at most 2 % of its radius beyond the hull
 
 _ANGLES = np.arange(SIDES) * (2.0 * np.pi / SIDES)
-_NORMALS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)]).astype(np.float32)
+NORMALS: Final = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)]).astype(np.float32)
 
 
 def reaches(points: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -24,8 +24,8 @@ def reaches(points: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns (..., SIDES) float32.
     """
     x, y = points
-    reached: NDArray[np.float32] = x[..., None] * _NORMALS[0]
-    reached += y[..., None] * _NORMALS[1]
+    reached: NDArray[np.float32] = x[..., None] * NORMALS[0]
+    reached += y[..., None] * NORMALS[1]
     return reached
 
 

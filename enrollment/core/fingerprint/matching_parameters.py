@@ -29,7 +29,7 @@ class CylinderParameters:
 class MatchingParameters:
     """Everything after the cylinders."""
 
-    most_minutiae: int = 60  # 45..60, study: best by reliability; more only cost time; at most 64 (candidates.py)
+    most_minutiae: int = 60  # 45..60, study: best by reliability; more only cost time; at most 64 (compiled/arrays.py)
     least_minutiae: int = 3  # by reason: two minutiae fit some other two of any finger
     least_distance_px: float = 1.0  # by reason: closer minutiae are one minutia, written twice
     furthest_px: float = 65_535.0  # by reason: 3 m; no record can say more, and squares stay exact enough in float32

@@ -24,13 +24,6 @@ LEAST_PITCH: Final = 1.0  # pixels at 500 ppi
 MOST_PITCH: Final = 1000.0
 MAX_CELLS: Final = 65_536  # a rolled print has 3,400; the largest image that is taken has fewer
 
-# Wave vectors in turns a pixel, (2, direction * 256 + period).
-_DIRECTIONS = np.arange(DIRECTION_STEPS) * (math.pi / DIRECTION_STEPS)
-_FREQUENCIES = PERIOD_STEPS_A_PX / np.maximum(np.arange(256), 1)
-_WAVES: Final = np.stack(
-    [np.outer(np.cos(_DIRECTIONS), _FREQUENCIES).ravel(), np.outer(np.sin(_DIRECTIONS), _FREQUENCIES).ravel()]
-).astype(np.float32)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WaveMap:
@@ -73,13 +66,3 @@ def encode(
     cells[..., 2] = np.clip(np.rint(periods_px * PERIOD_STEPS_A_PX), 1, 255)
     cells[..., 3] = np.rint(np.clip(weights, 0.0, 1.0) * WEIGHT_STEPS)
     return cells
-
-
-def decode(
-    cells: NDArray[np.uint8],
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Read cells (..., 4): wave vectors x and y in turns a pixel, phases in turns, weights 0..1; (...) float32 each."""
-    kinds = cells[..., 1].astype(np.intp) * 256 + cells[..., 2]
-    phases = cells[..., 0] * np.float32(1.0 / PHASE_STEPS)
-    weights = cells[..., 3] * np.float32(1.0 / WEIGHT_STEPS)
-    return _WAVES[0].take(kinds), _WAVES[1].take(kinds), phases, weights

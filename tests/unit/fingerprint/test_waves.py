@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from enrollment.core.errors import InvalidImage
+from enrollment.core.fingerprint.compiled import overlay
 from enrollment.core.fingerprint.extract import extract
 from enrollment.core.fingerprint.frequency import RidgeFlow, nearest_orientation
 from enrollment.core.fingerprint.image import FingerprintImage
 from enrollment.core.fingerprint.parameters import EXTRACTION
-from enrollment.core.fingerprint.wave_map import MAX_CELLS, WaveMap, decode, encode
+from enrollment.core.fingerprint.wave_map import MAX_CELLS, WaveMap, encode
 from enrollment.core.fingerprint.waves import map_waves
 
 WORK, RESPONSE, MAP = EXTRACTION.work, EXTRACTION.response, EXTRACTION.wave_map
@@ -43,6 +44,20 @@ def mapped(
     found = map_waves(response, steering, RESPONSE.orientations, flow, mask, SCALE, MAP)
     assert found is not None
     return found
+
+
+def decode(cells: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
+    """Read cells (..., 4) as an overlay does: waves x and y in turns a pixel, phases in turns, weights; (...) each."""
+    flat = np.ascontiguousarray(cells.reshape(-1, 4))
+    found = [overlay.read(flat, place) for place in range(len(flat))]
+    told = [(*overlay.wave(cell), overlay.phase(cell), overlay.weight(cell)) for cell in map(np.uint32, found)]
+    return tuple(np.array(told, np.float32).T.reshape(4, *cells.shape[:-1]))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> None:
+    """What reads a cell is compiled before hypothesis takes the time."""
+    decode(np.ones((1, 4), np.uint8))
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.05, 0.7, 1.6, 2.5, 3.09, 3.13])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.core.fingerprint.area import SIDES
+from enrollment.core.fingerprint.area import NORMALS, SIDES
 from enrollment.core.fingerprint.compiled.arithmetic import HALF, ONE, ZERO, exp
 from enrollment.core.fingerprint.compiled.arrays import MOST, FloatArray, Minutiae, Motion, Pairing, Print
 from enrollment.core.fingerprint.compiled.candidates import similarity
@@ -18,8 +17,7 @@ from enrollment.core.fingerprint.matching_parameters import MATCHING
 _MARGIN: Final = np.float32(MATCHING.overlap_margin_px)
 _KIND_WEIGHT: Final = np.float32(MATCHING.kind_weight)
 _LEAST_WEIGHT: Final = np.float32(1e-6)  # of a match that has no pairs
-NORMAL_X: Final = np.cos(np.arange(SIDES) * (math.tau / SIDES)).astype(np.float32)
-NORMAL_Y: Final = np.sin(np.arange(SIDES) * (math.tau / SIDES)).astype(np.float32)
+NORMAL_X, NORMAL_Y = NORMALS
 
 
 @kernel
