@@ -10,6 +10,11 @@
       DeviceNotReady            power-up or warm-up failed
         PictureRefused          a camera released no shutter (no focus, busy), and works on
         CardFull                a camera has no room for a picture
+      CardServiceGone           no PC/SC service answers
+      CardGone                  the chip card left the reader or lost its power
+        TransmitLost            while a command was under way: nobody knows whether it was carried out
+      CardReset                 another program reset the card: the command was not carried out
+      CardMute                  a card is in, and says nothing
       UnsupportedDevice         no driver, or a thing that this device cannot do
     CaptureCancelled            the caller asked for it; neither's fault
     CaptureTimedOut             no finger came in time
@@ -102,6 +107,36 @@ class CardFull(DeviceNotReady):
     """The camera's card has no room: every picture will be refused until somebody makes some."""
 
     reason = "CARD_FULL"
+
+
+class CardServiceGone(DeviceError):
+    """The PC/SC service does not answer, or ended: it must run for any reader to be reached."""
+
+    reason = "CARD_SERVICE_GONE"
+
+
+class CardGone(DeviceError):
+    """The chip card left the reader, or lost its power; what it had granted is forgotten."""
+
+    reason = "CARD_GONE"
+
+
+class TransmitLost(CardGone):
+    """The card or its answer was lost while a command was under way: read back what it did before repeating it."""
+
+    reason = "CARD_TRANSMIT_LOST"
+
+
+class CardReset(DeviceError):
+    """Another program reset the card; the command was not carried out, and what the card had granted is forgotten."""
+
+    reason = "CARD_RESET"
+
+
+class CardMute(DeviceError):
+    """There is a card in the reader, and it does not answer to power: upside down, dirty, or broken."""
+
+    reason = "CARD_MUTE"
 
 
 class UnsupportedDevice(DeviceError):

@@ -58,6 +58,26 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "The camera's memory card is full. Empty it, or put in another.",
         "Thẻ nhớ của máy ảnh đã đầy. Hãy xóa bớt hoặc thay thẻ khác.",
     ),
+    "CARD_SERVICE_GONE": (
+        "The smart card service (pcscd) does not answer. Start it, and try again.",
+        "Dịch vụ thẻ thông minh (pcscd) không phản hồi. Hãy khởi động dịch vụ rồi thử lại.",
+    ),
+    "CARD_GONE": (
+        "The card left the reader. Put it back, and try again.",
+        "Thẻ đã rời khỏi đầu đọc. Hãy đặt lại thẻ rồi thử lại.",
+    ),
+    "CARD_TRANSMIT_LOST": (
+        "The card was lost while it was working. Put the same card back: what it holds is read before going on.",
+        "Mất kết nối khi thẻ đang xử lý. Hãy đặt lại đúng thẻ đó: nội dung thẻ được đọc lại trước khi tiếp tục.",
+    ),
+    "CARD_RESET": (
+        "Another program reset the card. Close programs that use card readers, and try again.",
+        "Một chương trình khác đã khởi động lại thẻ. Hãy đóng các chương trình dùng đầu đọc thẻ rồi thử lại.",
+    ),
+    "CARD_MUTE": (
+        "The card does not answer. Turn it round, clean its contacts; if this repeats, take another card.",
+        "Thẻ không phản hồi. Hãy xoay lại thẻ, lau mặt tiếp xúc; nếu lặp lại, hãy dùng thẻ khác.",
+    ),
     "DEVICE_UNSUPPORTED": (
         "There is no driver for this, or the device cannot do it.",
         "Không có trình điều khiển cho thiết bị này, hoặc thiết bị không làm được việc đó.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, runtime_checkable
@@ -292,3 +293,48 @@ class StillCamera(Camera, Protocol):
 
     def change_setting(self, setting: CameraSetting, value: str) -> None:
         """Set one to one of its choices. Raises UnsupportedDevice for anything else, DeviceError."""
+
+
+@runtime_checkable
+class HeldCard(Protocol):
+    """One chip card in a reader, for us alone: no other program reaches it before it is let go."""
+
+    @property
+    def answer_to_reset(self) -> bytes:
+        """The card's ATR."""
+
+    @property
+    def block(self) -> int:
+        """Data octets that a command, and an answer, may have to be carried in one exchange with this reader."""
+
+    def transmit(self, apdu: bytes) -> bytes:
+        """Exchange a command APDU, in its short or extended form, for the whole answer with its status word at the end.
+
+        The driver carries it in the pieces that reader and card take: extended lengths, chained commands, GET RESPONSE,
+        a corrected Le. A status word that says more than these is an answer like any other. Nothing is ever repeated
+        whose outcome is not known.
+        Raises TransmitLost, CardGone, CardReset, DeviceStalled (the card never answered), DeviceGone (the reader left),
+        CardServiceGone, ProtocolViolation. After any of these the card must be held anew.
+        """
+
+
+@runtime_checkable
+class CardEncoder(Protocol):
+    """A reader for chip cards that are written or read."""
+
+    def open(self) -> None:
+        """Find the reader; there need be no card. Idempotent."""
+
+    def close(self) -> None:
+        """Let go of the reader and end what serves it. Never raises; idempotent."""
+
+    @property
+    def identity(self) -> DeviceIdentity:
+        """Valid after open."""
+
+    def hold(self, *, timeout_s: float, cancel: CancelToken) -> AbstractContextManager[HeldCard]:
+        """Wait for a card, power it up, and hold it until the context ends; then its power is taken away.
+
+        Raises CaptureTimedOut when no card came within timeout_s, CaptureCancelled, DeviceBusy (another program holds
+        it, which is named where that can be told), CardMute, DeviceError.
+        """

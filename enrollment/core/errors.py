@@ -14,15 +14,19 @@
           PersonalNumberMismatch  a personal number that disagrees with the person's other fields
         CertificateRefused    a signing request or a name that cannot be certified
         AuthorityUnusable     a certificate authority's files that cannot be read
+        MalformedCardAnswer   what a chip card answered is not what the protocol has it answer
       RuleViolation           well-formed, but not allowed now
         DossierIncomplete     something that the plan requires is missing
         DossierNotOpen        a change to a dossier that is complete, sealed or purged
         PositionAlreadyCaptured
         PositionNotInPlan
+        CardRefused           a chip card answered with a status word that ends what was being done
       TrustFailure            a signature, digest, key or sequence does not hold
         WrongRecipient, SignatureInvalid, DigestMismatch, SequenceBroken, UnknownSigner
         UntrustedChain        a certificate that no trusted authority issued
         CertificateNotValid   a certificate outside of its time
+        CardNotGenuine        a chip card that does not know a key that it must know
+        CardBelongsElsewhere  a chip card of another profile, or of another dossier
 
 Each class carries a stable `reason` (UPPER_SNAKE, for programs) and keyword facts (strings and numbers, for people).
 No fact may hold a pixel, a template, a key or a personal field: they reach logs and clients.
@@ -121,6 +125,12 @@ class AuthorityUnusable(InvalidInput):
     reason = "AUTHORITY_UNUSABLE"
 
 
+class MalformedCardAnswer(InvalidInput):
+    """A chip card's answer that its protocol does not allow; facts: step."""
+
+    reason = "MALFORMED_CARD_ANSWER"
+
+
 class RuleViolation(EnrollmentError):
     """Well-formed, but not allowed in the present state."""
 
@@ -149,6 +159,12 @@ class PositionNotInPlan(RuleViolation):
     """The dossier's plan does not ask for this position."""
 
     reason = "POSITION_NOT_IN_PLAN"
+
+
+class CardRefused(RuleViolation):
+    """A chip card's status word that ends what was being done; facts: step, status (four hexadecimal digits)."""
+
+    reason = "CARD_REFUSED"
 
 
 class TrustFailure(EnrollmentError):
@@ -197,3 +213,18 @@ class SequenceBroken(TrustFailure):
     """A station's sequence number or previous digest does not follow on."""
 
     reason = "SEQUENCE_BROKEN"
+
+
+class CardNotGenuine(TrustFailure):
+    """A chip card that cannot prove to know a key: a copy, or another batch's card; facts: step.
+
+    Raised before anything is sent that would cost one of its tries.
+    """
+
+    reason = "CARD_NOT_GENUINE"
+
+
+class CardBelongsElsewhere(TrustFailure):
+    """A chip card of another profile, or one that holds another dossier."""
+
+    reason = "CARD_BELONGS_ELSEWHERE"

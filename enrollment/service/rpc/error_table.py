@@ -77,6 +77,11 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         Code.INVALID_ARGUMENT, "Yêu cầu sai định dạng hoặc ngoài giới hạn.", "The request is malformed or out of range."
     ),
     # Not allowed now.
+    core.MalformedCardAnswer: Row(
+        Code.INTERNAL,
+        "Thẻ trả lời không đúng giao thức: hãy thử lại, sau đó dùng thẻ khác.",
+        "The card answers against the protocol: try again, then take another card.",
+    ),
     core.RuleViolation: Row(
         Code.FAILED_PRECONDITION, "Thao tác này chưa được phép lúc này.", "This is not allowed at present."
     ),
@@ -222,6 +227,17 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         "The station's certificate or the registry's pinned keys cannot be used.",
     ),
     # Trust.
+    core.CardRefused: Row(Code.FAILED_PRECONDITION, "Thẻ từ chối lệnh.", "The card refuses a command."),
+    core.CardNotGenuine: Row(
+        Code.PERMISSION_DENIED,
+        "Thẻ không chứng minh được là thẻ thật: hãy giữ lại thẻ và báo trung tâm.",
+        "The card cannot prove to be genuine: keep it, and tell the centre.",
+    ),
+    core.CardBelongsElsewhere: Row(
+        Code.FAILED_PRECONDITION,
+        "Thẻ này thuộc loại khác hoặc hồ sơ khác.",
+        "This card is of another kind, or of another dossier.",
+    ),
     core.TrustFailure: Row(
         Code.FAILED_PRECONDITION, "Không xác minh được độ tin cậy.", "A signature, digest or key does not hold."
     ),
@@ -313,6 +329,31 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         Code.UNAVAILABLE,
         "Thẻ nhớ của máy ảnh đã đầy: xóa bớt hoặc thay thẻ.",
         "The camera's memory card is full: empty it, or put in another.",
+    ),
+    device.CardServiceGone: Row(
+        Code.UNAVAILABLE,
+        "Dịch vụ thẻ thông minh (pcscd) không phản hồi: hãy khởi động dịch vụ.",
+        "The smart card service (pcscd) does not answer: start it.",
+    ),
+    device.CardGone: Row(
+        Code.UNAVAILABLE,
+        "Thẻ đã rời khỏi đầu đọc: hãy đặt lại thẻ.",
+        "The card left the reader: put it back.",
+    ),
+    device.TransmitLost: Row(
+        Code.UNAVAILABLE,
+        "Mất kết nối khi thẻ đang xử lý: hãy đặt lại đúng thẻ đó.",
+        "The card was lost while it was working: put the same card back.",
+    ),
+    device.CardReset: Row(
+        Code.UNAVAILABLE,
+        "Một chương trình khác đã khởi động lại thẻ: hãy đóng chương trình dùng đầu đọc thẻ.",
+        "Another program reset the card: close the programs that use card readers.",
+    ),
+    device.CardMute: Row(
+        Code.FAILED_PRECONDITION,
+        "Thẻ không phản hồi: hãy xoay lại, lau mặt tiếp xúc hoặc dùng thẻ khác.",
+        "The card does not answer: turn it round, clean its contacts, or take another.",
     ),
     device.UnsupportedDevice: Row(
         Code.FAILED_PRECONDITION, "Thiết bị không được hỗ trợ.", "The device is not supported."
