@@ -7,6 +7,7 @@
 [registry]  address, trust, ca, certificate, private_key (the last in the keys folder when not given)
 [devices]   addresses, poll_s
 [plans]     folder (optional): plans of this point, beside and before the built-in ones
+[cards]     profiles, trust, signer_certificate, signer_key, keys (all optional): this station writes and reads cards
 [outbox]    chunk_bytes, backoff_min_s, backoff_max_s, call_timeout_s
 """
 
@@ -22,14 +23,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from enrollment.core.chip.card_profile import CardProfile, card_profile_from_table
 from enrollment.core.dossier.plan import Plan, parse_plan
-from enrollment.core.errors import EnrollmentError, InvalidPlan
+from enrollment.core.errors import EnrollmentError, InvalidCardProfile, InvalidPlan
 from enrollment.core.sealing.field_rules import require_text
 
 MAX_CONFIG_BYTES: Final = 256 * 1024
 MAX_PASSPHRASE_BYTES: Final = 4096
 PASSPHRASE_CREDENTIAL: Final = "station-passphrase"  # noqa: S105 - its name among systemd's credentials
 SHARE_FOLDER: Final = "share"
+CARDS_FOLDER: Final = "cards"
 MAX_SOCKET_PATH: Final = 107  # bytes; sun_path of sockaddr_un less its end
 
 
@@ -81,6 +84,21 @@ class ShareConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CardsConfig:
+    """What cards are written with, and whom to trust of those that are read. All paths are absolute.
+
+    profiles: a folder of card profiles beside and before the built-in ones. trust: a folder of CSCA certificates.
+    signer_certificate, signer_key: the document signer's. keys: of blank cards, as `keys.card_keys` takes them.
+    """
+
+    trust: Path
+    signer_certificate: Path
+    signer_key: Path
+    keys: str
+    profiles: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DevicesConfig:
     """addresses as drivers.discovery takes them; poll_s: seconds between two looks where no bus tells of changes."""
 
@@ -101,7 +119,7 @@ class OutboxConfig:
 @dataclass(frozen=True, slots=True)
 class StationConfig:
     """Everything that a daemon needs to know before it starts. registry is None for a station that never sends, share
-    for one that only its own PC uses."""
+    for one that only its own PC uses, cards for one that writes and reads none."""
 
     station_id: str
     folder: Path
@@ -110,6 +128,7 @@ class StationConfig:
     passphrase_file: Path | None = None
     registry: RegistryConfig | None = None
     share: ShareConfig | None = None
+    cards: CardsConfig | None = None
     devices: DevicesConfig = field(default_factory=DevicesConfig)
     outbox: OutboxConfig = field(default_factory=OutboxConfig)
     plans_folder: Path | None = None
@@ -221,6 +240,7 @@ def load_config(path: Path) -> StationConfig:
         passphrase_file=state.path("passphrase_file"),
         registry=_registry(table("registry"), folder) if "registry" in content else None,
         share=_share(table("share"), folder) if "share" in content else None,
+        cards=_cards(table("cards"), folder) if "cards" in content else None,
         devices=_devices(table("devices")),
         outbox=_outbox(table("outbox")),
         plans_folder=plans.path("folder"),
@@ -256,6 +276,19 @@ def _registry(table: _Table, folder: Path) -> RegistryConfig:
 
 def _share(table: _Table, folder: Path) -> ShareConfig:
     config = ShareConfig(table.address("address"), table.path("folder", folder / SHARE_FOLDER) or folder)
+    table.done()
+    return config
+
+
+def _cards(table: _Table, folder: Path) -> CardsConfig:
+    cards = folder / CARDS_FOLDER
+    config = CardsConfig(
+        trust=table.path("trust", cards / "csca") or cards,
+        signer_certificate=table.path("signer_certificate", cards / "signer.pem") or cards,
+        signer_key=table.path("signer_key", cards / "signer-key.pem") or cards,
+        keys=str(table.take("keys", str, str(cards / "card-keys"))),
+        profiles=table.path("profiles"),
+    )
     table.done()
     return config
 
@@ -298,6 +331,25 @@ def load_plans(config: StationConfig) -> dict[str, Plan]:
                 raise ConfigInvalid(f"the plan {path} cannot be used: {error}", file=str(path)) from error
             plans[plan.plan_id] = plan
     return dict(sorted(plans.items()))
+
+
+def load_card_profiles(config: StationConfig) -> dict[str, CardProfile]:
+    """The station's card profiles by name: the built-in ones, and those of its folder, which replace them.
+
+    Raises ConfigInvalid naming the file.
+    """
+    built_in = resources.files("enrollment.service") / "card_profiles"
+    found = [(entry.name, entry.read_bytes()) for entry in built_in.iterdir() if entry.name.endswith(".toml")]
+    if config.cards is not None and config.cards.profiles is not None:
+        found += [(str(path), _read(path, MAX_CONFIG_BYTES)) for path in sorted(config.cards.profiles.glob("*.toml"))]
+    profiles = {}
+    for name, content in found:
+        try:
+            profile = card_profile_from_table(tomllib.loads(content.decode("utf-8")))
+        except (InvalidCardProfile, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+            raise ConfigInvalid(f"the card profile {name} cannot be used: {error}", file=name) from error
+        profiles[profile.profile_id] = profile
+    return dict(sorted(profiles.items()))
 
 
 def _read(path: Path, limit: int) -> bytes:

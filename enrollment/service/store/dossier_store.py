@@ -44,6 +44,7 @@ from enrollment.service.store.packable import require_operator, require_parts
 from enrollment.service.store.tables import (
     ABSENCES,
     CAPTURES,
+    CARD_ORDERS,
     DOSSIERS,
     PACKAGE_CONTENTS,
     PACKAGES,
@@ -359,5 +360,6 @@ def _erase(connection: Connection, dossier_id: str) -> None:
     _update(connection, dossier_id, wrapped_key=None, sealed_demographics=None)
     connection.execute(update(PARTS).where(PARTS.c.dossier_id == dossier_id).values(sealed_content=None))
     connection.execute(update(ABSENCES).where(ABSENCES.c.dossier_id == dossier_id).values(sealed_description=None))
+    connection.execute(update(CARD_ORDERS).where(CARD_ORDERS.c.dossier_id == dossier_id).values(sealed_content=None))
     packages = select(PACKAGES.c.package_id).where(PACKAGES.c.dossier_id == dossier_id)
     connection.execute(delete(PACKAGE_CONTENTS).where(PACKAGE_CONTENTS.c.package_id.in_(packages)))

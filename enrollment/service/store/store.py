@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from enrollment.service.config import Clock
 from enrollment.service.store.audit_log import AuditLog
+from enrollment.service.store.card_orders import CardOrders
 from enrollment.service.store.database import Database
 from enrollment.service.store.dossier_store import DossierStore
 from enrollment.service.store.errors import DatabaseUnavailable
@@ -52,6 +53,7 @@ class Store:
     audit: AuditLog
     sessions: OperatorSessions
     settings: Settings
+    card_orders: CardOrders
 
     @classmethod
     def open(cls, path: Path, clock: Clock, wrapper: KeyWrapper) -> Self:
@@ -69,13 +71,15 @@ class Store:
             database.forget_deleted()  # a crash may have come between a purge and this
         audit = AuditLog(database, clock)
         outbox = OutboxStore(database, audit, clock)
+        vault = Vault(wrapper)
         return cls(
             database=database,
-            dossiers=DossierStore(database, Vault(wrapper), audit, clock),
+            dossiers=DossierStore(database, vault, audit, clock),
             outbox=outbox,
             audit=audit,
             sessions=OperatorSessions(database, audit, clock),
             settings=Settings(database),
+            card_orders=CardOrders(database, vault, audit, clock),
         )
 
     def close(self) -> None:

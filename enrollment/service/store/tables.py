@@ -107,6 +107,19 @@ PACKAGE_CONTENTS: Final = Table(
     Column("content", LargeBinary, nullable=False),  # sealed to the registry: the station cannot read it
 )
 
+CARD_ORDERS: Final = Table(
+    "card_orders",
+    METADATA,
+    Column("request_id", String, primary_key=True),
+    Column("dossier_id", String, ForeignKey("dossiers.dossier_id"), nullable=False, index=True),
+    Column("profile_id", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("card_id", String, nullable=False),  # "" until a card was met
+    Column("operator_id", String, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("sealed_content", LargeBinary),  # files and the chip's keys; gone when the order ends
+)
+
 SESSIONS: Final = Table(
     "sessions",
     METADATA,

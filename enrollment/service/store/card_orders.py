@@ -1,0 +1,135 @@
+"""Cards that are being written: what lies on a half-written card must outlive the daemon.
+
+    open --bind: the first card--> open --finish--> written | given up
+
+An order's files, and the chip's private keys, are sealed under the dossier's key before the first octet is sent, and
+erased when the order ends: then the chip alone has the keys. A dossier has one open order at most. Every method is one
+transaction.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from enrollment.service.config import Clock
+from enrollment.service.store.audit_log import AuditLog
+from enrollment.service.store.database import Database
+from enrollment.service.store.errors import DatabaseUnavailable, DossierUnknown, PartPurged, RequestConflict
+from enrollment.service.store.instants import to_ms
+from enrollment.service.store.tables import CARD_ORDERS, DOSSIERS
+from enrollment.service.store.vault import DossierCipher, Vault
+
+_PLACE: Final = "card-order/"
+
+
+class OrderState(Enum):
+    """How far an order is."""
+
+    OPEN = "open"
+    WRITTEN = "written"
+    GIVEN_UP = "given up"
+
+
+@dataclass(frozen=True, slots=True)
+class CardOrder:
+    """One card of one dossier. card_id: "" until a card was met."""
+
+    request_id: str
+    dossier_id: str
+    profile_id: str
+    state: OrderState
+    card_id: str
+
+
+class CardOrders:
+    """The station's orders."""
+
+    def __init__(self, database: Database, vault: Vault, audit: AuditLog, clock: Clock) -> None:
+        self._database, self._vault, self._audit, self._clock = database, vault, audit, clock
+
+    def find(self, request_id: str, dossier_id: str, profile_id: str) -> CardOrder | None:
+        """What this request began. Raises RequestConflict where it asked for another card."""
+        with self._database.read() as connection:
+            found = connection.execute(_orders(CARD_ORDERS.c.request_id == request_id)).one_or_none()
+        if found is None:
+            return None
+        order = _order(found)
+        if (order.dossier_id, order.profile_id) != (dossier_id, profile_id):
+            raise RequestConflict("this request_id asked for another card", request_id=request_id)
+        return order
+
+    def open_of(self, dossier_id: str) -> CardOrder | None:
+        """The dossier's open order."""
+        is_open = CARD_ORDERS.c.state == OrderState.OPEN.value
+        with self._database.read() as connection:
+            found = connection.execute(_orders(CARD_ORDERS.c.dossier_id == dossier_id, is_open)).first()
+        return None if found is None else _order(found)
+
+    def begin(self, request_id: str, dossier_id: str, profile_id: str, content: bytes, *, operator_id: str) -> CardOrder:
+        """Keep what will be written. Raises RequestConflict where the dossier has an open order, DossierUnknown,
+        PartPurged."""
+        with self._database.write() as connection:
+            is_open = CARD_ORDERS.c.state == OrderState.OPEN.value
+            if connection.execute(_orders(CARD_ORDERS.c.dossier_id == dossier_id, is_open)).first() is not None:
+                raise RequestConflict("a card of this dossier is being written", dossier_id=dossier_id)
+            connection.execute(
+                insert(CARD_ORDERS).values(
+                    request_id=request_id,
+                    dossier_id=dossier_id,
+                    profile_id=profile_id,
+                    state=OrderState.OPEN.value,
+                    card_id="",
+                    operator_id=operator_id,
+                    created_at=to_ms(self._clock.now()),
+                    sealed_content=self._cipher(connection, dossier_id).seal(_PLACE + request_id, content),
+                )
+            )
+            self._audit.append_in(connection, "card-ordered", operator_id, dossier_id=dossier_id, profile=profile_id)
+        return CardOrder(request_id, dossier_id, profile_id, OrderState.OPEN, "")
+
+    def content(self, order: CardOrder) -> bytes:
+        """What is written. Raises PartPurged where the order has ended or the dossier was purged."""
+        with self._database.read() as connection:
+            query = select(CARD_ORDERS.c.sealed_content).where(CARD_ORDERS.c.request_id == order.request_id)
+            sealed = connection.execute(query).scalar_one()
+            if sealed is None:
+                raise PartPurged("the order has ended: its files are gone", dossier_id=order.dossier_id)
+            return self._cipher(connection, order.dossier_id).open(_PLACE + order.request_id, sealed)
+
+    def bind(self, order: CardOrder, card_id: str) -> None:
+        """This is the card that is written: durable before its first octet is."""
+        with self._database.write() as connection:
+            change = update(CARD_ORDERS).where(CARD_ORDERS.c.request_id == order.request_id)
+            connection.execute(change.values(card_id=card_id))
+
+    def finish_in(self, connection: Connection, order: CardOrder, state: OrderState) -> None:
+        """End an order within a transaction: its files and keys go. Call `forget` after it."""
+        change = update(CARD_ORDERS).where(CARD_ORDERS.c.request_id == order.request_id)
+        connection.execute(change.values(state=state.value, sealed_content=None))
+
+    def forget(self) -> None:
+        """Leave no old version of what was erased in the log, as far as nobody reads it now."""
+        with suppress(DatabaseUnavailable):
+            self._database.forget_deleted()
+
+    def _cipher(self, connection: Connection, dossier_id: str) -> DossierCipher:
+        found = connection.execute(select(DOSSIERS.c.wrapped_key).where(DOSSIERS.c.dossier_id == dossier_id)).one_or_none()
+        if found is None:
+            raise DossierUnknown("this station has no such dossier", dossier_id=dossier_id)
+        if found.wrapped_key is None:
+            raise PartPurged("the dossier was purged: nothing of it can be written", dossier_id=dossier_id)
+        return self._vault.cipher(dossier_id, found.wrapped_key)
+
+
+def _orders(*conditions: Any) -> Any:
+    columns = (CARD_ORDERS.c[name] for name in ("request_id", "dossier_id", "profile_id", "state", "card_id"))
+    return select(*columns).where(*conditions)
+
+
+def _order(row: Row[Any]) -> CardOrder:
+    return CardOrder(row.request_id, row.dossier_id, row.profile_id, OrderState(row.state), row.card_id)
