@@ -280,13 +280,19 @@ def _share(table: _Table, folder: Path) -> ShareConfig:
     return config
 
 
-def _cards(table: _Table, folder: Path) -> CardsConfig:
+def default_cards(folder: Path) -> CardsConfig:
+    """Where a station's card files lie unless station.toml says otherwise. folder: the station's."""
     cards = folder / CARDS_FOLDER
+    return CardsConfig(cards / "csca", cards / "signer.pem", cards / "signer-key.pem", str(cards / "card-keys"))
+
+
+def _cards(table: _Table, folder: Path) -> CardsConfig:
+    usual = default_cards(folder)
     config = CardsConfig(
-        trust=table.path("trust", cards / "csca") or cards,
-        signer_certificate=table.path("signer_certificate", cards / "signer.pem") or cards,
-        signer_key=table.path("signer_key", cards / "signer-key.pem") or cards,
-        keys=str(table.take("keys", str, str(cards / "card-keys"))),
+        trust=table.path("trust", usual.trust) or folder,
+        signer_certificate=table.path("signer_certificate", usual.signer_certificate) or folder,
+        signer_key=table.path("signer_key", usual.signer_key) or folder,
+        keys=str(table.take("keys", str, usual.keys)),
         profiles=table.path("profiles"),
     )
     table.done()

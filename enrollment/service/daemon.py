@@ -3,6 +3,7 @@
     enrolld init          makes a station's folder: configuration, keys, database
     enrolld issue-session makes an operator's token
     enrolld share         lets other PCs use this station's devices (share_commands)
+    enrolld cards         what chip cards are signed and written with (card_commands)
     enrolld run           serves until SIGTERM or SIGINT
 
 Everything heavy is imported by the command that needs it.
@@ -21,6 +22,7 @@ from typing import Any, Final
 import click
 
 from enrollment.core.errors import EnrollmentError
+from enrollment.service.card_commands import cards
 from enrollment.service.share_commands import share
 
 CONFIG_NAME: Final = "station.toml"
@@ -172,6 +174,7 @@ async def _serve(path: Path) -> None:
 
 
 main.add_command(share)
+main.add_command(cards)
 
 
 def _say(facts: dict[str, Any], as_json: bool) -> None:

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from enrollment.core.chip.document_authority import SigningAuthority
 from enrollment.core.chip.passive_authentication import check_validity, issuer_of
-from enrollment.core.chip.signature_algorithms import SigningKey
+from enrollment.core.chip.signature_algorithms import ALGORITHMS, SigningKey
 from enrollment.core.errors import CertificateNotValid
 from enrollment.service.keys.errors import KeysExist, KeysUnusable
 from enrollment.service.keys.private_files import protection, read_private, sync_folder, write_new
@@ -94,35 +94,40 @@ def load_authorities(folder: Path) -> tuple[x509.Certificate, ...]:
 
 
 def create_development_signer(
-    folder: Path, trust: Path, owner: str, documents: Sequence[str], now: datetime, passphrase: bytes | None
+    certificate: Path,
+    key: Path,
+    trust: Path,
+    owner: str,
+    documents: Sequence[str],
+    now: datetime,
+    passphrase: bytes | None,
 ) -> None:
     """Make an authority of one's own and its document signer: cards that it signs count nowhere.
 
-    folder: for signer.pem and its key. trust: for the authority's certificate. documents: codes, as in a zone's line 1.
+    certificate, key: where the signer's go; the authority's key beside its own. trust: the folder for the authority's
+    certificate. documents: codes, as in a zone's line 1.
     Raises KeysExist, KeysUnusable (a folder cannot be written).
     """
     authority_key, signer_key = ec.generate_private_key(ec.SECP384R1()), ec.generate_private_key(ec.SECP256R1())
-    authority = SigningAuthority.create("VN", f"{owner} development", authority_key, now)
+    authority = SigningAuthority.create("VN", f"{owner} development", authority_key, now, ALGORITHMS["ecdsa-sha384"])
     signer = authority.certify_signer(f"{owner} development", signer_key.public_key(), now, documents)
     protect = protection(passphrase)
     files = (
-        (folder / AUTHORITY_KEY_FILE, protect(_pem(authority_key)), 0o600),
-        (folder / "signer-key.pem", protect(_pem(signer_key)), 0o600),
+        (key.parent / AUTHORITY_KEY_FILE, protect(_pem(authority_key)), 0o600),
+        (key, protect(_pem(signer_key)), 0o600),
         (trust / AUTHORITY_FILE, authority.certificate.public_bytes(Encoding.PEM), 0o644),
-        (folder / "signer.pem", signer.public_bytes(Encoding.PEM), 0o644),
+        (certificate, signer.public_bytes(Encoding.PEM), 0o644),
     )
     for path, _, _ in files:
         if path.exists():
             raise KeysExist(f"{path} is there already: it is never overwritten", file=str(path))
     try:
-        for place in (folder, trust):
-            place.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path, content, mode in files:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_new(path, content, mode)
-        for place in (folder, trust):
-            sync_folder(place)
+            sync_folder(path.parent)
     except OSError as error:
-        raise KeysUnusable(f"{error.filename or folder} cannot be written: {error.strerror}") from error
+        raise KeysUnusable(f"{error.filename or key} cannot be written: {error.strerror}", file=str(key)) from error
 
 
 def _aware(time: datetime) -> datetime:

@@ -16,6 +16,7 @@ from enrollment.core import errors as core
 from enrollment.core.dossier import lifecycle
 from enrollment.service import config
 from enrollment.service.capture import errors as capture
+from enrollment.service.cards import errors as cards
 from enrollment.service.devices import errors as leasing
 from enrollment.service.keys import errors as keys
 from enrollment.service.outbox import errors as outbox
@@ -237,6 +238,21 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         Code.FAILED_PRECONDITION,
         "Thẻ này thuộc loại khác hoặc hồ sơ khác.",
         "This card is of another kind, or of another dossier.",
+    ),
+    cards.CardProfileUnknown: Row(
+        Code.INVALID_ARGUMENT,
+        "Trạm không có loại thẻ này, hoặc quy trình của hồ sơ cấp loại thẻ khác.",
+        "This station has no such card profile, or the dossier's procedure issues another card.",
+    ),
+    cards.AccessKeyInvalid: Row(
+        Code.INVALID_ARGUMENT,
+        "Số truy cập hoặc vùng MRZ của thẻ không đúng dạng: hãy đọc lại trên thẻ.",
+        "Neither a card access number nor a machine readable zone: read it from the card again.",
+    ),
+    cards.CardsNotConfigured: Row(
+        Code.FAILED_PRECONDITION,
+        "Trạm chưa được cấu hình để ghi và đọc thẻ: cần mục [cards] trong station.toml (enrolld cards init).",
+        "This station is not set up for cards: station.toml needs [cards] (enrolld cards init).",
     ),
     core.TrustFailure: Row(
         Code.FAILED_PRECONDITION, "Không xác minh được độ tin cậy.", "A signature, digest or key does not hold."

@@ -10,12 +10,14 @@ transaction.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, insert, select, update
+import uuid_utils
+from sqlalchemy import Connection, Row, Select, Update, insert, select, update
 
+from enrollment.core.errors import CardBelongsElsewhere
 from enrollment.service.config import Clock
 from enrollment.service.store.audit_log import AuditLog
 from enrollment.service.store.database import Database
@@ -25,6 +27,9 @@ from enrollment.service.store.tables import CARD_ORDERS, DOSSIERS
 from enrollment.service.store.vault import DossierCipher, Vault
 
 _PLACE: Final = "card-order/"
+_COLUMNS: Final = tuple(
+    CARD_ORDERS.c[name] for name in ("order_id", "request_id", "dossier_id", "profile_id", "state", "card_id")
+)
 
 
 class OrderState(Enum):
@@ -35,10 +40,14 @@ class OrderState(Enum):
     GIVEN_UP = "given up"
 
 
+_IS_OPEN: Final = CARD_ORDERS.c.state == OrderState.OPEN.value
+
+
 @dataclass(frozen=True, slots=True)
 class CardOrder:
-    """One card of one dossier. card_id: "" until a card was met."""
+    """One card of one dossier. request_id: the one that asked for it last. card_id: "" until a card was met."""
 
+    order_id: str
     request_id: str
     dossier_id: str
     profile_id: str
@@ -65,20 +74,20 @@ class CardOrders:
 
     def open_of(self, dossier_id: str) -> CardOrder | None:
         """The dossier's open order."""
-        is_open = CARD_ORDERS.c.state == OrderState.OPEN.value
         with self._database.read() as connection:
-            found = connection.execute(_orders(CARD_ORDERS.c.dossier_id == dossier_id, is_open)).first()
+            found = connection.execute(_orders(CARD_ORDERS.c.dossier_id == dossier_id, _IS_OPEN)).first()
         return None if found is None else _order(found)
 
     def begin(self, request_id: str, dossier_id: str, profile_id: str, content: bytes, *, operator_id: str) -> CardOrder:
         """Keep what will be written. Raises RequestConflict where the dossier has an open order, DossierUnknown,
         PartPurged."""
         with self._database.write() as connection:
-            is_open = CARD_ORDERS.c.state == OrderState.OPEN.value
-            if connection.execute(_orders(CARD_ORDERS.c.dossier_id == dossier_id, is_open)).first() is not None:
+            if connection.execute(_orders(CARD_ORDERS.c.dossier_id == dossier_id, _IS_OPEN)).first() is not None:
                 raise RequestConflict("a card of this dossier is being written", dossier_id=dossier_id)
+            order_id = str(uuid_utils.uuid7())
             connection.execute(
                 insert(CARD_ORDERS).values(
+                    order_id=order_id,
                     request_id=request_id,
                     dossier_id=dossier_id,
                     profile_id=profile_id,
@@ -86,36 +95,50 @@ class CardOrders:
                     card_id="",
                     operator_id=operator_id,
                     created_at=to_ms(self._clock.now()),
-                    sealed_content=self._cipher(connection, dossier_id).seal(_PLACE + request_id, content),
+                    sealed_content=self._cipher(connection, dossier_id).seal(_PLACE + order_id, content),
                 )
             )
             self._audit.append_in(connection, "card-ordered", operator_id, dossier_id=dossier_id, profile=profile_id)
-        return CardOrder(request_id, dossier_id, profile_id, OrderState.OPEN, "")
+        return CardOrder(order_id, request_id, dossier_id, profile_id, OrderState.OPEN, "")
 
     def content(self, order: CardOrder) -> bytes:
         """What is written. Raises PartPurged where the order has ended or the dossier was purged."""
         with self._database.read() as connection:
-            query = select(CARD_ORDERS.c.sealed_content).where(CARD_ORDERS.c.request_id == order.request_id)
+            query = select(CARD_ORDERS.c.sealed_content).where(CARD_ORDERS.c.order_id == order.order_id)
             sealed = connection.execute(query).scalar_one()
             if sealed is None:
                 raise PartPurged("the order has ended: its files are gone", dossier_id=order.dossier_id)
-            return self._cipher(connection, order.dossier_id).open(_PLACE + order.request_id, sealed)
+            return self._cipher(connection, order.dossier_id).open(_PLACE + order.order_id, sealed)
 
-    def bind(self, order: CardOrder, card_id: str) -> None:
-        """This is the card that is written: durable before its first octet is."""
+    def adopt(self, order: CardOrder, request_id: str) -> CardOrder:
+        """Another request goes on with the order."""
+        self._change(order, request_id=request_id)
+        return replace(order, request_id=request_id)
+
+    def bind(self, order: CardOrder, card_id: str) -> CardOrder:
+        """This is the card that is written: durable before its first octet is.
+
+        Raises CardBelongsElsewhere for the card of another open order.
+        """
+        taken = _orders(CARD_ORDERS.c.card_id == card_id, _IS_OPEN, CARD_ORDERS.c.order_id != order.order_id)
         with self._database.write() as connection:
-            change = update(CARD_ORDERS).where(CARD_ORDERS.c.request_id == order.request_id)
-            connection.execute(change.values(card_id=card_id))
+            other = connection.execute(taken).first()
+            if other is not None:
+                raise CardBelongsElsewhere(
+                    "this card is being written for another dossier", card_id=card_id, dossier_id=other.dossier_id
+                )
+            connection.execute(_update(order).values(card_id=card_id))
+        return replace(order, card_id=card_id)
 
-    def finish_in(self, connection: Connection, order: CardOrder, state: OrderState) -> None:
-        """End an order within a transaction: its files and keys go. Call `forget` after it."""
-        change = update(CARD_ORDERS).where(CARD_ORDERS.c.request_id == order.request_id)
-        connection.execute(change.values(state=state.value, sealed_content=None))
-
-    def forget(self) -> None:
-        """Leave no old version of what was erased in the log, as far as nobody reads it now."""
-        with suppress(DatabaseUnavailable):
+    def finish(self, order: CardOrder, state: OrderState) -> None:
+        """End an order: its files and keys are gone when this returns."""
+        self._change(order, state=state.value, sealed_content=None)
+        with suppress(DatabaseUnavailable):  # somebody reads an old version: they are sealed there, too
             self._database.forget_deleted()
+
+    def _change(self, order: CardOrder, **values: Any) -> None:
+        with self._database.write() as connection:
+            connection.execute(_update(order).values(**values))
 
     def _cipher(self, connection: Connection, dossier_id: str) -> DossierCipher:
         found = connection.execute(select(DOSSIERS.c.wrapped_key).where(DOSSIERS.c.dossier_id == dossier_id)).one_or_none()
@@ -126,10 +149,13 @@ class CardOrders:
         return self._vault.cipher(dossier_id, found.wrapped_key)
 
 
-def _orders(*conditions: Any) -> Any:
-    columns = (CARD_ORDERS.c[name] for name in ("request_id", "dossier_id", "profile_id", "state", "card_id"))
-    return select(*columns).where(*conditions)
+def _orders(*conditions: Any) -> Select[Any]:
+    return select(*_COLUMNS).where(*conditions)
+
+
+def _update(order: CardOrder) -> Update:
+    return update(CARD_ORDERS).where(CARD_ORDERS.c.order_id == order.order_id)
 
 
 def _order(row: Row[Any]) -> CardOrder:
-    return CardOrder(row.request_id, row.dossier_id, row.profile_id, OrderState(row.state), row.card_id)
+    return CardOrder(row.order_id, row.request_id, row.dossier_id, row.profile_id, OrderState(row.state), row.card_id)

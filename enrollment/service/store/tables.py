@@ -110,7 +110,8 @@ PACKAGE_CONTENTS: Final = Table(
 CARD_ORDERS: Final = Table(
     "card_orders",
     METADATA,
-    Column("request_id", String, primary_key=True),
+    Column("order_id", String, primary_key=True),
+    Column("request_id", String, nullable=False, unique=True),
     Column("dossier_id", String, ForeignKey("dossiers.dossier_id"), nullable=False, index=True),
     Column("profile_id", String, nullable=False),
     Column("state", String, nullable=False),
