@@ -99,7 +99,7 @@ class Station:
             passphrase = config.passphrase()
             self._keys = SoftwareKeys.load(config.keys_folder, passphrase)
             shared = _shared(config.share, passphrase)
-            self.store = Store.open(config.database, clock, self._keys)
+            self.store = Store.open(config.database, clock, self._keys, place=config.station_id)
         except BaseException:
             os.close(self._lock)
             raise

@@ -80,7 +80,7 @@ def init(
     try:
         config = load_config(path)
         keys = software_keys.SoftwareKeys.create(config.keys_folder, config.station_id, config.passphrase())
-        Store.open(config.database, SystemClock(), keys).close()
+        Store.open(config.database, SystemClock(), keys, place=config.station_id).close()
     except BaseException:
         path.unlink()
         raise
@@ -129,7 +129,8 @@ def issue_session(path: Path, operator_id: str, role: str, hours: float, as_json
     from enrollment.service.store.store import Store
 
     config = load_config(path)
-    store = Store.open(config.database, SystemClock(), SoftwareKeys.load(config.keys_folder, config.passphrase()))
+    keys = SoftwareKeys.load(config.keys_folder, config.passphrase())
+    store = Store.open(config.database, SystemClock(), keys, place=config.station_id)
     try:
         token = store.sessions.issue(operator_id, Role(role), timedelta(hours=hours))
     finally:

@@ -27,17 +27,17 @@ from enrollment.v1 import types_pb2 as enrollment_dot_v1_dot_types__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x65nrollment/v1/card.proto\x12\renrollment.v1\x1a\x1b\x65nrollment/v1/capture.proto\x1a\x19\x65nrollment/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc1\x01\n\x04\x43\x61rd\x12\x0f\n\x07\x63\x61rd_id\x18\x01 \x01(\t\x12\x12\n\ndossier_id\x18\x02 \x01(\t\x12\'\n\x05state\x18\x03 \x01(\x0e\x32\x18.enrollment.v1.CardState\x12\x10\n\x08location\x18\x04 \x01(\t\x12.\n\nstate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x07history\x18\x06 \x03(\x0b\x32\x18.enrollment.v1.CardEvent\"\x83\x01\n\tCardEvent\x12\'\n\x05state\x18\x01 \x01(\x0e\x32\x18.enrollment.v1.CardState\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0boperator_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"e\n\tCardCheck\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12*\n\x06result\x18\x03 \x01(\x0e\x32\x1a.enrollment.v1.CheckResult\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"\x7f\n\x16PersonaliseCardRequest\x12\x12\n\ndossier_id\x18\x01 \x01(\t\x12,\n\x05lease\x18\x02 \x01(\x0b\x32\x1d.enrollment.v1.LeaseReference\x12\x0f\n\x07profile\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"x\n\x17PersonaliseCardResponse\x12/\n\x08progress\x18\x01 \x01(\x0b\x32\x1b.enrollment.v1.CardProgressH\x00\x12#\n\x04\x63\x61rd\x18\x02 \x01(\x0b\x32\x13.enrollment.v1.CardH\x00\x42\x07\n\x05\x65vent\"E\n\x0c\x43\x61rdProgress\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x12\n\ndone_bytes\x18\x02 \x01(\x04\x12\x13\n\x0btotal_bytes\x18\x03 \x01(\x04\"i\n\x11VerifyCardRequest\x12,\n\x05lease\x18\x01 \x01(\x0b\x32\x1d.enrollment.v1.LeaseReference\x12\x12\n\ndossier_id\x18\x02 \x01(\t\x12\x12\n\naccess_key\x18\x03 \x01(\t\"y\n\x12VerifyCardResponse\x12/\n\x08progress\x18\x01 \x01(\x0b\x32\x1b.enrollment.v1.CardProgressH\x00\x12)\n\x05\x63heck\x18\x02 \x01(\x0b\x32\x18.enrollment.v1.CardCheckH\x00\x42\x07\n\x05\x65vent\"<\n\x16ImportCardBatchRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61rd_ids\x18\x02 \x03(\t\"D\n\x17ImportCardBatchResponse\x12\x0f\n\x07\x61rrived\x18\x01 \x01(\r\x12\x18\n\x10unknown_card_ids\x18\x02 \x03(\t\"\xb0\x01\n\x10ListCardsRequest\x12\'\n\x05state\x18\x01 \x01(\x0e\x32\x18.enrollment.v1.CardState\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x38\n\x0funchanged_since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x42\x12\n\x10_unchanged_since\"P\n\x11ListCardsResponse\x12\"\n\x05\x63\x61rds\x18\x01 \x03(\x0b\x32\x13.enrollment.v1.Card\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"!\n\x0eGetCardRequest\x12\x0f\n\x07\x63\x61rd_id\x18\x01 \x01(\t\"4\n\x0fGetCardResponse\x12!\n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\x13.enrollment.v1.Card\"\xe1\x01\n\x13HandOverCardRequest\x12\x0f\n\x07\x63\x61rd_id\x18\x01 \x01(\t\x12\x39\n\rscanner_lease\x18\x02 \x01(\x0b\x32\x1d.enrollment.v1.LeaseReferenceH\x00\x88\x01\x01\x12/\n\x08position\x18\x03 \x01(\x0e\x32\x1d.enrollment.v1.FingerPosition\x12.\n\x08vouching\x18\x04 \x01(\x0b\x32\x17.enrollment.v1.VouchingH\x01\x88\x01\x01\x42\x10\n\x0e_scanner_leaseB\x0b\n\t_vouching\"6\n\x08Vouching\x12\x1a\n\x12second_operator_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xa8\x01\n\x14HandOverCardResponse\x12)\n\x07waiting\x18\x01 \x01(\x0b\x32\x16.enrollment.v1.WaitingH\x00\x12\x37\n\ncomparison\x18\x02 \x01(\x0b\x32!.enrollment.v1.HandOverComparisonH\x00\x12#\n\x04\x63\x61rd\x18\x03 \x01(\x0b\x32\x13.enrollment.v1.CardH\x00\x42\x07\n\x05\x65vent\"N\n\x12HandOverComparison\x12\'\n\x07quality\x18\x01 \x01(\x0b\x32\x16.enrollment.v1.Quality\x12\x0f\n\x07matches\x18\x02 \x01(\x08\"6\n\x13UndoHandOverRequest\x12\x0f\n\x07\x63\x61rd_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"9\n\x14UndoHandOverResponse\x12!\n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\x13.enrollment.v1.Card\"]\n\x11RetireCardRequest\x12\x0f\n\x07\x63\x61rd_id\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.enrollment.v1.CardState\x12\x0e\n\x06reason\x18\x03 \x01(\t\"7\n\x12RetireCardResponse\x12!\n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\x13.enrollment.v1.Card*\xc3\x01\n\tCardState\x12\x1a\n\x16\x43\x41RD_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43\x41RD_STATE_PERSONALISED\x10\x01\x12\x16\n\x12\x43\x41RD_STATE_ARRIVED\x10\x02\x12\x1a\n\x16\x43\x41RD_STATE_HANDED_OVER\x10\x03\x12\x17\n\x13\x43\x41RD_STATE_RETURNED\x10\x04\x12\x18\n\x14\x43\x41RD_STATE_DESTROYED\x10\x05\x12\x16\n\x12\x43\x41RD_STATE_SPOILED\x10\x06*|\n\x0b\x43heckResult\x12\x1c\n\x18\x43HECK_RESULT_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43HECK_RESULT_PASSED\x10\x01\x12\x17\n\x13\x43HECK_RESULT_FAILED\x10\x02\x12\x1d\n\x19\x43HECK_RESULT_NOT_POSSIBLE\x10\x03\x32\xc9\x05\n\x0b\x43\x61rdService\x12\x62\n\x0fPersonaliseCard\x12%.enrollment.v1.PersonaliseCardRequest\x1a&.enrollment.v1.PersonaliseCardResponse0\x01\x12S\n\nVerifyCard\x12 .enrollment.v1.VerifyCardRequest\x1a!.enrollment.v1.VerifyCardResponse0\x01\x12`\n\x0fImportCardBatch\x12%.enrollment.v1.ImportCardBatchRequest\x1a&.enrollment.v1.ImportCardBatchResponse\x12N\n\tListCards\x12\x1f.enrollment.v1.ListCardsRequest\x1a .enrollment.v1.ListCardsResponse\x12H\n\x07GetCard\x12\x1d.enrollment.v1.GetCardRequest\x1a\x1e.enrollment.v1.GetCardResponse\x12Y\n\x0cHandOverCard\x12\".enrollment.v1.HandOverCardRequest\x1a#.enrollment.v1.HandOverCardResponse0\x01\x12W\n\x0cUndoHandOver\x12\".enrollment.v1.UndoHandOverRequest\x1a#.enrollment.v1.UndoHandOverResponse\x12Q\n\nRetireCard\x12 .enrollment.v1.RetireCardRequest\x1a!.enrollment.v1.RetireCardResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x65nrollment/v1/card.proto\x12\renrollment.v1\x1a\x1b\x65nrollment/v1/capture.proto\x1a\x19\x65nrollment/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc1\x01\n\x04\x43\x61rd\x12\x0f\n\x07\x63\x61rd_id\x18\x01 \x01(\t\x12\x12\n\ndossier_id\x18\x02 \x01(\t\x12\'\n\x05state\x18\x03 \x01(\x0e\x32\x18.enrollment.v1.CardState\x12\x10\n\x08location\x18\x04 \x01(\t\x12.\n\nstate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x07history\x18\x06 \x03(\x0b\x32\x18.enrollment.v1.CardEvent\"\x83\x01\n\tCardEvent\x12\'\n\x05state\x18\x01 \x01(\x0e\x32\x18.enrollment.v1.CardState\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0boperator_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"e\n\tCardCheck\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12*\n\x06result\x18\x03 \x01(\x0e\x32\x1a.enrollment.v1.CheckResult\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"\x7f\n\x16PersonaliseCardRequest\x12\x12\n\ndossier_id\x18\x01 \x01(\t\x12,\n\x05lease\x18\x02 \x01(\x0b\x32\x1d.enrollment.v1.LeaseReference\x12\x0f\n\x07profile\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\xa3\x01\n\x17PersonaliseCardResponse\x12/\n\x08progress\x18\x01 \x01(\x0b\x32\x1b.enrollment.v1.CardProgressH\x00\x12#\n\x04\x63\x61rd\x18\x02 \x01(\x0b\x32\x13.enrollment.v1.CardH\x00\x12)\n\x05\x63heck\x18\x03 \x01(\x0b\x32\x18.enrollment.v1.CardCheckH\x00\x42\x07\n\x05\x65vent\"E\n\x0c\x43\x61rdProgress\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x12\n\ndone_bytes\x18\x02 \x01(\x04\x12\x13\n\x0btotal_bytes\x18\x03 \x01(\x04\"z\n\x11VerifyCardRequest\x12,\n\x05lease\x18\x01 \x01(\x0b\x32\x1d.enrollment.v1.LeaseReference\x12\x12\n\ndossier_id\x18\x02 \x01(\t\x12\x12\n\naccess_key\x18\x03 \x01(\t\x12\x0f\n\x07profile\x18\x04 \x01(\t\"\xa2\x01\n\x12VerifyCardResponse\x12/\n\x08progress\x18\x01 \x01(\x0b\x32\x1b.enrollment.v1.CardProgressH\x00\x12)\n\x05\x63heck\x18\x02 \x01(\x0b\x32\x18.enrollment.v1.CardCheckH\x00\x12\'\n\x04\x66ile\x18\x03 \x01(\x0b\x32\x17.enrollment.v1.CardFileH\x00\x42\x07\n\x05\x65vent\")\n\x08\x43\x61rdFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"<\n\x16ImportCardBatchRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61rd_ids\x18\x02 \x03(\t\"D\n\x17ImportCardBatchResponse\x12\x0f\n\x07\x61rrived\x18\x01 \x01(\r\x12\x18\n\x10unknown_card_ids\x18\x02 \x03(\t\"\xb0\x01\n\x10ListCardsRequest\x12\'\n\x05state\x18\x01 \x01(\x0e\x32\x18.enrollment.v1.CardState\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x38\n\x0funchanged_since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x42\x12\n\x10_unchanged_since\"P\n\x11ListCardsResponse\x12\"\n\x05\x63\x61rds\x18\x01 \x03(\x0b\x32\x13.enrollment.v1.Card\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"!\n\x0eGetCardRequest\x12\x0f\n\x07\x63\x61rd_id\x18\x01 \x01(\t\"4\n\x0fGetCardResponse\x12!\n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\x13.enrollment.v1.Card\"\xe1\x01\n\x13HandOverCardRequest\x12\x0f\n\x07\x63\x61rd_id\x18\x01 \x01(\t\x12\x39\n\rscanner_lease\x18\x02 \x01(\x0b\x32\x1d.enrollment.v1.LeaseReferenceH\x00\x88\x01\x01\x12/\n\x08position\x18\x03 \x01(\x0e\x32\x1d.enrollment.v1.FingerPosition\x12.\n\x08vouching\x18\x04 \x01(\x0b\x32\x17.enrollment.v1.VouchingH\x01\x88\x01\x01\x42\x10\n\x0e_scanner_leaseB\x0b\n\t_vouching\"6\n\x08Vouching\x12\x1a\n\x12second_operator_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xa8\x01\n\x14HandOverCardResponse\x12)\n\x07waiting\x18\x01 \x01(\x0b\x32\x16.enrollment.v1.WaitingH\x00\x12\x37\n\ncomparison\x18\x02 \x01(\x0b\x32!.enrollment.v1.HandOverComparisonH\x00\x12#\n\x04\x63\x61rd\x18\x03 \x01(\x0b\x32\x13.enrollment.v1.CardH\x00\x42\x07\n\x05\x65vent\"N\n\x12HandOverComparison\x12\'\n\x07quality\x18\x01 \x01(\x0b\x32\x16.enrollment.v1.Quality\x12\x0f\n\x07matches\x18\x02 \x01(\x08\"6\n\x13UndoHandOverRequest\x12\x0f\n\x07\x63\x61rd_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"9\n\x14UndoHandOverResponse\x12!\n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\x13.enrollment.v1.Card\"]\n\x11RetireCardRequest\x12\x0f\n\x07\x63\x61rd_id\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.enrollment.v1.CardState\x12\x0e\n\x06reason\x18\x03 \x01(\t\"7\n\x12RetireCardResponse\x12!\n\x04\x63\x61rd\x18\x01 \x01(\x0b\x32\x13.enrollment.v1.Card*\xc3\x01\n\tCardState\x12\x1a\n\x16\x43\x41RD_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43\x41RD_STATE_PERSONALISED\x10\x01\x12\x16\n\x12\x43\x41RD_STATE_ARRIVED\x10\x02\x12\x1a\n\x16\x43\x41RD_STATE_HANDED_OVER\x10\x03\x12\x17\n\x13\x43\x41RD_STATE_RETURNED\x10\x04\x12\x18\n\x14\x43\x41RD_STATE_DESTROYED\x10\x05\x12\x16\n\x12\x43\x41RD_STATE_SPOILED\x10\x06*|\n\x0b\x43heckResult\x12\x1c\n\x18\x43HECK_RESULT_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43HECK_RESULT_PASSED\x10\x01\x12\x17\n\x13\x43HECK_RESULT_FAILED\x10\x02\x12\x1d\n\x19\x43HECK_RESULT_NOT_POSSIBLE\x10\x03\x32\xc9\x05\n\x0b\x43\x61rdService\x12\x62\n\x0fPersonaliseCard\x12%.enrollment.v1.PersonaliseCardRequest\x1a&.enrollment.v1.PersonaliseCardResponse0\x01\x12S\n\nVerifyCard\x12 .enrollment.v1.VerifyCardRequest\x1a!.enrollment.v1.VerifyCardResponse0\x01\x12`\n\x0fImportCardBatch\x12%.enrollment.v1.ImportCardBatchRequest\x1a&.enrollment.v1.ImportCardBatchResponse\x12N\n\tListCards\x12\x1f.enrollment.v1.ListCardsRequest\x1a .enrollment.v1.ListCardsResponse\x12H\n\x07GetCard\x12\x1d.enrollment.v1.GetCardRequest\x1a\x1e.enrollment.v1.GetCardResponse\x12Y\n\x0cHandOverCard\x12\".enrollment.v1.HandOverCardRequest\x1a#.enrollment.v1.HandOverCardResponse0\x01\x12W\n\x0cUndoHandOver\x12\".enrollment.v1.UndoHandOverRequest\x1a#.enrollment.v1.UndoHandOverResponse\x12Q\n\nRetireCard\x12 .enrollment.v1.RetireCardRequest\x1a!.enrollment.v1.RetireCardResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'enrollment.v1.card_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CARDSTATE']._serialized_start=2402
-  _globals['_CARDSTATE']._serialized_end=2597
-  _globals['_CHECKRESULT']._serialized_start=2599
-  _globals['_CHECKRESULT']._serialized_end=2723
+  _globals['_CARDSTATE']._serialized_start=2548
+  _globals['_CARDSTATE']._serialized_end=2743
+  _globals['_CHECKRESULT']._serialized_start=2745
+  _globals['_CHECKRESULT']._serialized_end=2869
   _globals['_CARD']._serialized_start=133
   _globals['_CARD']._serialized_end=326
   _globals['_CARDEVENT']._serialized_start=329
@@ -46,42 +46,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CARDCHECK']._serialized_end=563
   _globals['_PERSONALISECARDREQUEST']._serialized_start=565
   _globals['_PERSONALISECARDREQUEST']._serialized_end=692
-  _globals['_PERSONALISECARDRESPONSE']._serialized_start=694
-  _globals['_PERSONALISECARDRESPONSE']._serialized_end=814
-  _globals['_CARDPROGRESS']._serialized_start=816
-  _globals['_CARDPROGRESS']._serialized_end=885
-  _globals['_VERIFYCARDREQUEST']._serialized_start=887
-  _globals['_VERIFYCARDREQUEST']._serialized_end=992
-  _globals['_VERIFYCARDRESPONSE']._serialized_start=994
-  _globals['_VERIFYCARDRESPONSE']._serialized_end=1115
-  _globals['_IMPORTCARDBATCHREQUEST']._serialized_start=1117
-  _globals['_IMPORTCARDBATCHREQUEST']._serialized_end=1177
-  _globals['_IMPORTCARDBATCHRESPONSE']._serialized_start=1179
-  _globals['_IMPORTCARDBATCHRESPONSE']._serialized_end=1247
-  _globals['_LISTCARDSREQUEST']._serialized_start=1250
-  _globals['_LISTCARDSREQUEST']._serialized_end=1426
-  _globals['_LISTCARDSRESPONSE']._serialized_start=1428
-  _globals['_LISTCARDSRESPONSE']._serialized_end=1508
-  _globals['_GETCARDREQUEST']._serialized_start=1510
-  _globals['_GETCARDREQUEST']._serialized_end=1543
-  _globals['_GETCARDRESPONSE']._serialized_start=1545
-  _globals['_GETCARDRESPONSE']._serialized_end=1597
-  _globals['_HANDOVERCARDREQUEST']._serialized_start=1600
-  _globals['_HANDOVERCARDREQUEST']._serialized_end=1825
-  _globals['_VOUCHING']._serialized_start=1827
-  _globals['_VOUCHING']._serialized_end=1881
-  _globals['_HANDOVERCARDRESPONSE']._serialized_start=1884
-  _globals['_HANDOVERCARDRESPONSE']._serialized_end=2052
-  _globals['_HANDOVERCOMPARISON']._serialized_start=2054
-  _globals['_HANDOVERCOMPARISON']._serialized_end=2132
-  _globals['_UNDOHANDOVERREQUEST']._serialized_start=2134
-  _globals['_UNDOHANDOVERREQUEST']._serialized_end=2188
-  _globals['_UNDOHANDOVERRESPONSE']._serialized_start=2190
-  _globals['_UNDOHANDOVERRESPONSE']._serialized_end=2247
-  _globals['_RETIRECARDREQUEST']._serialized_start=2249
-  _globals['_RETIRECARDREQUEST']._serialized_end=2342
-  _globals['_RETIRECARDRESPONSE']._serialized_start=2344
-  _globals['_RETIRECARDRESPONSE']._serialized_end=2399
-  _globals['_CARDSERVICE']._serialized_start=2726
-  _globals['_CARDSERVICE']._serialized_end=3439
+  _globals['_PERSONALISECARDRESPONSE']._serialized_start=695
+  _globals['_PERSONALISECARDRESPONSE']._serialized_end=858
+  _globals['_CARDPROGRESS']._serialized_start=860
+  _globals['_CARDPROGRESS']._serialized_end=929
+  _globals['_VERIFYCARDREQUEST']._serialized_start=931
+  _globals['_VERIFYCARDREQUEST']._serialized_end=1053
+  _globals['_VERIFYCARDRESPONSE']._serialized_start=1056
+  _globals['_VERIFYCARDRESPONSE']._serialized_end=1218
+  _globals['_CARDFILE']._serialized_start=1220
+  _globals['_CARDFILE']._serialized_end=1261
+  _globals['_IMPORTCARDBATCHREQUEST']._serialized_start=1263
+  _globals['_IMPORTCARDBATCHREQUEST']._serialized_end=1323
+  _globals['_IMPORTCARDBATCHRESPONSE']._serialized_start=1325
+  _globals['_IMPORTCARDBATCHRESPONSE']._serialized_end=1393
+  _globals['_LISTCARDSREQUEST']._serialized_start=1396
+  _globals['_LISTCARDSREQUEST']._serialized_end=1572
+  _globals['_LISTCARDSRESPONSE']._serialized_start=1574
+  _globals['_LISTCARDSRESPONSE']._serialized_end=1654
+  _globals['_GETCARDREQUEST']._serialized_start=1656
+  _globals['_GETCARDREQUEST']._serialized_end=1689
+  _globals['_GETCARDRESPONSE']._serialized_start=1691
+  _globals['_GETCARDRESPONSE']._serialized_end=1743
+  _globals['_HANDOVERCARDREQUEST']._serialized_start=1746
+  _globals['_HANDOVERCARDREQUEST']._serialized_end=1971
+  _globals['_VOUCHING']._serialized_start=1973
+  _globals['_VOUCHING']._serialized_end=2027
+  _globals['_HANDOVERCARDRESPONSE']._serialized_start=2030
+  _globals['_HANDOVERCARDRESPONSE']._serialized_end=2198
+  _globals['_HANDOVERCOMPARISON']._serialized_start=2200
+  _globals['_HANDOVERCOMPARISON']._serialized_end=2278
+  _globals['_UNDOHANDOVERREQUEST']._serialized_start=2280
+  _globals['_UNDOHANDOVERREQUEST']._serialized_end=2334
+  _globals['_UNDOHANDOVERRESPONSE']._serialized_start=2336
+  _globals['_UNDOHANDOVERRESPONSE']._serialized_end=2393
+  _globals['_RETIRECARDREQUEST']._serialized_start=2395
+  _globals['_RETIRECARDREQUEST']._serialized_end=2488
+  _globals['_RETIRECARDRESPONSE']._serialized_start=2490
+  _globals['_RETIRECARDRESPONSE']._serialized_end=2545
+  _globals['_CARDSERVICE']._serialized_start=2872
+  _globals['_CARDSERVICE']._serialized_end=3585
 # @@protoc_insertion_point(module_scope)

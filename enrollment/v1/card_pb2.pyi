@@ -219,9 +219,12 @@ class PersonaliseCardRequest(_message.Message):
     dossier_id: _builtins.str
     """The dossier whose data is written."""
     profile: _builtins.str
-    """The card profile, for example "vn-cccd"."""
+    """The card profile, for example "vn-cccd"; empty for the one that the dossier's procedure names."""
     request_id: _builtins.str
-    """The same id again resumes instead of beginning a second card. A UUID chosen by the client."""
+    """A UUID chosen by the client. The same id again goes on with the card that was begun, also after the daemon was started
+    anew, and refuses another. A new id goes on with that card too when it lies in the encoder; else that card is given
+    up as spoiled and another one begun.
+    """
     @_builtins.property
     def lease(self) -> _capture_pb2.LeaseReference:
         """The encoder's lease."""
@@ -250,6 +253,7 @@ class PersonaliseCardResponse(_message.Message):
 
     PROGRESS_FIELD_NUMBER: _builtins.int
     CARD_FIELD_NUMBER: _builtins.int
+    CHECK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def progress(self) -> Global___CardProgress:
         """Bytes written so far."""
@@ -258,17 +262,22 @@ class PersonaliseCardResponse(_message.Message):
     def card(self) -> Global___Card:
         """Done: the card as the ledger has it."""
 
+    @_builtins.property
+    def check(self) -> Global___CardCheck:
+        """One check of the card that was written, before it is done."""
+
     def __init__(
         self,
         *,
         progress: Global___CardProgress | None = ...,
         card: Global___Card | None = ...,
+        check: Global___CardCheck | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "event", b"event", "progress", b"progress"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "check", b"check", "event", b"event", "progress", b"progress"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "event", b"event", "progress", b"progress"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "check", b"check", "event", b"event", "progress", b"progress"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["progress", "card"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["progress", "card", "check"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -313,10 +322,15 @@ class VerifyCardRequest(_message.Message):
     LEASE_FIELD_NUMBER: _builtins.int
     DOSSIER_ID_FIELD_NUMBER: _builtins.int
     ACCESS_KEY_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
     dossier_id: _builtins.str
     """The dossier that the card must belong to; empty when any card is read."""
     access_key: _builtins.str
-    """The card access number or the MRZ key, where the client has read it from the card; never logged."""
+    """The card access number, or the machine readable zone (its three lines), where the client has read it from the card;
+    never logged. Empty where the dossier tells it.
+    """
+    profile: _builtins.str
+    """The card profile; empty for the one that the dossier's procedure names, or the station's only one."""
     @_builtins.property
     def lease(self) -> _capture_pb2.LeaseReference:
         """The encoder's lease."""
@@ -327,10 +341,11 @@ class VerifyCardRequest(_message.Message):
         lease: _capture_pb2.LeaseReference | None = ...,
         dossier_id: _builtins.str = ...,
         access_key: _builtins.str = ...,
+        profile: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_key", b"access_key", "dossier_id", b"dossier_id", "lease", b"lease"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_key", b"access_key", "dossier_id", b"dossier_id", "lease", b"lease", "profile", b"profile"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -344,6 +359,7 @@ class VerifyCardResponse(_message.Message):
 
     PROGRESS_FIELD_NUMBER: _builtins.int
     CHECK_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def progress(self) -> Global___CardProgress:
         """How far reading is."""
@@ -352,21 +368,52 @@ class VerifyCardResponse(_message.Message):
     def check(self) -> Global___CardCheck:
         """One check is done."""
 
+    @_builtins.property
+    def file(self) -> Global___CardFile:
+        """A file, after the last check."""
+
     def __init__(
         self,
         *,
         progress: Global___CardProgress | None = ...,
         check: Global___CardCheck | None = ...,
+        file: Global___CardFile | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "event", b"event", "progress", b"progress"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "event", b"event", "file", b"file", "progress", b"progress"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "event", b"event", "progress", b"progress"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "event", b"event", "file", b"file", "progress", b"progress"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["progress", "check"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["progress", "check", "file"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___VerifyCardResponse: _TypeAlias = VerifyCardResponse  # noqa: Y015
+
+@_typing.final
+class CardFile(_message.Message):
+    """One file of a card, as the card gave it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name, for example "EF.DG1"."""
+    content: _builtins.bytes
+    """Its octets."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        content: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CardFile: _TypeAlias = CardFile  # noqa: Y015
 
 @_typing.final
 class ImportCardBatchRequest(_message.Message):

@@ -1,9 +1,9 @@
-"""CardService is designed but not built: every method answers NOT_IMPLEMENTED."""
+"""CardService: read, call the ledger once, write. Its calls with a card in an encoder are CardEncodingServicer's."""
 
 from __future__ import annotations
 
-from enrollment.v1 import card_pb2_grpc
+from enrollment.service.rpc.card_encoding_servicer import CardEncodingServicer
 
 
-class CardServicer(card_pb2_grpc.CardServiceServicer):
-    """Nothing yet."""
+class CardServicer(CardEncodingServicer):
+    """The ledger of cards over gRPC."""

@@ -13,7 +13,7 @@ import grpc
 
 from drivers import errors as device
 from enrollment.core import errors as core
-from enrollment.core.dossier import lifecycle
+from enrollment.core.dossier import card_lifecycle, lifecycle
 from enrollment.service import config
 from enrollment.service.capture import errors as capture
 from enrollment.service.cards import errors as cards
@@ -105,6 +105,16 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     lifecycle.TransitionRefused: Row(
         Code.FAILED_PRECONDITION, "Hồ sơ đang ở trạng thái khác.", "The dossier's present state does not allow this."
     ),
+    card_lifecycle.CardTransitionRefused: Row(
+        Code.FAILED_PRECONDITION,
+        "Thẻ đang ở trạng thái khác: xem lịch sử của thẻ.",
+        "The card's present state does not allow this: look at its history.",
+    ),
+    card_lifecycle.CardNumberInvalid: Row(
+        Code.INVALID_ARGUMENT,
+        "Số thẻ không hợp lệ: hãy ghi số sê-ri của chip, không ghi số định danh cá nhân.",
+        "This is no card's number: give the serial number of its chip, never a personal number.",
+    ),
     capture.SameFingerTwice: Row(
         Code.FAILED_PRECONDITION,
         "Ngón này đã được thu ở vị trí khác: kiểm tra lại ngón tay.",
@@ -168,6 +178,11 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     store.StoreError: Row(Code.INTERNAL, "Kho hồ sơ gặp lỗi.", "The dossier store failed."),
     store.DossierUnknown: Row(Code.NOT_FOUND, "Không có hồ sơ này.", "There is no such dossier."),
     store.PackageUnknown: Row(Code.NOT_FOUND, "Không có gói này.", "There is no such package."),
+    store.CardUnknown: Row(
+        Code.NOT_FOUND,
+        "Sổ thẻ không có thẻ này: kiểm tra số thẻ hoặc mã hồ sơ.",
+        "The ledger has no such card: check its number or its dossier's id.",
+    ),
     store.PartUnknown: Row(Code.NOT_FOUND, "Hồ sơ không có phần này.", "The dossier has no such part."),
     store.PartPurged: Row(
         Code.FAILED_PRECONDITION, "Dữ liệu hồ sơ đã được xoá vĩnh viễn.", "The dossier's data was destroyed for good."

@@ -78,7 +78,9 @@ class CardOrders:
             found = connection.execute(_orders(CARD_ORDERS.c.dossier_id == dossier_id, _IS_OPEN)).first()
         return None if found is None else _order(found)
 
-    def begin(self, request_id: str, dossier_id: str, profile_id: str, content: bytes, *, operator_id: str) -> CardOrder:
+    def begin(
+        self, request_id: str, dossier_id: str, profile_id: str, content: bytes, *, operator_id: str
+    ) -> CardOrder:
         """Keep what will be written. Raises RequestConflict where the dossier has an open order, DossierUnknown,
         PartPurged."""
         with self._database.write() as connection:
@@ -141,7 +143,9 @@ class CardOrders:
             connection.execute(_update(order).values(**values))
 
     def _cipher(self, connection: Connection, dossier_id: str) -> DossierCipher:
-        found = connection.execute(select(DOSSIERS.c.wrapped_key).where(DOSSIERS.c.dossier_id == dossier_id)).one_or_none()
+        found = connection.execute(
+            select(DOSSIERS.c.wrapped_key).where(DOSSIERS.c.dossier_id == dossier_id)
+        ).one_or_none()
         if found is None:
             raise DossierUnknown("this station has no such dossier", dossier_id=dossier_id)
         if found.wrapped_key is None:

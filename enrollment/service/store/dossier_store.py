@@ -30,6 +30,7 @@ from enrollment.core.errors import InvalidInput, PositionAlreadyCaptured, Positi
 from enrollment.service.config import Clock
 from enrollment.service.store import dossier_rows as rows
 from enrollment.service.store.audit_log import AuditLog
+from enrollment.service.store.card_ledger import CardLedger
 from enrollment.service.store.database import Database
 from enrollment.service.store.dossier_parts import StoredPrint, insert_parts, open_part, read_prints
 from enrollment.service.store.errors import (
@@ -88,8 +89,8 @@ class DossierPage:
 class DossierStore:
     """The station's dossiers."""
 
-    def __init__(self, database: Database, vault: Vault, audit: AuditLog, clock: Clock) -> None:
-        self._database, self._vault, self._audit, self._clock = database, vault, audit, clock
+    def __init__(self, database: Database, vault: Vault, audit: AuditLog, clock: Clock, cards: CardLedger) -> None:
+        self._database, self._vault, self._audit, self._clock, self._cards = database, vault, audit, clock, cards
 
     def create(self, plan: Plan, demographics: Mapping[str, str], *, request_id: str, operator_id: str) -> Dossier:
         """Open a dossier; the same request again gives the same dossier.
@@ -118,6 +119,7 @@ class DossierStore:
                     dossier_id=dossier_id,
                     request_id=request_id,
                     request_digest=cipher.digest(request),
+                    card_profile=plan.card_profile or None,
                     state=DossierState.OPEN.value,
                     plan=plan_json,
                     operator_id=operator_id,
@@ -257,6 +259,8 @@ class DossierStore:
             now = to_ms(self._clock.now())
             _update(connection, dossier_id, state=DossierState.COMPLETE.value, completed_at=now)
             self._audit.append_in(connection, "dossier-completed", operator_id, dossier_id=dossier_id)
+            if dossier.plan.card_profile:
+                self._cards.collected_in(connection, dossier_id, dossier.plan.card_profile, operator_id=operator_id)
             return self._load(connection, dossier_id)
 
     def complete_dossiers(self) -> tuple[str, ...]:

@@ -23,6 +23,12 @@ class PackageUnknown(StoreError):
     reason = "PACKAGE_UNKNOWN"
 
 
+class CardUnknown(StoreError):
+    """The ledger has no card of this number, or none of this dossier."""
+
+    reason = "CARD_UNKNOWN"
+
+
 class PartUnknown(StoreError):
     """The dossier has no part of this name."""
 
