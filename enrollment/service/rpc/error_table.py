@@ -244,6 +244,16 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     ),
     # Trust.
     core.CardRefused: Row(Code.FAILED_PRECONDITION, "Thẻ từ chối lệnh.", "The card refuses a command."),
+    core.CardSpoiled: Row(
+        Code.FAILED_PRECONDITION,
+        "Thẻ ghi dở và không ghi tiếp được: hãy hủy thẻ và dùng thẻ khác.",
+        "The card was begun and cannot be finished: destroy it, and take another.",
+    ),
+    core.CardChannelBroken: Row(
+        Code.ABORTED,
+        "Trả lời của thẻ đã bị thay đổi trên đường truyền: hãy đặt lại thẻ và thử lại.",
+        "An answer of the card was changed on its way: place the card anew, and try again.",
+    ),
     core.CardNotGenuine: Row(
         Code.PERMISSION_DENIED,
         "Thẻ không chứng minh được là thẻ thật: hãy giữ lại thẻ và báo trung tâm.",

@@ -1,0 +1,87 @@
+"""Blank cards of the model, plans for them, and the keys that both know."""
+
+from __future__ import annotations
+
+import random
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from enrollment.core.chip.apdu import Command, Response, Transmit
+from enrollment.core.chip.card_keys import KeySet, aes_cmac, diversified
+from enrollment.core.chip.card_profile import CardProfile, card_profile_from_table
+from enrollment.core.chip.personalisation_plan import FACTORY_KEY_VERSION, CardPlan, CardSecrets, make_chip_keys
+from enrollment.core.errors import CardBelongsElsewhere
+from firmware_stubs.card.card import Card
+from firmware_stubs.card.memory import DEVELOPMENT_KEY, Memory
+from firmware_stubs.card.profile import VN_CCCD
+
+MASTER_KEY = bytes(range(0x60, 0x70))
+KEY_VERSION = 1
+_PROFILE = Path(__file__).parents[3] / "enrollment/service/card_profiles/vn-cccd.toml"
+PROFILE: CardProfile = card_profile_from_table(tomllib.loads(_PROFILE.read_text()))
+FILE_IDS = {file.name: int(file.file_id, 16) for file in PROFILE.files}
+_SIZES = {"EF.DG2": 18_000, "EF.DG3": 16_000, "EF.SOD": 2_400, "EF.DG13": 700, "EF.DG1": 95, "EF.COM": 24}
+
+
+class Keys:
+    """The factory's keys, and those that a master key makes."""
+
+    def __init__(self, master_key: bytes = MASTER_KEY, factory_key: bytes = DEVELOPMENT_KEY) -> None:
+        self._master_key = master_key
+        self._factory_key = factory_key
+
+    def key_set(self, version: int, diversification: bytes) -> KeySet:
+        if version == FACTORY_KEY_VERSION:
+            return KeySet(*(self._factory_key,) * 3)
+        if version != KEY_VERSION:
+            raise CardBelongsElsewhere("no keys of this version", key_version=version)
+        return diversified(lambda message: aes_cmac(self._master_key, message), diversification, len(self._master_key))
+
+
+def chance(seed: int = 1) -> Callable[[int], bytes]:
+    """Octets that are the same in every run."""
+    return random.Random(seed).randbytes
+
+
+_CHIP_KEYS = make_chip_keys(PROFILE)
+
+
+def plan_of(seed: int = 1, scale: float = 1.0) -> CardPlan:
+    """A plan of some 38,000 octets; another card's for each seed. scale: of its large files."""
+    source = random.Random(seed)
+    sizes = {name: max(1, int(size * scale)) if size > 500 else size for name, size in _SIZES.items()}
+    files = {
+        file.name: (source if file.name not in ("EF.COM", "EF.CardAccess") else random.Random(0)).randbytes(
+            sizes.get(file.name, 120)
+        )
+        for file in PROFILE.files
+    }
+    secrets = CardSecrets(f"{seed:09}", "900101", "<<<<<<", f"{seed:06}", _CHIP_KEYS.chip, _CHIP_KEYS.active)
+    return CardPlan(PROFILE, files, secrets, KEY_VERSION)
+
+
+def blank_card(number: int = 0, *, scp_i: int = VN_CCCD.scp_i, key: bytes = DEVELOPMENT_KEY) -> Card:
+    """From the factory. key: of which its set is made."""
+    memory = Memory.blank(number)
+    memory.keys = (key,) * 3
+    return Card(memory, replace(VN_CCCD, scp_i=scp_i))
+
+
+def wire(transmit: Callable[[bytes], bytes]) -> Transmit:
+    """What a driver does for commands: octets, and the rest of long answers fetched."""
+
+    def exchange(command: Command) -> Response:
+        answer = transmit(command.encode())
+        while len(answer) >= 2 and answer[-2] == 0x61:
+            answer = answer[:-2] + transmit(bytes((0, 0xC0, 0, 0, answer[-1])))
+        return Response.decode(answer)
+
+    return exchange
+
+
+def holds(card: Card, plan: CardPlan) -> bool:
+    """Whether its files are the plan's."""
+    files = {FILE_IDS[name]: octets for name, octets in plan.files.items()}
+    return {fid: bytes(content) for fid, content in card.memory.files.items()} == files
