@@ -7,7 +7,8 @@
 [registry]  address, trust, ca, certificate, private_key (the last in the keys folder when not given)
 [devices]   addresses, poll_s
 [plans]     folder (optional): plans of this point, beside and before the built-in ones
-[cards]     profiles, trust, signer_certificate, signer_key, keys (all optional): this station writes and reads cards
+[cards]     profiles, trust, signer_certificate, signer_key, keys, key_version (all optional): this station writes and
+            reads cards
 [outbox]    chunk_bytes, backoff_min_s, backoff_max_s, call_timeout_s
 """
 
@@ -88,13 +89,15 @@ class CardsConfig:
     """What cards are written with, and whom to trust of those that are read. All paths are absolute.
 
     profiles: a folder of card profiles beside and before the built-in ones. trust: a folder of CSCA certificates.
-    signer_certificate, signer_key: the document signer's. keys: of blank cards, as `keys.card_keys` takes them.
+    signer_certificate, signer_key: the document signer's. keys: the folder of the cards' keys. key_version: of the keys
+    that cards are given, 1..127.
     """
 
     trust: Path
     signer_certificate: Path
     signer_key: Path
-    keys: str
+    keys: Path
+    key_version: int = 1
     profiles: Path | None = None
 
 
@@ -283,7 +286,7 @@ def _share(table: _Table, folder: Path) -> ShareConfig:
 def default_cards(folder: Path) -> CardsConfig:
     """Where a station's card files lie unless station.toml says otherwise. folder: the station's."""
     cards = folder / CARDS_FOLDER
-    return CardsConfig(cards / "csca", cards / "signer.pem", cards / "signer-key.pem", str(cards / "card-keys"))
+    return CardsConfig(cards / "csca", cards / "signer.pem", cards / "signer-key.pem", cards)
 
 
 def _cards(table: _Table, folder: Path) -> CardsConfig:
@@ -292,7 +295,8 @@ def _cards(table: _Table, folder: Path) -> CardsConfig:
         trust=table.path("trust", usual.trust) or folder,
         signer_certificate=table.path("signer_certificate", usual.signer_certificate) or folder,
         signer_key=table.path("signer_key", usual.signer_key) or folder,
-        keys=str(table.take("keys", str, usual.keys)),
+        keys=table.path("keys", usual.keys) or folder,
+        key_version=int(table.number("key_version", 1, 1, 127)),
         profiles=table.path("profiles"),
     )
     table.done()

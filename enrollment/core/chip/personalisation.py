@@ -26,6 +26,7 @@ from enrollment.core.chip.scp03 import CHALLENGE_OCTETS, SecureChannel, longest_
 from enrollment.core.errors import CardBelongsElsewhere, CardRefused, CardSpoiled, MalformedCardAnswer
 
 OnProgress: TypeAlias = Callable[[str, int, int], None]
+OnCard: TypeAlias = Callable[[bytes, bool], None]
 
 MIN_ROOM: Final = 47  # octets of a file in one command: a card that takes fewer is not carried on with
 REFUSALS_IN_A_PLACE: Final = 2
@@ -52,17 +53,21 @@ def personalise(
     *,
     block: int,
     challenge_source: Callable[[int], bytes],
+    on_card: OnCard = lambda serial, begun: None,
     on_progress: OnProgress = lambda step, done, total: None,
 ) -> Personalised:
     """Bring the card to the plan and lock it; on a card that is finished to this plan, say so.
 
     block: octets that reader and card carry in one exchange. challenge_source: N octets of chance.
+    on_card(serial, begun): a card that proved its keys, before anything is written to it; begun: it has its own keys,
+    so it was begun or finished before. A finished card shows no files: whose it is tells its serial alone. What this
+    raises ends it.
     on_progress(step, done, total): octets of files that stand.
     Raises CardNotGenuine before the card has lost a try; CardBelongsElsewhere before anything is written; CardSpoiled
     for a card that was begun and refuses to be finished; CardRefused for one that stands as it was; CardChannelBroken,
     MalformedCardAnswer and whatever the transmit raises, after which it is called again.
     """
-    return _Personalisation(transmit, plan, keys, block, challenge_source, on_progress).run()
+    return _Personalisation(transmit, plan, keys, block, challenge_source, on_card, on_progress).run()
 
 
 def places_to_resume(plan: CardPlan, stands: Mapping[str, bytes]) -> dict[str, int]:
@@ -95,6 +100,7 @@ class _Personalisation:
         keys: CardKeyProvider,
         block: int,
         challenge_source: Callable[[int], bytes],
+        on_card: OnCard,
         on_progress: OnProgress,
     ) -> None:
         self._transmit = transmit
@@ -102,6 +108,7 @@ class _Personalisation:
         self._keys = keys
         self._room = longest_data(block)
         self._chance = challenge_source
+        self._on_card = on_card
         self._on_progress = on_progress
         self._begun = False
         self._written = 0
@@ -140,10 +147,11 @@ class _Personalisation:
         stands = self._read_back(channel)
         if not has_own_keys and (stands is None or stands):
             raise CardBelongsElsewhere("the card was written under other keys", key_version=channel.key_version)
+        places = {} if stands is None else places_to_resume(plan, stands)
+        self._on_card(channel.serial, has_own_keys)
         self._begun = has_own_keys
         if stands is None:
             return self._personalised(channel)
-        places = places_to_resume(plan, stands)
         if not has_own_keys:
             channel = self._put_keys(channel)
         done = 0

@@ -1,6 +1,6 @@
 """A dossier's card: what of the dossier goes onto it, and its files and secrets, made once and fresh.
 
-    dossier --gather--> CardMaterial --make_card--> CardToWrite: files, and secrets that only the chip keeps
+    dossier --gather--> CardMaterial --make_card--> CardPlan: files, and secrets that only the chip keeps
 
 Blocking: `gather` reads the store, `make_card` compresses, draws keys and has the files signed.
 """
@@ -25,16 +25,11 @@ from enrollment.core.chip.dg3_fingers import CardFinger, compress_finger
 from enrollment.core.chip.dg13_identity import PrintedIdentity
 from enrollment.core.chip.mrz import MachineReadableZone
 from enrollment.core.chip.personal_number import card_access_number
+from enrollment.core.chip.personalisation_plan import CardPlan, CardSecrets, make_chip_keys
 from enrollment.core.chip.vn_zone import zone_of_person
 from enrollment.core.dossier.demographics import date_of
 from enrollment.core.dossier.model import Capture, CapturedFinger, Dossier, QualityRecord
-from enrollment.core.errors import (
-    DossierIncomplete,
-    ImageOverBudget,
-    InvalidCardProfile,
-    InvalidDemographics,
-    InvalidImage,
-)
+from enrollment.core.errors import DossierIncomplete, ImageOverBudget, InvalidDemographics, InvalidImage
 from enrollment.core.records import iso19794_2_2005, iso19794_4_2005
 from enrollment.service.keys.document_signer import DocumentSigner
 
@@ -46,13 +41,6 @@ SALT_OCTETS: Final = 16
 SEX_WORDS: Final[Mapping[str, str]] = {"M": "Nam", "F": "Nữ"}
 NATIONALITY: Final = "Việt Nam"
 PORTRAIT_SUFFIX, IMAGE_SUFFIX, MINUTIAE_SUFFIX = ".jpg", ".fir", ".fmr"
-CURVES: Final[Mapping[str, type[ec.EllipticCurve]]] = {
-    "secp256r1": ec.SECP256R1,
-    "brainpoolP256r1": ec.BrainpoolP256R1,
-    "secp384r1": ec.SECP384R1,
-    "brainpoolP384r1": ec.BrainpoolP384R1,
-    "brainpoolP512r1": ec.BrainpoolP512R1,
-}
 _COPIED: Final = ("full_name", "date_of_birth", "personal_number", "place_of_origin", "ethnicity", "religion")
 _RELATIVES: Final = ("father", "mother", "spouse", "old_number")
 
@@ -76,17 +64,6 @@ class CardMaterial:
     demographics: Mapping[str, str] = field(repr=False)
     portrait: bytes = field(repr=False)
     fingers: tuple[FingerMaterial, ...] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class CardToWrite:
-    """Everything that is written. chip_key, active_key: private scalars, as long as their curve's order."""
-
-    files: Mapping[str, bytes] = field(repr=False)
-    zone: MachineReadableZone = field(repr=False)
-    can: str = field(repr=False)
-    chip_key: bytes = field(repr=False)
-    active_key: bytes = field(repr=False)
 
 
 def gather(dossier: Dossier, read_part: ReadPart) -> CardMaterial:
@@ -125,17 +102,23 @@ def choose_fingers(dossier: Dossier) -> dict[int, tuple[str, ...]]:
 
 
 def make_card(
-    profile: CardProfile, material: CardMaterial, signer: DocumentSigner, now: datetime, chance: Chance
-) -> CardToWrite:
-    """Make files and keys. now: aware. chance: N random octets.
+    profile: CardProfile,
+    material: CardMaterial,
+    signer: DocumentSigner,
+    *,
+    key_version: int,
+    now: datetime,
+    chance: Chance,
+) -> CardPlan:
+    """Make files and keys. key_version: of the keys that the card will have. now: aware. chance: N random octets.
 
     Raises InvalidDemographics, PersonalNumberMismatch (naming the field, never its value), ImageOverBudget,
-    InvalidImage, InvalidCardProfile, MalformedRecord, and the signer's errors.
+    InvalidImage, InvalidCardProfile, MalformedRecord, SignatureInvalid.
     """
     issued = profile.validity.day_of(now)
     zone, expires = _zone(profile, material.demographics, issued)
-    chip, active = _key_pair(profile.chip_authentication.curve), _key_pair(profile.active_authentication.curve)
-    pace, agreement, public = _protocols(profile, chip)
+    keys = make_chip_keys(profile)
+    pace, agreement, public = _protocols(profile, keys.chip)
     contents = CardContents(
         zone=zone,
         face=compress_portrait(_decoded(material.portrait)),
@@ -143,14 +126,13 @@ def make_card(
         fingers=_fingers(profile, material),
         card_access=(infos.numbered(infos.TERMINAL_AUTHENTICATION, 1), agreement, *pace),
         dg14=(*pace, agreement, public, infos.active_authentication(profile.active_authentication.signature)),
-        public_key=active.public_key(),
+        public_key=keys.active.public_key(),
         salt=chance(SALT_OCTETS),
     )
     files = card_files(profile, contents, signer.certificate, signer.key, signed_at=now)
-    number = material.demographics["personal_number"]
-    return CardToWrite(
-        files, zone, card_access_number(number, profile.access.can_digits), _scalar(chip), _scalar(active)
-    )
+    can = card_access_number(material.demographics["personal_number"], profile.access.can_digits)
+    secrets = CardSecrets(zone.document_number, zone.birth, zone.expiry, can, keys.chip, keys.active)
+    return CardPlan(profile, files, secrets, key_version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,13 +245,3 @@ def _protocols(
     public = chip.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     agreement = infos.numbered(profile.chip_authentication.protocol, 1)
     return pace, agreement, infos.chip_authentication_key(public)
-
-
-def _key_pair(curve: str) -> ec.EllipticCurvePrivateKey:
-    if curve not in CURVES:
-        raise InvalidCardProfile("keys are made on curves alone", key="curve", found=curve)
-    return ec.generate_private_key(CURVES[curve]())
-
-
-def _scalar(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_numbers().private_value.to_bytes((key.curve.key_size + 7) // 8)

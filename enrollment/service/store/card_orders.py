@@ -120,11 +120,18 @@ class CardOrders:
     def bind(self, order: CardOrder, card_id: str) -> CardOrder:
         """This is the card that is written: durable before its first octet is.
 
-        Raises CardBelongsElsewhere for the card of another open order.
+        Raises CardBelongsElsewhere where the order has another card, or the card another open order.
         """
-        taken = _orders(CARD_ORDERS.c.card_id == card_id, _IS_OPEN, CARD_ORDERS.c.order_id != order.order_id)
+        ours, theirs = CARD_ORDERS.c.order_id == order.order_id, CARD_ORDERS.c.card_id == card_id
         with self._database.write() as connection:
-            other = connection.execute(taken).first()
+            present = _order(connection.execute(_orders(ours)).one())
+            if present.card_id not in ("", card_id):
+                raise CardBelongsElsewhere(
+                    "another card was begun for this dossier: put that one in",
+                    card_id=card_id,
+                    begun=present.card_id,
+                )
+            other = connection.execute(_orders(theirs, _IS_OPEN, ~ours)).first()
             if other is not None:
                 raise CardBelongsElsewhere(
                     "this card is being written for another dossier", card_id=card_id, dossier_id=other.dossier_id

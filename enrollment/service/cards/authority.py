@@ -1,0 +1,68 @@
+"""What a station writes cards with and whom it trusts of those that it reads: read anew for each card.
+
+So a new signer, a new authority or another key takes effect without the daemon being started anew, and a station whose
+card files are damaged still enrolls. Blocking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cryptography import x509
+
+from enrollment.core.chip.card_keys import CardKeyProvider
+from enrollment.core.chip.card_profile import CardProfile
+from enrollment.service.cards.errors import CardProfileUnknown, CardsNotConfigured
+from enrollment.service.config import CardsConfig
+from enrollment.service.keys.card_keys_file import load_card_keys
+from enrollment.service.keys.document_signer import DocumentSigner, load_authorities
+
+
+@dataclass(frozen=True, slots=True)
+class CardIssuer:
+    """Signer and keys, usable now. trust: CSCA certificates."""
+
+    signer: DocumentSigner
+    keys: CardKeyProvider = field(repr=False)
+    key_version: int
+    trust: tuple[x509.Certificate, ...]
+
+
+class CardAuthority:
+    """One station's. config: None where it has no [cards]."""
+
+    def __init__(
+        self, config: CardsConfig | None, profiles: Mapping[str, CardProfile], passphrase: Callable[[], bytes | None]
+    ) -> None:
+        self._config, self._profiles, self._passphrase = config, profiles, passphrase
+
+    def profile(self, profile_id: str) -> CardProfile:
+        """A profile by its name; "" for the only one there is. Raises CardProfileUnknown."""
+        if not profile_id and len(self._profiles) == 1:
+            return next(iter(self._profiles.values()))
+        found = self._profiles.get(profile_id)
+        if found is None:
+            raise CardProfileUnknown("this station has no such card profile", profile=profile_id, known=self._known)
+        return found
+
+    @property
+    def _known(self) -> str:
+        return ", ".join(self._profiles)
+
+    def trust(self) -> tuple[x509.Certificate, ...]:
+        """Raises CardsNotConfigured, KeysUnusable."""
+        return load_authorities(self._configured().trust)
+
+    def issuer(self, now: datetime) -> CardIssuer:
+        """now: aware. Raises CardsNotConfigured, KeysUnusable, UntrustedChain, CertificateNotValid."""
+        config, passphrase, trust = self._configured(), self._passphrase(), self.trust()
+        signer = DocumentSigner.load(config.signer_certificate, config.signer_key, passphrase)
+        signer.require_usable(trust, now)
+        return CardIssuer(signer, load_card_keys(config.keys, passphrase), config.key_version, trust)
+
+    def _configured(self) -> CardsConfig:
+        if self._config is None:
+            raise CardsNotConfigured("station.toml has no [cards]: enrolld cards init")
+        return self._config

@@ -1,0 +1,58 @@
+"""A card's plan as octets, for keeping it sealed until its card is finished: deterministic CBOR.
+
+    { "files": {name: octets}, "zone": [number, birth, expiry], "can": digits, "chip", "active": PKCS #8, "keys": version }
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import cbor2
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_der_private_key,
+)
+
+from enrollment.core.chip.card_profile import CardProfile
+from enrollment.core.chip.personalisation_plan import CardPlan, CardSecrets
+from enrollment.service.store.errors import StoredDataDamaged
+
+_FILES, _ZONE, _CAN, _CHIP, _ACTIVE, _KEYS = "files", "zone", "can", "chip", "active", "keys"
+_NAMES: Final = frozenset({_FILES, _ZONE, _CAN, _CHIP, _ACTIVE, _KEYS})
+
+
+def encode_plan(plan: CardPlan) -> bytes:
+    """All of it but the profile."""
+    secrets = plan.secrets
+    table: dict[str, Any] = {
+        _FILES: dict(plan.files),
+        _ZONE: [secrets.document_number, secrets.date_of_birth, secrets.date_of_expiry],
+        _CAN: secrets.can,
+        _CHIP: _der(secrets.chip_key),
+        _ACTIVE: _der(secrets.active_key),
+        _KEYS: plan.key_version,
+    }
+    return cbor2.dumps(table, canonical=True)
+
+
+def decode_plan(octets: bytes, profile: CardProfile) -> CardPlan:
+    """Raises StoredDataDamaged for anything that `encode_plan` did not write."""
+    try:
+        table = cbor2.loads(octets)
+        if set(table) != _NAMES:
+            raise ValueError("other keys than a plan has")
+        keys = [load_der_private_key(table[name], None) for name in (_CHIP, _ACTIVE)]
+        number, birth, expiry = table[_ZONE]
+        chip, active = (key for key in keys if isinstance(key, ec.EllipticCurvePrivateKey))
+        return CardPlan(
+            profile, table[_FILES], CardSecrets(number, birth, expiry, table[_CAN], chip, active), table[_KEYS]
+        )
+    except (cbor2.CBORDecodeError, ValueError, TypeError, KeyError) as error:
+        raise StoredDataDamaged("a card's plan is not what was kept", kind=type(error).__name__) from None
+
+
+def _der(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
