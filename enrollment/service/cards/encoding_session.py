@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from drivers.errors import DeviceError
@@ -83,7 +85,7 @@ class EncodingSession:
                 if order is None:
                     order = await self._begin(issuer)
                 plan = await studio.stored(self._plan, order)
-                writing = _Writing(self, order, plan, issuer, from_thread(self._emit))
+                writing = _Writing(self, order, plan, issuer, studio.clock.now, from_thread(self._emit))
                 try:
                     report = await on_encoder(writing.work)
                 except _AnotherCard:
@@ -203,9 +205,7 @@ class EncodingSession:
     async def _spoil(self, card_id: str, order: CardOrder, spoiled: CardSpoiled) -> CardSpoiled:
         """Into the ledger, and what the caller is told."""
         reason = ", ".join(f"{name} {value}" for name, value in spoiled.facts.items()) or str(spoiled)
-        bound = CardOrder(
-            order.order_id, order.request_id, order.dossier_id, order.profile_id, order.state, card_id or order.card_id
-        )
+        bound = replace(order, card_id=card_id or order.card_id)
         await self._desk.studio.stored(self._give_up, bound, reason)
         return CardSpoiled(str(spoiled), **{**spoiled.facts, "card_id": bound.card_id})
 
@@ -213,8 +213,17 @@ class EncodingSession:
 class _Writing:
     """The work on the encoder's thread."""
 
-    def __init__(self, session: EncodingSession, order: CardOrder, plan: CardPlan, issuer: CardIssuer, tell: Emit) -> None:
-        self._session, self._order, self._plan, self._issuer, self._tell = session, order, plan, issuer, tell
+    def __init__(
+        self,
+        session: EncodingSession,
+        order: CardOrder,
+        plan: CardPlan,
+        issuer: CardIssuer,
+        now: Callable[[], datetime],
+        tell: Emit,
+    ) -> None:
+        self._session, self._order, self._plan, self._issuer = session, order, plan, issuer
+        self._now, self._tell = now, tell
         self._step, self._standing, self._checked = "", 0, 0
         self.card_id = ""
 
@@ -259,7 +268,7 @@ class _Writing:
             if "pace" in profile.access.protocols
             else AccessKey.of_fields(secrets.document_number, secrets.date_of_birth, secrets.date_of_expiry),
             self._issuer.trust,
-            now=self._session.now(),
+            now=self._now(),
             chance=os.urandom,
             block=held.block,
             expected=ExpectedCard(digests=digests),

@@ -1,6 +1,6 @@
 """A card's plan as octets, for keeping it sealed until its card is finished: deterministic CBOR.
 
-    { "files": {name: octets}, "zone": [number, birth, expiry], "can": digits, "chip", "active": PKCS #8, "keys": version }
+{ "files": {name: octets}, "zone": [number, birth, expiry], "can": digits, "chip", "active": PKCS #8, "keys": version }
 """
 
 from __future__ import annotations

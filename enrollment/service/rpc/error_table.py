@@ -244,6 +244,11 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     ),
     # Trust.
     core.CardRefused: Row(Code.FAILED_PRECONDITION, "Thẻ từ chối lệnh.", "The card refuses a command."),
+    core.WrongCardPassword: Row(
+        Code.FAILED_PRECONDITION,
+        "Thẻ không chấp nhận dữ liệu MRZ hoặc số CAN: hãy đối chiếu với thẻ trước khi thử lại.",
+        "The card does not accept the machine readable zone or CAN: compare them with the card before another try.",
+    ),
     core.CardSpoiled: Row(
         Code.FAILED_PRECONDITION,
         "Thẻ ghi dở và không ghi tiếp được: hãy hủy thẻ và dùng thẻ khác.",
