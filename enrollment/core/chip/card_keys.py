@@ -11,17 +11,22 @@ master key need not be at hand: whoever holds it, a token among others, computes
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.cmac import CMAC
 
+from enrollment.core.errors import CardBelongsElsewhere
+
 KEY_LENGTHS: Final = (16, 24, 32)  # octets: AES-128, -192, -256
 SERIAL_OCTETS: Final = 10  # key diversification data, as the card tells them
 CHECK_VALUE_OCTETS: Final = 3
 BLOCK_OCTETS: Final = 16
+
+FACTORY_VERSION: Final = 0xFF  # of the keys that cards leave the factory with
+OWN_VERSIONS: Final = range(1, 0x80)
 
 _LABELS: Final = (1, 2, 3)
 
@@ -51,10 +56,39 @@ class CardKeyProvider(Protocol):
     def key_set(self, version: int, diversification: bytes) -> KeySet:
         """The keys of one version of one card.
 
-        version: 1 to 127 for our own, 255 for those that cards leave the factory with.
+        version: of OWN_VERSIONS, or FACTORY_VERSION.
         diversification: the card's serial number, SERIAL_OCTETS.
         Raises CardBelongsElsewhere for a version that there are no keys of.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class MasterKey:
+    """What the keys of cards are made of. octets: of it, and of each of theirs."""
+
+    prf: Prf = field(repr=False)
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class CardKeys:
+    """A CardKeyProvider. sources: by version; a key set where all cards have the same, as from the factory."""
+
+    sources: Mapping[int, KeySet | MasterKey]
+
+    @property
+    def newest(self) -> int:
+        """The highest of our own versions: what cards are to have; 0 where there is none."""
+        return max((version for version in self.sources if version in OWN_VERSIONS), default=0)
+
+    def key_set(self, version: int, diversification: bytes) -> KeySet:
+        """As CardKeyProvider."""
+        source = self.sources.get(version)
+        if source is None:
+            raise CardBelongsElsewhere("a card with keys of a version that is not known here", key_version=version)
+        if isinstance(source, KeySet):
+            return source
+        return diversified(source.prf, diversification, source.octets)
 
 
 def aes_cmac(key: bytes, message: bytes) -> bytes:

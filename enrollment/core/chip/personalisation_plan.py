@@ -12,12 +12,12 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from enrollment.core.chip.card_keys import OWN_VERSIONS
 from enrollment.core.chip.card_profile import CardFile, CardProfile
 from enrollment.core.errors import InvalidCardProfile
 from enrollment.core.records.data_object import DataObject
 from enrollment.core.records.octets import check_range
 
-FACTORY_KEY_VERSION: Final = 0xFF
 MAX_FILE_SIZE: Final = 0xFFFF  # that CREATE FILE can say
 SECURITY_OBJECT: Final = "EF.SOD"
 
@@ -80,7 +80,7 @@ class CardSecrets:
 
 @dataclass(frozen=True, slots=True)
 class CardPlan:
-    """files: by name, all of the profile's. key_version: of the keys that the card is to have, 1 to 127.
+    """files: by name, all of the profile's. key_version: of the keys that the card is to have, of OWN_VERSIONS.
 
     Raises InvalidCardProfile where files and profile do not go together, MalformedRecord for a file of a size that no
     card can be told.
@@ -98,7 +98,7 @@ class CardPlan:
             raise InvalidCardProfile("the files are not those of the profile", key="files", found=", ".join(wrong))
         for name, octets in self.files.items():
             check_range(len(octets), 1, MAX_FILE_SIZE, "file length", name)
-        check_range(self.key_version, 1, 0x7F, "key version", "card plan")
+        check_range(self.key_version, OWN_VERSIONS[0], OWN_VERSIONS[-1], "key version", "card plan")
 
     @property
     def in_writing_order(self) -> tuple[tuple[CardFile, bytes], ...]:

@@ -9,10 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from enrollment.core.chip.apdu import Command, Response, Transmit
-from enrollment.core.chip.card_keys import KeySet, aes_cmac, diversified
+from enrollment.core.chip.card_keys import FACTORY_VERSION, CardKeys, KeySet, MasterKey, aes_cmac
 from enrollment.core.chip.card_profile import CardProfile, card_profile_from_table
-from enrollment.core.chip.personalisation_plan import FACTORY_KEY_VERSION, CardPlan, CardSecrets, make_chip_keys
-from enrollment.core.errors import CardBelongsElsewhere
+from enrollment.core.chip.personalisation_plan import CardPlan, CardSecrets, make_chip_keys
 from firmware_stubs.card.card import Card
 from firmware_stubs.card.memory import DEVELOPMENT_KEY, Memory
 from firmware_stubs.card.profile import VN_CCCD
@@ -25,24 +24,15 @@ FILE_IDS = {file.name: int(file.file_id, 16) for file in PROFILE.files}
 _SIZES = {"EF.DG2": 18_000, "EF.DG3": 16_000, "EF.SOD": 2_400, "EF.DG13": 700, "EF.DG1": 95, "EF.COM": 24}
 
 
-class Keys:
+def keys(master_key: bytes = MASTER_KEY, factory_key: bytes = DEVELOPMENT_KEY) -> CardKeys:
     """The factory's keys, and those that a master key makes."""
-
-    def __init__(self, master_key: bytes = MASTER_KEY, factory_key: bytes = DEVELOPMENT_KEY) -> None:
-        self._master_key = master_key
-        self._factory_key = factory_key
-
-    def key_set(self, version: int, diversification: bytes) -> KeySet:
-        if version == FACTORY_KEY_VERSION:
-            return KeySet(*(self._factory_key,) * 3)
-        if version != KEY_VERSION:
-            raise CardBelongsElsewhere("no keys of this version", key_version=version)
-        return diversified(lambda message: aes_cmac(self._master_key, message), diversification, len(self._master_key))
+    master = MasterKey(lambda message: aes_cmac(master_key, message), len(master_key))
+    return CardKeys({FACTORY_VERSION: KeySet(*(factory_key,) * 3), KEY_VERSION: master})
 
 
 def chance(seed: int = 1) -> Callable[[int], bytes]:
     """Octets that are the same in every run."""
-    return random.Random(seed).randbytes
+    return random.Random(seed).randbytes  # noqa: S311 - for tests
 
 
 _CHIP_KEYS = make_chip_keys(PROFILE)
@@ -50,14 +40,10 @@ _CHIP_KEYS = make_chip_keys(PROFILE)
 
 def plan_of(seed: int = 1, scale: float = 1.0) -> CardPlan:
     """A plan of some 38,000 octets; another card's for each seed. scale: of its large files."""
-    source = random.Random(seed)
-    sizes = {name: max(1, int(size * scale)) if size > 500 else size for name, size in _SIZES.items()}
-    files = {
-        file.name: (source if file.name not in ("EF.COM", "EF.CardAccess") else random.Random(0)).randbytes(
-            sizes.get(file.name, 120)
-        )
-        for file in PROFILE.files
-    }
+    source = {"EF.COM": chance(0), "EF.CardAccess": chance(0)}
+    sizes = {name: int(size * scale) if size > 500 else size for name, size in _SIZES.items()}
+    of_this_card = chance(seed)
+    files = {file.name: source.get(file.name, of_this_card)(sizes.get(file.name, 120)) for file in PROFILE.files}
     secrets = CardSecrets(f"{seed:09}", "900101", "<<<<<<", f"{seed:06}", _CHIP_KEYS.chip, _CHIP_KEYS.active)
     return CardPlan(PROFILE, files, secrets, KEY_VERSION)
 

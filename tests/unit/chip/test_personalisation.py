@@ -7,13 +7,13 @@ import pytest
 from enrollment.core.chip.personalisation import Personalised, personalise
 from firmware_stubs.card.card import Card
 from firmware_stubs.card.memory import MAX_TRIES, LifeCycle
-from tests.unit.chip.blank_cards import Keys, blank_card, chance, holds, plan_of, wire
+from tests.unit.chip.blank_cards import blank_card, chance, holds, keys, plan_of, wire
 
 pytest.importorskip("yubikit", reason="needs requirements/card.lock: ./run setup dev, with its Debian packages")
 
 
 def encode(card: Card, block: int = 4096) -> Personalised:
-    return personalise(wire(card.transmit), plan_of(), Keys(), block=block, challenge_source=chance())
+    return personalise(wire(card.transmit), plan_of(), keys(), block=block, challenge_source=chance())
 
 
 @pytest.mark.parametrize("block", [255, 1000, 4096, 65_535])
