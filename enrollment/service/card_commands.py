@@ -35,6 +35,7 @@ def init(path: Path, as_json: bool) -> None:
         load_card_profiles,
         load_config,
     )
+    from enrollment.service.keys.card_keys_file import create_card_keys
     from enrollment.service.keys.document_signer import create_development_signer
 
     config = load_config(path)
@@ -44,6 +45,11 @@ def init(path: Path, as_json: bool) -> None:
     create_development_signer(
         found.signer_certificate, found.signer_key, found.trust, config.station_id, documents, now, passphrase
     )
+    try:
+        found.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigInvalid(f"{found.keys} cannot be written: {error.strerror}", file=str(found.keys)) from error
+    create_card_keys(found.keys, found.key_version, passphrase)
     if config.cards is None:
         try:
             with path.open("a", encoding="utf-8") as file:
@@ -54,7 +60,7 @@ def init(path: Path, as_json: bool) -> None:
         "signer_certificate": str(found.signer_certificate),
         "signer_key": str(found.signer_key),
         "trust": str(found.trust),
-        "keys": found.keys,
+        "keys": str(found.keys),
     }
     click.echo(json.dumps(told) if as_json else "made for development alone; start the daemon anew")
     sys.stdout.flush()

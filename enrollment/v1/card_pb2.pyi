@@ -182,6 +182,7 @@ class CardCheck(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Its number in the specification of checks."""
     name: _builtins.str
@@ -190,6 +191,10 @@ class CardCheck(_message.Message):
     """Its result."""
     detail: _builtins.str
     """The fact behind the result; no personal field."""
+    reason: _builtins.str
+    """Why it failed or could not be made, stable, for programs: an error's reason, or for example NEEDS_CHECK; empty where it
+    passed.
+    """
     def __init__(
         self,
         *,
@@ -197,10 +202,11 @@ class CardCheck(_message.Message):
         name: _builtins.str = ...,
         result: Global___CheckResult.ValueType = ...,
         detail: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "name", b"name", "number", b"number", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "name", b"name", "number", b"number", "reason", b"reason", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -293,11 +299,11 @@ class CardProgress(_message.Message):
     DONE_BYTES_FIELD_NUMBER: _builtins.int
     TOTAL_BYTES_FIELD_NUMBER: _builtins.int
     step: _builtins.str
-    """What is being done, for example "DG2"."""
+    """What is being done, for example "EF.DG2"."""
     done_bytes: _builtins.int
-    """Bytes done."""
+    """Bytes of files that stand on the card; while a card is read: steps done."""
     total_bytes: _builtins.int
-    """Bytes in all."""
+    """Bytes, or steps, in all."""
     def __init__(
         self,
         *,

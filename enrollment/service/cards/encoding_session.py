@@ -1,9 +1,9 @@
 """One card of one dossier: made, written, read back and verified, and entered into the ledger.
 
-    order found or begun -> plan sealed in the store -> card met and bound -> written -> verified -> ledger -> order ends
+    order found or begun, its plan sealed -> card met and bound -> written -> verified -> ledger -> order ends
 
-What is lost on the way, a card, the reader's service, or the daemon itself, is made good by beginning again: the plan is
-the one that was kept, and the card is brought on from what stands on it. The chip's private keys lie sealed in the
+What is lost on the way, a card, the reader's service, or the daemon itself, is made good by beginning again: the plan
+is the one that was kept, and the card is brought on from what stands on it. The chip's private keys lie sealed in the
 store from before the first octet is written until the card is verified, and nowhere after.
 
 The card is PERSONALISED only when a border reader's checks hold; one that was begun and cannot be finished, or does not
@@ -122,7 +122,7 @@ class EncodingSession:
     # -------------------------------------------------------------------------------------------- on the store's thread
 
     def _earlier(self) -> CardOrder | None:
-        """What this request began, or what another began and did not end. Raises CardSpoiled where it came to nothing."""
+        """What this request began, or another and did not end. Raises CardSpoiled where it came to nothing."""
         desk, request = self._desk, self._request
         profile_id = self._profile_id()
         order = desk.orders.find(request.request_id, request.dossier_id, profile_id)

@@ -41,8 +41,8 @@ def persevere(
     """Hold a card and do something that may be begun again, until it is done or brings the card no further.
 
     how_far: grows with what stands on the card.
-    Raises CardGone where no card is put in, or the loss after which none came back or nothing went on; CaptureCancelled,
-    DeviceError, EnrollmentError.
+    Raises CardGone where no card is put in, or the loss after which none came back or nothing went on;
+    CaptureCancelled, DeviceError, EnrollmentError.
     """
     lost: DeviceError | EnrollmentError | None = None
     furthest, idle = how_far(), 0

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import cbor2
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -18,10 +19,10 @@ from cryptography.hazmat.primitives.serialization import (
 
 from enrollment.core.chip.card_profile import CardProfile
 from enrollment.core.chip.personalisation_plan import CardPlan, CardSecrets
+from enrollment.core.errors import EnrollmentError
 from enrollment.service.store.errors import StoredDataDamaged
 
 _FILES, _ZONE, _CAN, _CHIP, _ACTIVE, _KEYS = "files", "zone", "can", "chip", "active", "keys"
-_NAMES: Final = frozenset({_FILES, _ZONE, _CAN, _CHIP, _ACTIVE, _KEYS})
 
 
 def encode_plan(plan: CardPlan) -> bytes:
@@ -42,15 +43,13 @@ def decode_plan(octets: bytes, profile: CardProfile) -> CardPlan:
     """Raises StoredDataDamaged for anything that `encode_plan` did not write."""
     try:
         table = cbor2.loads(octets)
-        if set(table) != _NAMES:
-            raise ValueError("other keys than a plan has")
         keys = [load_der_private_key(table[name], None) for name in (_CHIP, _ACTIVE)]
         number, birth, expiry = table[_ZONE]
         chip, active = (key for key in keys if isinstance(key, ec.EllipticCurvePrivateKey))
         return CardPlan(
             profile, table[_FILES], CardSecrets(number, birth, expiry, table[_CAN], chip, active), table[_KEYS]
         )
-    except (cbor2.CBORDecodeError, ValueError, TypeError, KeyError) as error:
+    except (cbor2.CBORDecodeError, ValueError, TypeError, KeyError, UnsupportedAlgorithm, EnrollmentError) as error:
         raise StoredDataDamaged("a card's plan is not what was kept", kind=type(error).__name__) from None
 
 

@@ -23,6 +23,7 @@ from enrollment.core.chip.dg15_public_key import decode_dg15
 from enrollment.core.chip.document_authority import SigningAuthority
 from enrollment.core.chip.mrz import MachineReadableZone
 from enrollment.core.chip.passive_authentication import Outcome, examine
+from enrollment.core.chip.personalisation_plan import CardPlan
 from enrollment.core.chip.security_infos import PUBLIC_KEY_ECDH, decode_dg14
 from enrollment.core.dossier.model import Capture, CapturedFinger, Dossier, DossierState, PartRecord, QualityRecord
 from enrollment.core.dossier.plan import Plan, PlannedPortrait
@@ -38,8 +39,10 @@ from enrollment.core.fingerprint import FingerprintImage, compare
 from enrollment.core.fingerprint import examine as examine_print
 from enrollment.core.records import iso19794_2_2005, iso19794_4_2005
 from enrollment.service.cards.contents import CardMaterial, choose_fingers, gather, make_card
+from enrollment.service.cards.kept_plan import decode_plan, encode_plan
 from enrollment.service.config import StationConfig, load_card_profiles
 from enrollment.service.keys.document_signer import DocumentSigner
+from enrollment.service.store.errors import StoredDataDamaged
 from firmware_stubs.fingers import make_impression, make_master
 
 NOW = datetime(2026, 3, 1, 18, 30, tzinfo=UTC)  # the second of March in Viet Nam
@@ -118,12 +121,16 @@ def material(fingers: tuple[int, ...] = (), **other: str) -> CardMaterial:
     return replace(found, demographics={**PERSON, **other})
 
 
+def plan_of(found: CardMaterial, profile: CardProfile = PROFILE) -> CardPlan:
+    return make_card(profile, found, SIGNER, key_version=1, now=NOW, chance=os.urandom)
+
+
 def made(profile: CardProfile = PROFILE, *, fingers: tuple[int, ...] = (), **other: str) -> Mapping[str, bytes]:
-    return make_card(profile, material(fingers, **other), SIGNER, NOW, os.urandom).files
+    return plan_of(material(fingers, **other), profile).files
 
 
 def test_card_of_a_whole_dossier_holds_what_the_dossier_says_and_verifies() -> None:
-    card = make_card(PROFILE, material((2, 7)), SIGNER, NOW, os.urandom)
+    card = plan_of(material((2, 7)))
     files = card.files
     zone = MachineReadableZone.decode(files["EF.DG1"])
     assert (zone.primary, zone.secondary) == (("NGUYEN",), ("THI", "MAU"))
@@ -135,12 +142,23 @@ def test_card_of_a_whole_dossier_holds_what_the_dossier_says_and_verifies() -> N
     groups = {number: files[f"EF.DG{number}"] for number in PROFILE.data_groups}
     checks = examine(files["EF.SOD"], groups, [AUTHORITY.certificate], NOW)
     assert {check.outcome for check in checks} == {Outcome.PASSED}
-    assert card.can == "000001"
-    active, chip = (int.from_bytes(secret) for secret in (card.active_key, card.chip_key))
-    curve = ec.BrainpoolP256R1()
-    assert decode_dg15(files["EF.DG15"]) == ec.derive_private_key(active, curve).public_key()
+    secrets = card.secrets
+    assert (secrets.can, secrets.document_number, secrets.date_of_expiry) == ("000001", "195000001", "350902")
+    assert decode_dg15(files["EF.DG15"]) == secrets.active_key.public_key()
     (public,) = [info for info in decode_dg14(files["EF.DG14"]) if info.protocol == PUBLIC_KEY_ECDH]
-    assert load_der_public_key(public.required) == ec.derive_private_key(chip, curve).public_key()
+    assert load_der_public_key(public.required) == secrets.chip_key.public_key()
+
+
+def test_kept_plan_is_the_same_again_and_damage_is_told() -> None:
+    card = plan_of(material((2,)))
+    kept = encode_plan(card)
+    again = decode_plan(kept, PROFILE)
+    assert encode_plan(again) == kept
+    assert again.files == card.files
+    assert again.secrets.objects() == card.secrets.objects()
+    for damaged in (b"", kept[:-1], kept[:40] + b"\xff" + kept[41:], b"\xa0", b"\x80"):
+        with pytest.raises(StoredDataDamaged):
+            decode_plan(damaged, PROFILE)
 
 
 def test_prints_on_the_card_are_the_dossiers_and_match_as_the_raw_ones_do() -> None:
@@ -248,7 +266,7 @@ def test_dossier_without_a_portrait_has_no_card() -> None:
 
 def test_portrait_that_does_not_decode_is_refused() -> None:
     with pytest.raises(InvalidImage):
-        make_card(PROFILE, replace(material(), portrait=b"no picture"), SIGNER, NOW, os.urandom)
+        plan_of(replace(material(), portrait=b"no picture"))
 
 
 def test_signer_signs_only_within_its_time_and_under_a_trusted_authority() -> None:

@@ -45,7 +45,7 @@ def test_init_makes_a_signer_that_its_authority_certified_and_nothing_twice(conf
 def test_private_keys_are_under_the_passphrase_and_for_their_owner_alone(config: Path) -> None:
     init(config)
     keys = list((config.parent / "cards").rglob("*key*"))
-    assert len(keys) >= 2
+    assert len(keys) == 4
     for path in keys:
         assert path.stat().st_mode & 0o077 == 0
         assert b"ENROLLMENT ENCRYPTED KEY" in path.read_bytes()
