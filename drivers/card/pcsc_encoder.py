@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from typing import Final
@@ -23,13 +24,15 @@ from drivers.errors import (
 )
 from drivers.pcsc.holders import likely_holders
 from drivers.pcsc.names import parse_name
-from drivers.pcsc.remote import HeldSlot, RemoteReader
+from drivers.pcsc.remote import RemoteReader
 from drivers.spi import CancelToken, DeviceIdentity, HeldCard
+from drivers.traffic import TRAFFIC_LEVEL, traffic
 
 SCHEME: Final = "pcsc"
 
 _TRANSMIT_LIMIT_S: Final = 30.0  # a card that makes an RSA key asks for time again and again
-_HOLD_LIMIT_S: Final = 10.0  # to connect and reset
+_CONNECT_LIMIT_S: Final = 2.0
+_RESET_LIMIT_S: Final = 10.0
 _BUSY_PATIENCE_S: Final = 2.0  # what looks at a new card (a desktop, gpg) is done with it by then
 _BUSY_PAUSE_S: Final = 0.1
 _MUTE_PATIENCE_S: Final = 1.0  # a card that is being pushed in has bad contacts at first
@@ -37,6 +40,7 @@ _SLICE_S: Final = 0.1  # within which a cancelled wait ends
 _LET_GO_LIMIT_S: Final = 3.0
 
 _lengths = LengthMemory()
+_stuck: set[str] = set()  # readers where the service may still wait for a card, though who asked has been ended
 _logger = logging.getLogger(__name__)
 
 
@@ -103,34 +107,34 @@ class PcscEncoder:
         while True:
             cancel.raise_if_cancelled()
             try:
-                return self._try_to_hold(deadline)
+                return self._try_to_hold(deadline, cancel)
             except (DeviceBusy, CardMute) as error:
                 now = time.monotonic()
                 allowed = self._busy_patience_s if isinstance(error, DeviceBusy) else _MUTE_PATIENCE_S
-                if now > patience.setdefault(type(error), now + allowed):
-                    raise self._with_holders(error) from error
+                if now >= patience.setdefault(type(error), now + allowed):
+                    raise self._explained(error) from error
                 time.sleep(_BUSY_PAUSE_S)
             except CardGone:  # between seeing it and holding it, or at a probe that was too long: it may come back
                 patience.clear()
-            except DeviceStalled:
-                self._end_process()
-                raise
             if time.monotonic() >= deadline:
                 words = f"{self._name}: no card came within {timeout_s:g} s"
                 raise CaptureTimedOut(words, reader=self._name, timeout_s=timeout_s)
 
-    def _try_to_hold(self, deadline: float) -> _Held:
+    def _try_to_hold(self, deadline: float, cancel: CancelToken) -> _Held:
         """Raises CardGone where there is none now."""
         reader = self._served()
         state = reader.wait_card(max(0.0, min(_SLICE_S, deadline - time.monotonic())))
         if state == "empty":
+            _stuck.discard(self._name)
             raise CardGone("no card is in the reader")
         if state == "mute":
             raise CardMute(f"{self._name}: the card does not answer to reset", reader=self._name)
         if state == "in_use":
             raise DeviceBusy(f"{self._name}: another program holds the card", reader=self._name)
-        slot = self._hold_slot(reader)
         try:
+            self._connect(reader, cancel)
+            slot = reader.reset(_RESET_LIMIT_S)
+            _stuck.discard(self._name)
             lengths = find_lengths(
                 lambda apdu: reader.transmit(apdu, self._transmit_limit_s),
                 self._memory,
@@ -140,22 +144,31 @@ class PcscEncoder:
                 t0=slot.protocol == 0,
             )
         except DeviceError as error:
-            _logger.info("%s: the card was lost at the first command: %s", self._name, error)
+            _logger.info("%s: the card is not held: %s", self._name, error)
             self._let_go()
             raise
         return _Held(reader, slot.answer_to_reset, lengths, self._transmit_limit_s)
 
-    def _hold_slot(self, reader: RemoteReader) -> HeldSlot:
+    def _connect(self, reader: RemoteReader, cancel: CancelToken) -> None:
+        """Nothing but the process's end ends a wait for another program's transaction."""
+        waiting = True
+        cancel.on_cancel(lambda: reader.kill() if waiting else None)
         try:
-            return reader.hold(_HOLD_LIMIT_S)
-        except DeviceStalled as error:  # pcscd lets one wait for another's transaction without an end
-            self._end_process()
-            words = f"{self._name}: another program keeps the reader busy"
-            raise self._with_holders(DeviceBusy(words, **error.facts)) from error
+            reader.connect(max(_CONNECT_LIMIT_S, self._busy_patience_s))
+        except DeviceError:
+            cancel.raise_if_cancelled()
+            raise
+        finally:
+            waiting = False
 
-    def _with_holders(self, error: DeviceError) -> DeviceError:
-        if isinstance(error, DeviceBusy) and (holders := likely_holders()):
-            return DeviceBusy(f"{error}; likely: {', '.join(holders)}", **error.facts, holders=", ".join(holders))
+    def _explained(self, error: DeviceError) -> DeviceError:
+        if not isinstance(error, DeviceBusy):
+            return error
+        if self._name in _stuck:
+            words = f"{self._name}: the reader still waits for a card that does not answer: take the card out"
+            return DeviceStalled(words, **error.facts)
+        if holders := ", ".join(likely_holders()):
+            return DeviceBusy(f"{error}; likely: {holders}", **error.facts, holders=holders)
         return error
 
     def _served(self) -> RemoteReader:
@@ -169,8 +182,9 @@ class PcscEncoder:
             return
         try:
             self._reader.let_go(_LET_GO_LIMIT_S)
-        except DeviceError as error:
+        except DeviceError as error:  # DeviceStalled: it was ended, or is now
             _logger.debug("letting go of a card: %s", error)
+            _stuck.add(self._name)
             self._end_process()
 
     def _end_process(self) -> None:
@@ -187,6 +201,7 @@ class _Held:
         self._answer_to_reset = answer_to_reset
         self._lengths = lengths
         self._limit_s = limit_s
+        self._opened_by = threading.current_thread().name
         self._failure: DeviceError | None = None
 
     @property
@@ -206,12 +221,27 @@ class _Held:
             raise  # nothing was sent
         except DeviceError as error:
             self._failure = CardGone("the card must be held anew: a command failed before", **error.facts)
-            if isinstance(error, DeviceStalled):
-                self._reader.close()
             raise
 
     def end(self) -> None:
         self._failure = CardGone("the card was let go")
 
     def _exchange(self, apdu: bytes) -> bytes:
-        return self._reader.transmit(apdu, self._limit_s)
+        if not traffic.isEnabledFor(TRAFFIC_LEVEL):
+            return self._reader.transmit(apdu, self._limit_s)
+        begun_s, answer, outcome = time.monotonic(), b"", ""
+        try:
+            answer = self._reader.transmit(apdu, self._limit_s)
+            outcome = answer[-2:].hex().upper() or "nothing"
+        except DeviceError as error:
+            outcome = error.reason
+            raise
+        finally:
+            elapsed_s = time.monotonic() - begun_s
+            traffic.log(
+                TRAFFIC_LEVEL,
+                "apdu %s, %d bytes out, %d in, %.2f ms, %s",
+                *(apdu[:4].hex(" ").upper(), len(apdu), len(answer), 1000 * elapsed_s, outcome),
+                extra={"opened_by": self._opened_by, "direction": "out", "kind": "apdu", "elapsed_s": elapsed_s},
+            )
+        return answer

@@ -16,8 +16,8 @@ from drivers.card.apdu import MAX_SHORT_DATA, CommandApdu
 from drivers.card.transport import Exchange, Lengths
 from drivers.errors import DeviceStalled, TransmitLost
 
-# Octets. Beyond the first an exchange's own time no longer counts, and few cards have a longer buffer.
-STEPS: Final = (4096, 2048, 1024, 512, MAX_SHORT_DATA)
+# Octets. Beyond the first an exchange's own time no longer counts, and no card's buffer is longer.
+STEPS: Final = (32_768, 4096, 2048, 1024, 512, MAX_SHORT_DATA)
 _MAX_REMEMBERED: Final = 256
 _SELECT_BY_NAME: Final = bytes.fromhex("00A4040C")
 

@@ -5,7 +5,8 @@ long ends this process. It ends when its socket does.
 
     {"call": "list"}                               {"value": [reader, ...]}
     {"call": "wait_card", "reader", "wait_s"}      {"value": "card" | "mute" | "in_use" | "empty"}
-    {"call": "hold", "reader"}                     {"value": {...}}, content: the answer to reset
+    {"call": "connect", "reader"}                  nothing said
+    {"call": "reset"}                              {"value": {...}}, content: the answer to reset
     nothing said, content: a command APDU          nothing said, content: its answer
     {"call": "let_go"}                             nothing said
     {"call": "watch"}                              {"value": {...}} at each change, until the socket ends (`watching`)
@@ -75,13 +76,15 @@ class _Server:
                 return Message({"value": describe(self.library())})
             case "wait_card":
                 return Message({"value": Slot(self.library(), said["reader"]).wait_card(said["wait_s"])})
-            case "hold":
+            case "connect":
                 self._let_go()
-                slot = Slot(self.library(), said["reader"])
-                held = slot.hold()
-                self._slot = slot
-                told_of = {"protocol": held.protocol, "shared": held.shared, "max_apdu_data": held.max_apdu_data}
-                return Message({"value": told_of}, held.answer_to_reset)
+                self._slot = Slot(self.library(), said["reader"])
+                self._slot.connect()
+                return Message()
+            case "reset" if self._slot is not None:
+                held = self._slot.reset()
+                value = {"protocol": held.protocol, "shared": held.shared, "max_apdu_data": held.max_apdu_data}
+                return Message({"value": value}, held.answer_to_reset)
             case "let_go":
                 self._let_go()
                 return Message()

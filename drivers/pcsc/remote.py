@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from drivers.errors import DeviceStalled
+from drivers.errors import DeviceBusy, DeviceStalled
 from drivers.pipe import Message
 from drivers.side_process import SideProcess
 
@@ -45,9 +45,17 @@ class RemoteReader:
         request = Message({"call": "wait_card", "reader": self._reader, "wait_s": wait_s})
         return str(self._ask(request, "waiting for a card", wait_s + _CALL_LIMIT_S).said["value"])
 
-    def hold(self, limit_s: float) -> HeldSlot:
-        """As `slot.Slot.hold`. Raises DeviceStalled where another's transaction, or a reset, takes longer than that."""
-        answer = self._ask(Message({"call": "hold", "reader": self._reader}), "holding the card", limit_s)
+    def connect(self, limit_s: float) -> None:
+        """As `slot.Slot.connect`. Raises DeviceBusy where another program's transaction outlasts limit_s."""
+        request = Message({"call": "connect", "reader": self._reader})
+        try:
+            self._ask(request, "connecting to the card", limit_s)
+        except DeviceStalled as error:
+            raise DeviceBusy(f"{self._reader}: another program does not let go of the card", **error.facts) from error
+
+    def reset(self, limit_s: float) -> HeldSlot:
+        """As `slot.Slot.reset`."""
+        answer = self._ask(Message({"call": "reset"}), "resetting the card", limit_s)
         return HeldSlot(bytes(answer.content), **answer.said["value"])
 
     def transmit(self, apdu: bytes, limit_s: float) -> bytes:
@@ -57,6 +65,10 @@ class RemoteReader:
     def let_go(self, limit_s: float) -> None:
         """Take the card's power."""
         self._ask(Message({"call": "let_go"}), "letting go of the card", limit_s)
+
+    def kill(self) -> None:
+        """End the process now: a call that waits for it fails. From any thread."""
+        self._process.kill()
 
     def close(self) -> None:
         """End the process, and with it whatever it holds. Never raises; idempotent."""

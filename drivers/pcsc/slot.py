@@ -41,6 +41,7 @@ class Slot:
         self._card: Any = None
         self._pci: Any = None
         self._shared = False
+        self._protocols = library.scard.SCARD_PROTOCOL_T0 | library.scard.SCARD_PROTOCOL_T1
 
     def wait_card(self, wait_s: float) -> str:
         """What is in the slot: "card", "mute", "in_use" by another exclusively, or "empty" where nothing came in time.
@@ -59,30 +60,30 @@ class Slot:
             return "mute"
         return "in_use" if state & scard.SCARD_STATE_EXCLUSIVE else "card"
 
-    def hold(self) -> Held:
-        """Connect, alone or in a transaction; cold. Raises DeviceBusy, CardGone, CardMute, DeviceGone, CardServiceGone.
+    def connect(self) -> None:
+        """Take the card, alone or in a transaction. Raises DeviceBusy, CardGone, CardMute, DeviceGone, CardServiceGone.
 
-        May block while another program is in a transaction of its own.
+        Blocks while another program is in a transaction of its own.
         """
-        scard, library = self._library.scard, self._library
-        mode, protocols = scard.SCARD_SHARE_EXCLUSIVE, scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
-        code, card, _ = scard.SCardConnect(library.context(), self._reader, mode, protocols)
-        self._shared = code & 0xFFFFFFFF == codes.SHARING_VIOLATION
-        if self._shared:
-            mode = scard.SCARD_SHARE_SHARED
-            code, card, _ = scard.SCardConnect(library.context(), self._reader, mode, protocols)
+        scard, context = self._library.scard, self._library.context()
+        self._shared = False
+        code, card, _ = scard.SCardConnect(context, self._reader, scard.SCARD_SHARE_EXCLUSIVE, self._protocols)
+        if code & 0xFFFFFFFF == codes.SHARING_VIOLATION:
+            self._shared = True
+            code, card, _ = scard.SCardConnect(context, self._reader, scard.SCARD_SHARE_SHARED, self._protocols)
         self._check(code, "connecting to the card")
         self._card = card
-        try:
-            if self._shared:
-                self._check(scard.SCardBeginTransaction(card), "beginning a transaction")
-            code, protocol = scard.SCardReconnect(card, mode, protocols, scard.SCARD_RESET_CARD)
-            self._check(code, "resetting the card")
-            code, _, _, protocol, atr = scard.SCardStatus(card)
-            self._check(code, "asking for the answer to reset")
-        except DeviceError:
-            self.let_go()
-            raise
+        if self._shared:
+            self._check(scard.SCardBeginTransaction(card), "beginning a transaction")
+
+    def reset(self) -> Held:
+        """Have the card forget what others had it grant. Raises as `connect` does."""
+        scard = self._library.scard
+        mode = scard.SCARD_SHARE_SHARED if self._shared else scard.SCARD_SHARE_EXCLUSIVE
+        code, _ = scard.SCardReconnect(self._card, mode, self._protocols, scard.SCARD_RESET_CARD)
+        self._check(code, "resetting the card")
+        code, _, _, protocol, atr = scard.SCardStatus(self._card)
+        self._check(code, "asking for the answer to reset")
         is_t0 = protocol == scard.SCARD_PROTOCOL_T0
         self._pci = scard.SCARD_PCI_T0 if is_t0 else scard.SCARD_PCI_T1
         return Held(bytes(atr), 0 if is_t0 else 1, self._shared, self._max_apdu_data())
@@ -121,6 +122,7 @@ class Slot:
 
     def _check(self, code: int, under: str) -> None:
         if code:
+            self.let_go()
             self._library.failed(code & 0xFFFFFFFF, self._reader, under)
 
     def _max_apdu_data(self) -> int | None:
