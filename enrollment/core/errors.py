@@ -21,6 +21,7 @@
         PositionAlreadyCaptured
         PositionNotInPlan
         CardRefused           a chip card answered with a status word that ends what was being done
+          WrongCardPassword   a chip card does not accept the zone or CAN that it was given
         CardSpoiled           a chip card was begun, and can no longer become what it was to be
       TrustFailure            a signature, digest, key or sequence does not hold
         WrongRecipient, SignatureInvalid, DigestMismatch, SequenceBroken, UnknownSigner
@@ -167,6 +168,15 @@ class CardRefused(RuleViolation):
     """A chip card's status word that ends what was being done; facts: step, status (four hexadecimal digits)."""
 
     reason = "CARD_REFUSED"
+
+
+class WrongCardPassword(CardRefused):
+    """A chip card that does not accept the password (zone or CAN): one try was made, and none is made again by itself.
+
+    Facts: step, status, and tries_left where the card tells it.
+    """
+
+    reason = "WRONG_CARD_PASSWORD"
 
 
 class CardSpoiled(RuleViolation):

@@ -238,6 +238,11 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         "Trả lời của thẻ đã bị thay đổi trên đường truyền: hãy đặt lại thẻ và thử lại.",
         "An answer of the card was changed on its way: place the card anew, and try again.",
     ),
+    core.WrongCardPassword: Row(
+        Code.FAILED_PRECONDITION,
+        "Thẻ không chấp nhận dữ liệu MRZ hoặc số CAN: hãy đối chiếu với thẻ trước khi thử lại.",
+        "The card does not accept the machine readable zone or CAN: compare them with the card before another try.",
+    ),
     core.CardNotGenuine: Row(
         Code.PERMISSION_DENIED,
         "Thẻ không chứng minh được là thẻ thật: hãy giữ lại thẻ và báo trung tâm.",
