@@ -18,12 +18,23 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from enrollment.core.chip import personalisation_commands as commands
+from enrollment.core.chip.access.opening import Way, open_access, select_application, strongest_way
+from enrollment.core.chip.access.password import AccessKey
 from enrollment.core.chip.apdu import Response, Transmit
 from enrollment.core.chip.card_keys import CardKeyProvider
 from enrollment.core.chip.card_profile import CardFile
-from enrollment.core.chip.personalisation_plan import SECURITY_OBJECT, CardPlan
+from enrollment.core.chip.personalisation_plan import CARD_ACCESS, SECURITY_OBJECT, CardPlan
 from enrollment.core.chip.scp03 import CHALLENGE_OCTETS, SecureChannel, longest_data, open_channel
-from enrollment.core.errors import CardBelongsElsewhere, CardRefused, CardSpoiled, MalformedCardAnswer
+from enrollment.core.chip.security_infos import decode_card_access
+from enrollment.core.errors import (
+    CardBelongsElsewhere,
+    CardNotGenuine,
+    CardRefused,
+    CardSpoiled,
+    InvalidCardProfile,
+    MalformedCardAnswer,
+    WrongCardPassword,
+)
 
 OnProgress: TypeAlias = Callable[[str, int, int], None]
 OnCard: TypeAlias = Callable[[bytes, bool], None]
@@ -35,6 +46,7 @@ MAX_REFUSALS: Final = 32
 _END_OF_FILE, _NOT_SATISFIED, _FILE_NOT_FOUND, _WRONG_OFFSET = 0x6282, 0x6982, 0x6A82, 0x6B00
 _TOO_LONG: Final = frozenset({0x6700, 0x6A84, 0x6884, 0x6F00})  # what cards say to more octets than they take at once
 _NOT_ALLOWED: Final = 0x69  # high octet
+_SESSION_OVERHEAD: Final = 24  # octets of an answer's objects and padding beside those of SCP03
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +71,8 @@ def personalise(
     """Bring the card to the plan and lock it; on a card that is finished to this plan, say so.
 
     block: octets that reader and card carry in one exchange. challenge_source: N octets of chance.
-    on_card(serial, begun): a card that proved its keys, before anything is written to it; begun: it has its own keys,
-    so it was begun or finished before. A finished card shows no files: whose it is tells its serial alone. What this
-    raises ends it.
+    on_card(serial, begun): a card that proved its keys, before anything is written to it; begun: it has its own keys
+    already. What this raises ends it.
     on_progress(step, done, total): octets of files that stand.
     Raises CardNotGenuine before the card has lost a try; CardBelongsElsewhere before anything is written; CardSpoiled
     for a card that was begun and refuses to be finished; CardRefused for one that stands as it was; CardChannelBroken,
@@ -106,13 +117,13 @@ class _Personalisation:
         self._transmit = transmit
         self._plan = plan
         self._keys = keys
-        self._room = longest_data(block)
+        self._room = max(longest_data(block), MIN_ROOM)
         self._chance = challenge_source
         self._on_card = on_card
         self._on_progress = on_progress
         self._begun = False
         self._written = 0
-        self._progress = (0, 0)  # stage, and how far within
+        self._progress = (0, 0, 0)  # stage; which file or secret; how far in the file
 
     def run(self) -> Personalised:
         """Again and again from what stands, as long as a refusal leaves the card further than the one before."""
@@ -132,14 +143,10 @@ class _Personalisation:
                 raise CardSpoiled(str(refused), **refused.facts) from None
 
     def _open(self) -> SecureChannel:
-        aid = self._plan.profile.aid
-        selected = self._transmit(commands.select_application(aid))
-        if selected.status == _FILE_NOT_FOUND:
-            raise CardBelongsElsewhere("the card has not the profile's application", step="SELECT", aid=aid)
-        selected.expect("SELECT of the application")
-        return open_channel(
-            self._transmit, self._keys, application=bytes.fromhex(aid), challenge=self._chance(CHALLENGE_OCTETS)
-        )
+        profile = self._plan.profile
+        select_application(self._transmit, profile)
+        challenge = self._chance(CHALLENGE_OCTETS)
+        return open_channel(self._transmit, self._keys, application=bytes.fromhex(profile.aid), challenge=challenge)
 
     def _carry_on(self, channel: SecureChannel) -> Personalised:
         plan = self._plan
@@ -147,24 +154,34 @@ class _Personalisation:
         stands = self._read_back(channel)
         if not has_own_keys and (stands is None or stands):
             raise CardBelongsElsewhere("the card was written under other keys", key_version=channel.key_version)
-        places = {} if stands is None else places_to_resume(plan, stands)
-        self._on_card(channel.serial, has_own_keys)
-        self._begun = has_own_keys
         if stands is None:
+            self._on_card(channel.serial, True)
+            self._know_again()
             return self._personalised(channel)
+        self._begun = has_own_keys
+        places = self._judged(channel, stands)
+        self._on_card(channel.serial, has_own_keys)
         if not has_own_keys:
             channel = self._put_keys(channel)
-        done = 0
-        for file, octets in plan.in_writing_order:
-            self._write(channel, file, octets, places.get(file.name), done)
-            done += len(octets)
+        for number, (file, octets) in enumerate(plan.in_writing_order):
+            self._write(channel, number, file, octets, places.get(file.name))
         for number, secret in enumerate(plan.secrets.objects()):
             channel.send(commands.put_data(secret)).expect(f"PUT DATA {secret.tag:02X}")
-            self._reached(2, number)
+            self._reached(3, number)
         channel.send(commands.LOCK).expect("lock")
-        self._reached(3, 0)
+        self._reached(4)
         self._show_locked(channel)
         return self._personalised(channel)
+
+    def _judged(self, channel: SecureChannel, stands: Mapping[str, bytes]) -> dict[str, int]:
+        """Where to carry on. An error, such as the end of a file, comes unprotected: a verdict needs a second look."""
+        try:
+            return places_to_resume(self._plan, stands)
+        except (CardBelongsElsewhere, CardSpoiled):
+            if self._read_back(channel) == stands:
+                raise
+            status = f"{_WRONG_OFFSET:04X}"
+            raise CardRefused("the card shows two things in turn", step="read back", status=status) from None
 
     def _personalised(self, channel: SecureChannel) -> Personalised:
         self._on_progress("lock", self._plan.octets, self._plan.octets)
@@ -177,24 +194,24 @@ class _Personalisation:
             selected = channel.send(commands.select_file(file.file_id))
             if selected.status != _FILE_NOT_FOUND:
                 selected.expect(f"SELECT {file.name}")
-                content = self._read(channel, file.name, len(octets))
-                if content is None:
+                content = self._read(channel.send, file.name, len(octets), self._room)
+                if content is None and self._is_locked(channel):
                     return None
-                stands[file.name] = content
+                stands[file.name] = self._shown(content, file.name)
             elif not at:
                 break  # they are written in this order: none stands
         return stands
 
-    def _read(self, channel: SecureChannel, name: str, octets: int) -> bytes | None:
-        """The current file's, one more than `octets` where it is longer; None where the card is locked."""
+    def _read(self, send: Transmit, name: str, octets: int, room: int) -> bytes | None:
+        """The current file's, one more than `octets` where it is longer; None where it may not be read."""
         content = b""
         while len(content) <= octets:
-            asked = min(self._room - commands.ODD_OVERHEAD, octets + 1 - len(content))
+            asked = min(room - commands.ODD_OVERHEAD, octets + 1 - len(content))
             command = commands.read(len(content), asked)
-            answer = channel.send(command)
+            answer = self._adapt(send(command))
             if answer.status == _WRONG_OFFSET:
                 break
-            if answer.status == _NOT_SATISFIED and self._is_locked(channel):
+            if answer.status == _NOT_SATISFIED:
                 return None
             part = commands.read_octets(command, answer.expect(f"READ BINARY {name}", _END_OF_FILE))
             if len(part) > asked:
@@ -204,10 +221,44 @@ class _Personalisation:
                 break
         return content
 
+    @staticmethod
+    def _shown(content: bytes | None, name: str) -> bytes:
+        if content is None:
+            status = f"{_NOT_SATISFIED:04X}"
+            raise CardRefused(f"the card does not show {name}", step=f"READ BINARY {name}", status=status)
+        return content
+
     def _is_locked(self, channel: SecureChannel) -> bool:
         """Whether a file that stands cannot be created for that it is late, not for that it stands."""
         file, octets = self._plan.in_writing_order[0]
         return channel.send(commands.create_file(file.file_id, len(octets))).status >> 8 == _NOT_ALLOWED
+
+    def _know_again(self) -> None:
+        """Open the locked card as its holder does; its security object must be the plan's."""
+        plan, secrets = self._plan, self._plan.secrets
+        self._begun = False  # a card that is finished is not spoiled by what it refuses now
+        key = AccessKey.of_fields(secrets.document_number, secrets.date_of_birth, secrets.date_of_expiry)
+        try:
+            session = open_access(self._transmit, self._way_in(key), key, self._chance)
+        except (WrongCardPassword, CardNotGenuine):
+            raise CardBelongsElsewhere("the card is finished for another holder", step="access") from None
+        select_application(session.send, plan.profile)
+        file, octets = plan.in_writing_order[0]
+        session.send(commands.select_file(file.file_id)).expect(f"SELECT {file.name}")
+        content = self._read(session.send, file.name, len(octets), self._room - _SESSION_OVERHEAD)
+        if self._shown(content, file.name) != octets:
+            raise CardBelongsElsewhere("the card is finished for something else", step=f"read back {file.name}")
+
+    def _way_in(self, key: AccessKey) -> Way:
+        """BAC where there is it: the application, which it needs, is selected."""
+        plan = self._plan
+        if "bac" in plan.profile.access.protocols:
+            return Way()
+        offered = plan.files.get(CARD_ACCESS)
+        way = strongest_way(plan.profile, decode_card_access(offered) if offered else (), key)
+        if isinstance(way, str):
+            raise InvalidCardProfile(way, key="access", found=", ".join(plan.profile.access.protocols))
+        return way
 
     def _put_keys(self, channel: SecureChannel) -> SecureChannel:
         version = self._plan.key_version
@@ -215,21 +266,25 @@ class _Personalisation:
         command, told = commands.put_key(channel.key_version, version, new, channel.keys.dek)
         answer = channel.send(command).expect("PUT KEY")
         self._begun = True
-        self._reached(1, 0)
+        self._reached(1)
         channel = self._open()
         if answer != told or channel.key_version != version:
             raise CardSpoiled("the card did not take the keys as they were sent", step="PUT KEY", status="9000")
         return channel
 
-    def _write(self, channel: SecureChannel, file: CardFile, octets: bytes, place: int | None, done: int) -> None:
-        """place: the octet from which on a file that stands is written; None where none stands. done: before it."""
+    def _write(self, channel: SecureChannel, number: int, file: CardFile, octets: bytes, place: int | None) -> None:
+        """place: the octet from which on a file that stands is written; None where none stands."""
         if place is None:
             channel.send(commands.create_file(file.file_id, len(octets))).expect(f"CREATE FILE {file.name}")
         if place != len(octets) and (place or not commands.has_short_identifier(file.file_id)):
             channel.send(commands.select_file(file.file_id)).expect(f"SELECT {file.name}")
+        before = sum(len(content) for _, content in self._plan.in_writing_order[:number])
         offset = place or 0
-        self._standing(file.name, done + offset)
-        while offset < len(octets):
+        while True:
+            self._reached(2, number, offset)
+            self._on_progress(file.name, before + offset, self._plan.octets)
+            if offset >= len(octets):
+                return
             room = self._room - (commands.ODD_OVERHEAD if offset > commands.MAX_EVEN_OFFSET else 0)
             part = octets[offset : offset + room]
             if not offset and commands.has_short_identifier(file.file_id):
@@ -239,7 +294,6 @@ class _Personalisation:
             self._adapt(channel.send(command)).expect(f"UPDATE BINARY {file.name}")
             offset += len(part)
             self._written += len(part)
-            self._standing(file.name, done + offset)
 
     def _adapt(self, answer: Response) -> Response:
         if answer.status in _TOO_LONG:
@@ -254,12 +308,8 @@ class _Personalisation:
             status = f"{answer.status:04X}"
             raise CardRefused("the card is not locked after its lock", step="UPDATE BINARY after lock", status=status)
 
-    def _standing(self, step: str, octets: int) -> None:
-        self._reached(1, octets)
-        self._on_progress(step, octets, self._plan.octets)
-
-    def _reached(self, stage: int, within: int) -> None:
-        self._progress = max(self._progress, (stage, within))
+    def _reached(self, stage: int, number: int = 0, offset: int = 0) -> None:
+        self._progress = max(self._progress, (stage, number, offset))
 
 
 def _first_difference(found: bytes, planned: bytes) -> int:

@@ -32,11 +32,6 @@ _SHORT: Final = 0x80
 _NO_RESPONSE_DATA: Final = 0x0C
 
 
-def select_application(aid: str) -> Command:
-    """By its whole name, hexadecimal."""
-    return Command(0, 0xA4, 0x04, _NO_RESPONSE_DATA, bytes.fromhex(aid))
-
-
 def select_file(file_id: str) -> Command:
     """file_id: four hexadecimal digits."""
     return Command(0, 0xA4, 0x02, _NO_RESPONSE_DATA, bytes.fromhex(file_id))

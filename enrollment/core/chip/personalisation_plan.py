@@ -19,7 +19,7 @@ from enrollment.core.records.data_object import DataObject
 from enrollment.core.records.octets import check_range
 
 MAX_FILE_SIZE: Final = 0xFFFF  # that CREATE FILE can say
-SECURITY_OBJECT: Final = "EF.SOD"
+SECURITY_OBJECT, CARD_ACCESS = "EF.SOD", "EF.CardAccess"
 
 _PASSWORD, _CHIP_KEY, _ACCESS_NUMBER, _ACTIVE_KEY = 0x62, 0x63, 0x65, 0x66
 _FIELD: Final = 0x04

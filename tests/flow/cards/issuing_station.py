@@ -88,8 +88,14 @@ def _capture(position: int | None) -> NewCapture:
         codes = {"position": position, "impression": 0, "quality": 70}
         stem = f"fingerprint-{position:02d}"
         parts = {
-            f"{stem}.fir": ("application/x-iso19794-4-2005", iso19794_4_2005.record_from_image(image, **codes).encode()),
-            f"{stem}.fmr": ("application/x-iso19794-2-2005", iso19794_2_2005.record_from_template(template, **codes).encode()),
+            f"{stem}.fir": (
+                "application/x-iso19794-4-2005",
+                iso19794_4_2005.record_from_image(image, **codes).encode(),
+            ),
+            f"{stem}.fmr": (
+                "application/x-iso19794-2-2005",
+                iso19794_2_2005.record_from_template(template, **codes).encode(),
+            ),
         }
     return NewCapture(
         position=position,

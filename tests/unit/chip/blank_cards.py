@@ -12,6 +12,13 @@ from enrollment.core.chip.apdu import Command, Response, Transmit
 from enrollment.core.chip.card_keys import FACTORY_VERSION, CardKeys, KeySet, MasterKey, aes_cmac
 from enrollment.core.chip.card_profile import CardProfile, card_profile_from_table
 from enrollment.core.chip.personalisation_plan import CardPlan, CardSecrets, make_chip_keys
+from enrollment.core.chip.security_infos import (
+    BRAINPOOL_P256R1,
+    CHIP_AUTHENTICATION_AES_128,
+    PACE_ECDH_GM_AES_128,
+    encode_card_access,
+    numbered,
+)
 from firmware_stubs.card.card import Card
 from firmware_stubs.card.memory import DEVELOPMENT_KEY, Memory
 from firmware_stubs.card.profile import VN_CCCD
@@ -35,12 +42,18 @@ def chance(seed: int = 1) -> Callable[[int], bytes]:
     return random.Random(seed).randbytes  # noqa: S311 - for tests
 
 
+CARD_ACCESS = encode_card_access(
+    [
+        numbered(CHIP_AUTHENTICATION_AES_128, 1),
+        numbered(PACE_ECDH_GM_AES_128, 2, BRAINPOOL_P256R1),
+    ]
+)
 _CHIP_KEYS = make_chip_keys(PROFILE)
 
 
 def plan_of(seed: int = 1, scale: float = 1.0) -> CardPlan:
     """A plan of some 38,000 octets; another card's for each seed. scale: of its large files."""
-    source = {"EF.COM": chance(0), "EF.CardAccess": chance(0)}
+    source = {"EF.COM": chance(0), "EF.CardAccess": lambda octets: CARD_ACCESS}
     sizes = {name: int(size * scale) if size > 500 else size for name, size in _SIZES.items()}
     of_this_card = chance(seed)
     files = {file.name: source.get(file.name, of_this_card)(sizes.get(file.name, 120)) for file in PROFILE.files}

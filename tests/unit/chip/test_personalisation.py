@@ -24,3 +24,11 @@ def test_a_blank_card_becomes_its_plan_and_is_locked(block: int) -> None:
     assert holds(card, plan_of())
     assert (card.memory.life_cycle, card.memory.tries) == (LifeCycle.OPERATIONAL, MAX_TRIES)
     assert sorted(card.memory.objects) == [0x62, 0x63, 0x65, 0x66]
+
+
+def test_a_finished_card_is_known_again() -> None:
+    card = blank_card()
+    encode(card)
+    before = card.memory.to_json()
+    assert encode(card, 255).written == 0
+    assert card.memory.to_json() | {"sequence": 0} == before | {"sequence": 0}
