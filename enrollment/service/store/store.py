@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from enrollment.service.config import Clock
 from enrollment.service.store.audit_log import AuditLog
+from enrollment.service.store.card_batches import CardBatches
 from enrollment.service.store.card_ledger import CardLedger
 from enrollment.service.store.database import Database
 from enrollment.service.store.dossier_store import DossierStore
@@ -51,6 +52,7 @@ class Store:
     dossiers: DossierStore
     outbox: OutboxStore
     cards: CardLedger
+    card_batches: CardBatches
     audit: AuditLog
     sessions: OperatorSessions
     settings: Settings
@@ -77,6 +79,7 @@ class Store:
             dossiers=DossierStore(database, Vault(wrapper), audit, clock, cards),
             outbox=OutboxStore(database, audit, clock, cards),
             cards=cards,
+            card_batches=CardBatches(database, audit, clock, place),
             audit=audit,
             sessions=OperatorSessions(database, audit, clock),
             settings=Settings(database),
