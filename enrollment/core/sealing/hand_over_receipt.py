@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from enrollment.core.errors import DigestMismatch, MalformedPackage
@@ -237,7 +237,7 @@ def verify_void(data: bytes, trusted: Mapping[bytes, VerifyingKey], receipt: byt
     return void
 
 
-def _fields(data: bytes, what: str, keys: int) -> dict[int, object]:
+def _fields(data: bytes, what: str, keys: int) -> dict[int, Any]:
     fields = cbor.decode(data, what=what, max_bytes=MAX_HAND_OVER_PAYLOAD_BYTES)
     if not isinstance(fields, dict) or fields.get(_VERSION) != HAND_OVER_VERSION:
         raise MalformedPackage(f"{what} must be a map of version {HAND_OVER_VERSION}")
@@ -246,7 +246,7 @@ def _fields(data: bytes, what: str, keys: int) -> dict[int, object]:
     return fields
 
 
-def _how_from(value: object) -> FingerVerified | TwoOfficers:
+def _how_from(value: Any) -> FingerVerified | TwoOfficers:
     match value:
         case [1, position, score, threshold, algorithm, version, rate]:
             return FingerVerified(
