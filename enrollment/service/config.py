@@ -10,6 +10,7 @@
 [cards]     profiles, trust, signer_certificate, signer_key, keys, key_version (all optional): this station writes and
             reads cards
 [outbox]    chunk_bytes, backoff_min_s, backoff_max_s, call_timeout_s
+[hand_over] false_match_rate, tries, tries_in_all, shift_hours
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import time
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -27,6 +28,7 @@ from typing import Any, Final, Protocol
 from enrollment.core.chip.card_profile import CardProfile, card_profile_from_table
 from enrollment.core.dossier.plan import Plan, parse_plan
 from enrollment.core.errors import EnrollmentError, InvalidCardProfile, InvalidPlan
+from enrollment.core.fingerprint.false_match import MEASURED
 from enrollment.core.sealing.field_rules import require_text
 
 MAX_CONFIG_BYTES: Final = 256 * 1024
@@ -120,6 +122,20 @@ class OutboxConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class HandOverConfig:
+    """How a card is handed over.
+
+    false_match_rate: of one comparison of a live finger with the dossier's. tries: in one call; tries_in_all: that may
+    fail in a row before only two officers can hand the card over. shift: so long a supervisor may undo it.
+    """
+
+    false_match_rate: float = 1e-4
+    tries: int = 3
+    tries_in_all: int = 9
+    shift: timedelta = timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True)
 class StationConfig:
     """Everything that a daemon needs to know before it starts. registry is None for a station that never sends, share
     for one that only its own PC uses, cards for one that writes and reads none."""
@@ -135,6 +151,7 @@ class StationConfig:
     devices: DevicesConfig = field(default_factory=DevicesConfig)
     outbox: OutboxConfig = field(default_factory=OutboxConfig)
     plans_folder: Path | None = None
+    hand_over: HandOverConfig = field(default_factory=HandOverConfig)
 
     @property
     def database(self) -> Path:
@@ -247,6 +264,7 @@ def load_config(path: Path) -> StationConfig:
         devices=_devices(table("devices")),
         outbox=_outbox(table("outbox")),
         plans_folder=plans.path("folder"),
+        hand_over=_hand_over(table("hand_over")),
     )
     for rest in (station, state, listen, plans):
         rest.done()
@@ -321,6 +339,17 @@ def _outbox(table: _Table) -> OutboxConfig:
     )
     if config.backoff_max_s < config.backoff_min_s:
         raise table.wrong("backoff_max_s", "must not be less than backoff_min_s")
+    table.done()
+    return config
+
+
+def _hand_over(table: _Table) -> HandOverConfig:
+    config = HandOverConfig(
+        false_match_rate=table.number("false_match_rate", 1e-4, min(MEASURED), max(MEASURED)),
+        tries=int(table.number("tries", 3, 1, 20)),
+        tries_in_all=int(table.number("tries_in_all", 9, 1, 100)),
+        shift=timedelta(hours=table.number("shift_hours", 12.0, 0.0, 7 * 24.0)),
+    )
     table.done()
     return config
 

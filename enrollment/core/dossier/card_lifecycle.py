@@ -1,14 +1,12 @@
 """Where a card can be in its life, and how it may come there.
 
-    COLLECTED -> SENT -> PERSONALISED -> ARRIVED -> HANDED_OVER
-                   |           |            ^ |          |
-                   +-----------|------------+ +---<------+  undone within the shift
-                               v              v
-                            SPOILED       RETURNED, DESTROYED
+    COLLECTED -> SENT -> PERSONALISED -> ARRIVED -> HANDED_OVER        HANDED_OVER -> where it was: undone
+    SENT -> ARRIVED: made at the centre                                PERSONALISED -> HANDED_OVER: made at this point
+    PERSONALISED -> SPOILED -> DESTROYED                               RETURNED -> ARRIVED: it came again
+    PERSONALISED, ARRIVED, HANDED_OVER -> RETURNED, DESTROYED          RETURNED -> DESTROYED
 
 A dossier enters when it is complete, before there is a card: from then on exactly one card stands for it, in exactly
-one state. A card that the centre made goes from SENT to ARRIVED; one that was made at the point itself may be handed
-over as PERSONALISED. A blank that was spoiled in personalisation stands for no dossier: the dossier's own card is then
+one state. A blank that was spoiled in personalisation stands for no dossier: the dossier's own card is then
 still to be made. One that was destroyed or sent back may be replaced by another, which stands for the dossier instead.
 """
 
@@ -46,7 +44,9 @@ NEXT: Final[Mapping[CardState, frozenset[CardState]]] = {
         {CardState.ARRIVED, CardState.HANDED_OVER, CardState.RETURNED, CardState.DESTROYED, CardState.SPOILED}
     ),
     CardState.ARRIVED: frozenset({CardState.HANDED_OVER, CardState.RETURNED, CardState.DESTROYED}),
-    CardState.HANDED_OVER: frozenset({CardState.PERSONALISED, CardState.ARRIVED}),  # back to where it was: undone
+    CardState.HANDED_OVER: frozenset(
+        {CardState.PERSONALISED, CardState.ARRIVED, CardState.RETURNED, CardState.DESTROYED}
+    ),
     CardState.RETURNED: frozenset({CardState.ARRIVED, CardState.DESTROYED}),
     CardState.SPOILED: frozenset({CardState.DESTROYED}),
     CardState.DESTROYED: frozenset(),
@@ -61,6 +61,18 @@ class CardTransitionRefused(RuleViolation):
     """A change of state that the life of a card does not have."""
 
     reason = "CARD_TRANSITION_REFUSED"
+
+
+class ShiftIsOver(RuleViolation):
+    """A hand-over that can no longer be undone: it was longer ago than a shift."""
+
+    reason = "SHIFT_IS_OVER"
+
+
+class SupervisorRequired(RuleViolation):
+    """What only a supervisor may record of a card."""
+
+    reason = "SUPERVISOR_REQUIRED"
 
 
 class CardNumberInvalid(InvalidInput):

@@ -5,7 +5,7 @@ Every change writes the card, a line of its history and a line of the audit log,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -37,7 +37,7 @@ class LedgerCard:
     """One card as the ledger has it. card_id: None while there is no card yet.
 
     stands: whether the dossier's card is accounted for by this one; another does where it was replaced or spoiled.
-    handed_over, undone: whether there is a receipt of its hand-over, and of its undoing.
+    has_receipt: of a hand-over; undone: whether the last one was taken back.
     history: oldest first; only where one card is read.
     """
 
@@ -51,7 +51,7 @@ class LedgerCard:
     stands: bool
     last_event: int
     failed_tries: int
-    handed_over: bool
+    has_receipt: bool
     undone: bool
     history: tuple[CardChange, ...] = ()
 
@@ -71,13 +71,24 @@ class Act:
     reason: str = ""
     second_operator_id: str | None = None
     request_id: str | None = None
+    receipt: bytes | None = field(default=None, repr=False)
 
 
+_signed = CARD_EVENTS.alias("signed")
+_receipt_state = (
+    select(_signed.c.state)
+    .where(_signed.c.entry == CARDS.c.entry, _signed.c.receipt.is_not(None))
+    .order_by(_signed.c.number.desc())
+    .limit(1)
+    .scalar_subquery()
+)
 CARD_COLUMNS: Final[tuple[ColumnElement[Any], ...]] = (
     CARDS.c.entry, CARDS.c.dossier_id, CARDS.c.profile, CARDS.c.card_id, CARDS.c.state, CARDS.c.place, CARDS.c.since,
-    CARDS.c.stands, CARDS.c.last_event, CARDS.c.failed_tries,
-    CARDS.c.receipt.is_not(None).label("handed_over"), CARDS.c.void_receipt.is_not(None).label("undone"),
+    CARDS.c.stands, CARDS.c.last_event, CARDS.c.failed_tries, _receipt_state.label("receipt_state"),
 )  # fmt: skip
+
+
+_CHANGE_COLUMNS: Final = tuple(column for column in CARD_EVENTS.c if column is not CARD_EVENTS.c.receipt)
 
 
 def card_from(row: AnyRow, history: tuple[CardChange, ...] = ()) -> LedgerCard:
@@ -93,8 +104,8 @@ def card_from(row: AnyRow, history: tuple[CardChange, ...] = ()) -> LedgerCard:
         stands=bool(row.stands),
         last_event=row.last_event,
         failed_tries=row.failed_tries,
-        handed_over=bool(row.handed_over),
-        undone=bool(row.undone),
+        has_receipt=row.receipt_state is not None,
+        undone=row.receipt_state not in (None, CardState.HANDED_OVER.value),
         history=history,
     )
 
@@ -155,6 +166,7 @@ def _record(connection: Connection, entry: int, state: CardState, act: Act) -> i
         .values(
             entry=entry, state=state.value, at=act.at_ms, operator_id=act.operator_id, place=act.place,
             reason=act.reason, second_operator_id=act.second_operator_id, request_id=act.request_id,
+            receipt=act.receipt,
         )
         .returning(CARD_EVENTS.c.number)
     )  # fmt: skip
@@ -175,7 +187,9 @@ def _told(connection: Connection, audit: AuditLog, entry: int, act: Act) -> Ledg
 
 
 def _history(connection: Connection, entry: int) -> tuple[CardChange, ...]:
-    lines = connection.execute(select(CARD_EVENTS).where(CARD_EVENTS.c.entry == entry).order_by(CARD_EVENTS.c.number))
+    lines = connection.execute(
+        select(*_CHANGE_COLUMNS).where(CARD_EVENTS.c.entry == entry).order_by(CARD_EVENTS.c.number)
+    )
     return tuple(
         CardChange(
             number=line.number,

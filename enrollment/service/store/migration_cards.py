@@ -26,14 +26,11 @@ STATEMENTS: Final = (
         stands BOOLEAN NOT NULL,
         last_event INTEGER NOT NULL,
         failed_tries INTEGER DEFAULT '0' NOT NULL,
-        receipt BLOB,
-        void_receipt BLOB,
         PRIMARY KEY (entry),
         CONSTRAINT known_state CHECK (state IN (
             'collected', 'sent', 'personalised', 'arrived', 'handed-over', 'returned', 'destroyed', 'spoiled')),
         CONSTRAINT numbered_once_made CHECK ((state IN ('collected', 'sent')) = (card_id IS NULL)),
         CONSTRAINT spoiled_stands_for_none CHECK (stands IN (0, 1) AND NOT (stands AND state = 'spoiled')),
-        CONSTRAINT handed_over_with_receipt CHECK (state <> 'handed-over' OR receipt IS NOT NULL),
         FOREIGN KEY(dossier_id) REFERENCES dossiers (dossier_id),
         UNIQUE (card_id),
         UNIQUE (last_event)
@@ -53,7 +50,9 @@ STATEMENTS: Final = (
         reason VARCHAR NOT NULL,
         batch_id VARCHAR,
         request_id VARCHAR,
+        receipt BLOB,
         PRIMARY KEY (number),
+        CONSTRAINT handed_over_with_receipt CHECK (state <> 'handed-over' OR receipt IS NOT NULL),
         FOREIGN KEY(entry) REFERENCES cards (entry) DEFERRABLE INITIALLY DEFERRED,
         UNIQUE (request_id)
     )""",
@@ -82,6 +81,7 @@ STATEMENTS: Final = (
         dossier_id VARCHAR NOT NULL,
         outcome VARCHAR NOT NULL,
         found VARCHAR NOT NULL,
+        entry INTEGER,
         PRIMARY KEY (batch_id, "row"),
         FOREIGN KEY(batch_id) REFERENCES card_batches (batch_id)
     ) WITHOUT ROWID""",

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from enrollment.service.config import Clock
 from enrollment.service.store.audit_log import AuditLog
+from enrollment.service.store.card_batches import CardBatches
 from enrollment.service.store.card_ledger import CardLedger
 from enrollment.service.store.card_orders import CardOrders
 from enrollment.service.store.database import Database
@@ -52,6 +53,7 @@ class Store:
     dossiers: DossierStore
     outbox: OutboxStore
     cards: CardLedger
+    card_batches: CardBatches
     audit: AuditLog
     sessions: OperatorSessions
     settings: Settings
@@ -79,6 +81,7 @@ class Store:
             dossiers=DossierStore(database, vault, audit, clock, cards),
             outbox=OutboxStore(database, audit, clock, cards),
             cards=cards,
+            card_batches=CardBatches(database, audit, clock, place),
             audit=audit,
             sessions=OperatorSessions(database, audit, clock),
             settings=Settings(database),

@@ -170,15 +170,12 @@ CARDS: Final = Table(
     Column("stands", Boolean, nullable=False),
     Column("last_event", Integer, nullable=False, unique=True),  # orders cards by their last change, whatever the clock
     Column("failed_tries", Integer, nullable=False, server_default="0"),  # comparisons that did not match, in a row
-    Column("receipt", LargeBinary),  # of the hand-over, once there was one
-    Column("void_receipt", LargeBinary),  # its counter-entry, once it was undone
     CheckConstraint(
         "state IN ('collected', 'sent', 'personalised', 'arrived', 'handed-over', 'returned', 'destroyed', 'spoiled')",
         name="known_state",
     ),
     CheckConstraint("(state IN ('collected', 'sent')) = (card_id IS NULL)", name="numbered_once_made"),
     CheckConstraint("stands IN (0, 1) AND NOT (stands AND state = 'spoiled')", name="spoiled_stands_for_none"),
-    CheckConstraint("state <> 'handed-over' OR receipt IS NOT NULL", name="handed_over_with_receipt"),
     Index("cards_standing", "dossier_id", unique=True, sqlite_where=text("stands")),
     Index("cards_by_state", "state", "last_event"),
     Index("cards_by_place", "place", "last_event"),
@@ -199,6 +196,8 @@ CARD_EVENTS: Final = Table(
     Column("reason", String, nullable=False),
     Column("batch_id", String),
     Column("request_id", String, unique=True),
+    Column("receipt", LargeBinary),  # signed: of a hand-over, or of its undoing
+    CheckConstraint("state <> 'handed-over' OR receipt IS NOT NULL", name="handed_over_with_receipt"),
 )
 for _verb in ("UPDATE", "DELETE"):
     event.listen(
@@ -230,5 +229,6 @@ CARD_BATCH_ROWS: Final = Table(
     Column("dossier_id", String, nullable=False),
     Column("outcome", String, nullable=False),
     Column("found", String, nullable=False),  # what stood in the way: a state, a point
+    Column("entry", Integer),  # of the card that arrived
     sqlite_with_rowid=False,
 )
