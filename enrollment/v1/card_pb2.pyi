@@ -459,6 +459,7 @@ class VerifyCardResponse(_message.Message):
     PROGRESS_FIELD_NUMBER: _builtins.int
     CHECK_FIELD_NUMBER: _builtins.int
     FILE_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def progress(self) -> Global___CardProgress:
         """How far reading is."""
@@ -471,22 +472,53 @@ class VerifyCardResponse(_message.Message):
     def file(self) -> Global___CardFile:
         """A file, after the last check."""
 
+    @_builtins.property
+    def verdict(self) -> Global___CardVerdict:
+        """What the checks come to, last."""
+
     def __init__(
         self,
         *,
         progress: Global___CardProgress | None = ...,
         check: Global___CardCheck | None = ...,
         file: Global___CardFile | None = ...,
+        verdict: Global___CardVerdict | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "event", b"event", "file", b"file", "progress", b"progress"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "event", b"event", "file", b"file", "progress", b"progress", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "event", b"event", "file", b"file", "progress", b"progress"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "event", b"event", "file", b"file", "progress", b"progress", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["progress", "check", "file"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["progress", "check", "file", "verdict"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___VerifyCardResponse: _TypeAlias = VerifyCardResponse  # noqa: Y015
+
+@_typing.final
+class CardVerdict(_message.Message):
+    """What the checks of a card come to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERIFIED_FIELD_NUMBER: _builtins.int
+    ACCESS_FIELD_NUMBER: _builtins.int
+    verified: _builtins.bool
+    """No check failed, and those passed without which the card's data or its chip would be taken on trust."""
+    access: _builtins.str
+    """How the card was opened, for example "PACE by the access number"; empty where it was not."""
+    def __init__(
+        self,
+        *,
+        verified: _builtins.bool = ...,
+        access: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "verified", b"verified"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CardVerdict: _TypeAlias = CardVerdict  # noqa: Y015
 
 @_typing.final
 class CardFile(_message.Message):

@@ -27,5 +27,13 @@ class CardFileRead:
     content: bytes = field(repr=False)
 
 
-CardEvent: TypeAlias = CardProgress | Check | CardFileRead | LedgerCard
+@dataclass(frozen=True, slots=True)
+class CardVerdict:
+    """What the checks come to. access: how the card was opened, "" where it was not."""
+
+    verified: bool
+    access: str
+
+
+CardEvent: TypeAlias = CardProgress | Check | CardFileRead | CardVerdict | LedgerCard
 Emit: TypeAlias = Callable[[CardEvent], None]

@@ -19,7 +19,7 @@ from enrollment.core.errors import MalformedRecord
 from enrollment.service.capture.studio import LeaseReference
 from enrollment.service.cards.desk import CardDesk, from_thread
 from enrollment.service.cards.errors import AccessKeyInvalid
-from enrollment.service.cards.events import CardFileRead, CardProgress, Emit
+from enrollment.service.cards.events import CardFileRead, CardProgress, CardVerdict, Emit
 from enrollment.service.cards.held_card import persevere, transmit_of
 from enrollment.service.store.errors import PartPurged
 
@@ -45,8 +45,8 @@ class VerificationSession:
     def __init__(self, desk: CardDesk, request: VerificationRequest, emit: Emit) -> None:
         self._desk, self._request, self._emit = desk, request, emit
 
-    async def run(self) -> VerificationReport:
-        """Emit progress, each check as it ends, and the files that were read, last.
+    async def run(self) -> None:
+        """Emit progress, each check as it ends, the files that were read, and the verdict.
 
         Raises the errors of leases and devices, CardsNotConfigured, CardProfileUnknown, AccessKeyInvalid,
         DossierUnknown, PartPurged. What is against the card is in the report.
@@ -77,7 +77,7 @@ class VerificationSession:
             report = await on_encoder(work)
         for name, content in report.files.items():
             self._emit(CardFileRead(name, content))
-        return report
+        self._emit(CardVerdict(report.is_verified, report.way))
 
     def _what(self) -> tuple[CardProfile, AccessKey, ExpectedCard | None]:
         """On the store's thread: by which profile, opened with what, and whose card it should be."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from enrollment.core.chip.passive_authentication import Outcome
 from enrollment.core.chip.verification_report import Check
-from enrollment.service.cards.events import CardEvent, CardFileRead, CardProgress
+from enrollment.service.cards.events import CardEvent, CardFileRead, CardProgress, CardVerdict
 from enrollment.service.rpc import messages
 from enrollment.service.store.card_rows import LedgerCard
 from enrollment.v1 import card_pb2
@@ -25,9 +25,9 @@ def personalise_event(event: CardEvent) -> card_pb2.PersonaliseCardResponse:
             return card_pb2.PersonaliseCardResponse(progress=_progress(event))
         case Check():
             return card_pb2.PersonaliseCardResponse(check=_check(event))
-        case CardFileRead():
-            return card_pb2.PersonaliseCardResponse()
-    return card_pb2.PersonaliseCardResponse(card=card(event))
+        case LedgerCard():
+            return card_pb2.PersonaliseCardResponse(card=card(event))
+    return card_pb2.PersonaliseCardResponse()  # the other events are of cards that are read
 
 
 def verify_event(event: CardEvent) -> card_pb2.VerifyCardResponse:
@@ -39,7 +39,9 @@ def verify_event(event: CardEvent) -> card_pb2.VerifyCardResponse:
             return card_pb2.VerifyCardResponse(check=_check(event))
         case CardFileRead(name, content):
             return card_pb2.VerifyCardResponse(file=card_pb2.CardFile(name=name, content=content))
-    return card_pb2.VerifyCardResponse()
+        case CardVerdict(verified, access):
+            return card_pb2.VerifyCardResponse(verdict=card_pb2.CardVerdict(verified=verified, access=access))
+    return card_pb2.VerifyCardResponse()  # a card that is only read does not change in the ledger
 
 
 def card(found: LedgerCard) -> card_pb2.Card:

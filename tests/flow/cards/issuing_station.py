@@ -85,17 +85,11 @@ def _capture(position: int | None) -> NewCapture:
     parts = {"portrait.jpg": ("image/jpeg", _portrait())}
     if position is not None:
         image, template = _print()
-        codes = {"position": position, "impression": 0, "quality": 70}
-        stem = f"fingerprint-{position:02d}"
+        picture = iso19794_4_2005.record_from_image(image, position=position, impression=0, quality=70)
+        minutiae = iso19794_2_2005.record_from_template(template, position=position, impression=0, quality=70)
         parts = {
-            f"{stem}.fir": (
-                "application/x-iso19794-4-2005",
-                iso19794_4_2005.record_from_image(image, **codes).encode(),
-            ),
-            f"{stem}.fmr": (
-                "application/x-iso19794-2-2005",
-                iso19794_2_2005.record_from_template(template, **codes).encode(),
-            ),
+            f"fingerprint-{position:02d}.fir": ("application/x-iso19794-4-2005", picture.encode()),
+            f"fingerprint-{position:02d}.fmr": ("application/x-iso19794-2-2005", minutiae.encode()),
         }
     return NewCapture(
         position=position,

@@ -10,7 +10,7 @@ import pytest
 
 from enrollment.v1 import card_pb2
 from firmware_stubs.card.pcscd import Pcscd, missing
-from tests.flow.cards.issuing_station import at_reader, enroll, issuing, open_store, with_cards
+from tests.flow.cards.issuing_station import enroll, issuing, with_cards
 from tests.flow.running_station import MakeStation, StationFolder
 
 if TYPE_CHECKING:

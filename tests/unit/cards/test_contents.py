@@ -253,7 +253,7 @@ def test_field_that_cannot_go_onto_a_card_is_named_and_never_shown(
     wrong: dict[str, str], field: str, reason: str
 ) -> None:
     with pytest.raises(EnrollmentError) as caught:
-        made(**wrong)
+        plan_of(replace(material(), demographics=PERSON | wrong))
     assert (caught.value.reason, caught.value.facts["field"]) == (reason, field)
     told = f"{caught.value} {caught.value.facts}"
     assert not any(value and value in told for value in (wrong[field], "Mẫu", "1995"))
