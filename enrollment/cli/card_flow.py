@@ -1,4 +1,4 @@
-"""A card in an encoder, step by step through the API: written, or read and checked; shared by enrollctl and the demo."""
+"""A card in an encoder through the API: written, or read and checked; shared by enrollctl and the demo."""
 
 from __future__ import annotations
 
