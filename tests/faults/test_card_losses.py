@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("yubikit", reason="needs requirements/card.lock: ./run setup dev, with its Debian packages")
 
+from enrollment.core.chip.personalisation_plan import CardPlan
 from tests.faults import card_losses
 from tests.unit.chip.blank_cards import blank_card, holds, plan_of
 
@@ -69,7 +70,7 @@ def test_the_table_shows_what_would_be_bad() -> None:
     found = next(card_losses.losses(PLAN, BLOCK))
     assert not found.is_bad
     for change in ({"right": False}, {"tries_lost": 1}, {"keys_put": 2}, {"locks": 2}, {"ended": "spoiled"}):
-        assert replace(found, **change).is_bad  # type: ignore[arg-type]
+        assert replace(found, **change).is_bad
     card = blank_card()
     card.memory.files = {fid: bytearray(content) for fid, content in files_of(PLAN).items()}
     assert holds(card, PLAN)
@@ -77,5 +78,5 @@ def test_the_table_shows_what_would_be_bad() -> None:
     assert not holds(card, PLAN)
 
 
-def files_of(plan: card_losses.CardPlan) -> dict[int, bytes]:
+def files_of(plan: CardPlan) -> dict[int, bytes]:
     return {int(file.file_id, 16): octets for file, octets in plan.in_writing_order}
