@@ -6,7 +6,6 @@ import copy
 import secrets
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -18,7 +17,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 import enrollment.service
 from enrollment.core.chip import security_infos as si
 from enrollment.core.chip.access.password import AccessKey
-from enrollment.core.chip.apdu import Command, Response
 from enrollment.core.chip.card_files import CardContents, card_files
 from enrollment.core.chip.card_profile import CardProfile, card_profile_from_table
 from enrollment.core.chip.dg2_face import compress_portrait
@@ -31,6 +29,7 @@ from firmware_stubs.card import tlv
 from firmware_stubs.card.card import Card
 from firmware_stubs.card.memory import LifeCycle, Memory
 from firmware_stubs.card.profile import VN_CCCD, Profile
+from tests.card_wire import CardWire
 from tests.unit.chip.signed_cards import NOW, authority_for, signer_for
 from tests.unit.chip.test_dg2_face import scene
 from tests.unit.chip.test_dg3_fingers import image_of
@@ -101,29 +100,24 @@ def private(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_numbers().private_value.to_bytes(32, "big")
 
 
-@dataclass
 class IssuedCard:
     """The model, and how a reader speaks to it.
 
     tamper: is given the number of each command and what the card answers; returns what arrives.
     """
 
-    card: Card
-    tamper: Callable[[int, bytes], bytes] = lambda _at, answer: answer
-    commands: list[bytes] = field(default_factory=list)
+    def __init__(self, card: Card) -> None:
+        self.card = card
+        self.tamper: Callable[[int, bytes], bytes] = lambda _at, answer: answer
+        self.wire = CardWire(self._exchange)
 
-    def transmit(self, command: Command) -> Response:
-        octets = command.encode()
-        self.commands.append(octets)
-        answer = self.card.transmit(octets)
-        while answer[-2] == 0x61:  # as a reader does by itself
-            answer = answer[:-2] + self.card.transmit(b"\x00\xc0\x00\x00" + answer[-1:])
-        return Response.decode(self.tamper(len(self.commands) - 1, answer))
+    def _exchange(self, octets: bytes) -> bytes:
+        return self.tamper(len(self.wire.commands) - 1, self.card.transmit(octets))
 
     def verify(self, access: AccessKey = CAN, profile: CardProfile = PROFILE, **options: Any) -> VerificationReport:
         defaults: dict[str, Any] = {"now": NOW, "chance": secrets.token_bytes, "block": BLOCK, "trust": TRUST}
         given = defaults | options
-        return verify_card(self.transmit, profile, access, given.pop("trust"), **given)
+        return verify_card(self.wire.transmit, profile, access, given.pop("trust"), **given)
 
 
 def issued(files: Mapping[str, bytes] | None = None, *, model: Profile = VN_CCCD, **objects: bytes) -> IssuedCard:
