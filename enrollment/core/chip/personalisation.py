@@ -43,6 +43,7 @@ from enrollment.core.errors import (
 )
 
 OnProgress: TypeAlias = Callable[[str, int, int], None]
+OnCard: TypeAlias = Callable[[bytes, bool], None]
 
 REFUSALS_IN_A_PLACE: Final = 2
 MAX_REFUSALS: Final = 32
@@ -68,17 +69,20 @@ def personalise(
     *,
     block: int,
     challenge_source: Callable[[int], bytes],
+    on_card: OnCard = lambda serial, begun: None,
     on_progress: OnProgress = lambda step, done, total: None,
 ) -> Personalised:
     """Bring the card to the plan and lock it; on a card that is finished to this plan, say so.
 
     block: octets that reader and card carry in one exchange. challenge_source: N octets of chance.
+    on_card(serial, begun): a card that proved its keys, before anything is written to it; begun: it has its own keys
+    already. What this raises ends it.
     on_progress(step, done, total): octets of files that stand.
     Raises CardNotGenuine before the card has lost a try; CardBelongsElsewhere before anything is written; CardSpoiled
     for a card that was begun and refuses to be finished; CardRefused for one that stands as it was; CardChannelBroken,
     MalformedCardAnswer and whatever the transmit raises, after which it is called again.
     """
-    return _Personalisation(transmit, plan, keys, block, challenge_source, on_progress).run()
+    return _Personalisation(transmit, plan, keys, block, challenge_source, on_card, on_progress).run()
 
 
 class _Personalisation:
@@ -89,6 +93,7 @@ class _Personalisation:
         keys: CardKeyProvider,
         block: int,
         challenge_source: Callable[[int], bytes],
+        on_card: OnCard,
         on_progress: OnProgress,
     ) -> None:
         self._transmit = transmit
@@ -96,6 +101,7 @@ class _Personalisation:
         self._keys = keys
         self._room = Room(max(longest_data(block), MIN_ROOM))
         self._chance = challenge_source
+        self._on_card = on_card
         self._on_progress = on_progress
         self._begun = False
         self._written = 0
@@ -131,10 +137,12 @@ class _Personalisation:
         if not has_own_keys and (stands is None or stands):
             raise CardBelongsElsewhere("the card was written under other keys", key_version=channel.key_version)
         if stands is None:
+            self._on_card(channel.serial, True)
             self._know_again()
             return self._personalised(channel)
         self._begun = has_own_keys
         places = self._judged(channel, stands)
+        self._on_card(channel.serial, has_own_keys)
         if not has_own_keys:
             channel = self._put_keys(channel)
         for number, (file, octets) in enumerate(plan.in_writing_order):
