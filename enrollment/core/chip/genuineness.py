@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from enrollment.core.chip import iso9796_2
 from enrollment.core.chip.access import curve as curves
 from enrollment.core.chip.access.secure_messaging import Session
-from enrollment.core.chip.apdu import MAX_LE, MAX_SHORT_LE, Command, Transmit
+from enrollment.core.chip.apdu import MAX_SHORT_LE, Command, Transmit
 from enrollment.core.chip.dg15_public_key import CardPublicKey
 from enrollment.core.chip.security_infos import (
     ACTIVE_AUTHENTICATION,
@@ -84,7 +84,7 @@ def authenticate_actively(
     Raises CardRefused, and CardNotGenuine where the signature is not the key's.
     """
     challenge = chance(CHALLENGE_OCTETS)
-    le = MAX_SHORT_LE if key.key_size <= 8 * MAX_SHORT_LE else MAX_LE
+    le = max((key.key_size + 7) // 8, MAX_SHORT_LE)
     signature = transmit(Command(0x00, 0x88, 0, 0, challenge, le=le)).expect("INTERNAL AUTHENTICATE")
     try:
         if isinstance(key, ec.EllipticCurvePublicKey):
@@ -100,7 +100,7 @@ def chip_key(infos: Sequence[SecurityInfo]) -> ChipKey | None:
     """The key and protocol of EF.DG14 with the longest AES key; None where there are none that are spoken here."""
     found: list[ChipKey] = []
     for info in infos:
-        if info.protocol not in _AES_OCTETS:
+        if info.protocol not in _AES_OCTETS or (info.parameter or 0) < 0:
             continue
         for key in infos:  # a protocol without a number goes with the only key, 9303-11 9.2.5 and 9.2.6
             point = _public_key(key) if key.protocol == PUBLIC_KEY_ECDH and key.parameter == info.parameter else None
@@ -146,7 +146,7 @@ def prove(session: Session, command: Command) -> None:
 def _verify_plain(
     key: ec.EllipticCurvePublicKey, digest: hashes.HashAlgorithm | None, signature: bytes, challenge: bytes
 ) -> None:
-    octets = curves.octets_of(key.curve)
+    octets = (key.curve.group_order.bit_length() + 7) // 8
     if digest is None or len(signature) != 2 * octets:
         raise SignatureInvalid("the signature is not of its key's length", octets=len(signature))
     r, s = (int.from_bytes(part, "big") for part in (signature[:octets], signature[octets:]))

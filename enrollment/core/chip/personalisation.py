@@ -20,10 +20,17 @@ from typing import Final, TypeAlias
 from enrollment.core.chip import personalisation_commands as commands
 from enrollment.core.chip.access.opening import Way, open_access, select_application, strongest_way
 from enrollment.core.chip.access.password import AccessKey
-from enrollment.core.chip.apdu import Response, Transmit
+from enrollment.core.chip.apdu import Transmit
 from enrollment.core.chip.card_keys import CardKeyProvider
 from enrollment.core.chip.card_profile import CardFile
-from enrollment.core.chip.personalisation_plan import CARD_ACCESS, SECURITY_OBJECT, CardPlan
+from enrollment.core.chip.personalisation_plan import CARD_ACCESS, CardPlan
+from enrollment.core.chip.personalisation_standing import (
+    MIN_ROOM,
+    NOT_SATISFIED,
+    Room,
+    places_to_resume,
+    read_current_file,
+)
 from enrollment.core.chip.scp03 import CHALLENGE_OCTETS, SecureChannel, longest_data, open_channel
 from enrollment.core.chip.security_infos import decode_card_access
 from enrollment.core.errors import (
@@ -32,19 +39,16 @@ from enrollment.core.errors import (
     CardRefused,
     CardSpoiled,
     InvalidCardProfile,
-    MalformedCardAnswer,
     WrongCardPassword,
 )
 
 OnProgress: TypeAlias = Callable[[str, int, int], None]
 OnCard: TypeAlias = Callable[[bytes, bool], None]
 
-MIN_ROOM: Final = 47  # octets of a file in one command: a card that takes fewer is not carried on with
 REFUSALS_IN_A_PLACE: Final = 2
 MAX_REFUSALS: Final = 32
 
-_END_OF_FILE, _NOT_SATISFIED, _FILE_NOT_FOUND, _WRONG_OFFSET = 0x6282, 0x6982, 0x6A82, 0x6B00
-_TOO_LONG: Final = frozenset({0x6700, 0x6A84, 0x6884, 0x6F00})  # what cards say to more octets than they take at once
+_FILE_NOT_FOUND: Final = 0x6A82
 _NOT_ALLOWED: Final = 0x69  # high octet
 _SESSION_OVERHEAD: Final = 24  # octets of an answer's objects and padding beside those of SCP03
 
@@ -81,28 +85,6 @@ def personalise(
     return _Personalisation(transmit, plan, keys, block, challenge_source, on_card, on_progress).run()
 
 
-def places_to_resume(plan: CardPlan, stands: Mapping[str, bytes]) -> dict[str, int]:
-    """From which octet on each file that stands must be written.
-
-    stands: files by name, with one octet more than the plan's where the card's is longer.
-    Raises CardBelongsElsewhere where the security object is not the plan's, as far as it is written, or files stand
-    without one; CardSpoiled for another file of another length.
-    """
-    if not stands:
-        return {}
-    planned, found = plan.files[SECURITY_OBJECT], stands.get(SECURITY_OBJECT, b"")
-    place = _first_difference(found, planned)
-    begun_only = place < len(planned)
-    if len(found) != len(planned) or any(found[place:]) or (begun_only and len(stands) > 1):
-        raise CardBelongsElsewhere("the card was begun for something else", step=f"read back {SECURITY_OBJECT}")
-    places = {}
-    for name, octets in stands.items():
-        if len(octets) != len(plan.files[name]):
-            raise CardSpoiled(f"{name} has another length than it must have", step=f"read back {name}", status="9000")
-        places[name] = _first_difference(octets, plan.files[name])
-    return places
-
-
 class _Personalisation:
     def __init__(
         self,
@@ -117,7 +99,7 @@ class _Personalisation:
         self._transmit = transmit
         self._plan = plan
         self._keys = keys
-        self._room = max(longest_data(block), MIN_ROOM)
+        self._room = Room(max(longest_data(block), MIN_ROOM))
         self._chance = challenge_source
         self._on_card = on_card
         self._on_progress = on_progress
@@ -127,13 +109,13 @@ class _Personalisation:
 
     def run(self) -> Personalised:
         """Again and again from what stands, as long as a refusal leaves the card further than the one before."""
-        furthest, refusals, refusals_here = (self._progress, -self._room), 0, 0
+        furthest, refusals, refusals_here = (self._progress, -self._room.octets), 0, 0
         while True:
             channel = self._open()
             try:
                 return self._carry_on(channel)
             except CardRefused as refused:
-                place = (self._progress, -self._room)
+                place = (self._progress, -self._room.octets)
                 refusals_here = 1 if place > furthest else refusals_here + 1
                 furthest, refusals = max(place, furthest), refusals + 1
                 if refusals_here < REFUSALS_IN_A_PLACE and refusals < MAX_REFUSALS:
@@ -180,8 +162,7 @@ class _Personalisation:
         except (CardBelongsElsewhere, CardSpoiled):
             if self._read_back(channel) == stands:
                 raise
-            status = f"{_WRONG_OFFSET:04X}"
-            raise CardRefused("the card shows two things in turn", step="read back", status=status) from None
+            raise CardRefused("the card shows two things in turn", step="read back", status="9000") from None
 
     def _personalised(self, channel: SecureChannel) -> Personalised:
         self._on_progress("lock", self._plan.octets, self._plan.octets)
@@ -194,7 +175,7 @@ class _Personalisation:
             selected = channel.send(commands.select_file(file.file_id))
             if selected.status != _FILE_NOT_FOUND:
                 selected.expect(f"SELECT {file.name}")
-                content = self._read(channel.send, file.name, len(octets), self._room)
+                content = read_current_file(channel.send, self._room, file.name, len(octets))
                 if content is None and self._is_locked(channel):
                     return None
                 stands[file.name] = self._shown(content, file.name)
@@ -202,29 +183,10 @@ class _Personalisation:
                 break  # they are written in this order: none stands
         return stands
 
-    def _read(self, send: Transmit, name: str, octets: int, room: int) -> bytes | None:
-        """The current file's, one more than `octets` where it is longer; None where it may not be read."""
-        content = b""
-        while len(content) <= octets:
-            asked = min(room - commands.ODD_OVERHEAD, octets + 1 - len(content))
-            command = commands.read(len(content), asked)
-            answer = self._adapt(send(command))
-            if answer.status == _WRONG_OFFSET:
-                break
-            if answer.status == _NOT_SATISFIED:
-                return None
-            part = commands.read_octets(command, answer.expect(f"READ BINARY {name}", _END_OF_FILE))
-            if len(part) > asked:
-                raise MalformedCardAnswer("a card answered more than it was asked for", step=f"READ BINARY {name}")
-            content += part
-            if not part or (answer.status == _END_OF_FILE and len(content) == octets):
-                break
-        return content
-
     @staticmethod
     def _shown(content: bytes | None, name: str) -> bytes:
         if content is None:
-            status = f"{_NOT_SATISFIED:04X}"
+            status = f"{NOT_SATISFIED:04X}"
             raise CardRefused(f"the card does not show {name}", step=f"READ BINARY {name}", status=status)
         return content
 
@@ -245,7 +207,8 @@ class _Personalisation:
         select_application(session.send, plan.profile)
         file, octets = plan.in_writing_order[0]
         session.send(commands.select_file(file.file_id)).expect(f"SELECT {file.name}")
-        content = self._read(session.send, file.name, len(octets), self._room - _SESSION_OVERHEAD)
+        room = Room(self._room.octets - _SESSION_OVERHEAD)
+        content = read_current_file(session.send, room, file.name, len(octets))
         if self._shown(content, file.name) != octets:
             raise CardBelongsElsewhere("the card is finished for something else", step=f"read back {file.name}")
 
@@ -285,20 +248,15 @@ class _Personalisation:
             self._on_progress(file.name, before + offset, self._plan.octets)
             if offset >= len(octets):
                 return
-            room = self._room - (commands.ODD_OVERHEAD if offset > commands.MAX_EVEN_OFFSET else 0)
+            room = self._room.at(offset)
             part = octets[offset : offset + room]
             if not offset and commands.has_short_identifier(file.file_id):
                 command = commands.update_at_start(file.file_id, part)
             else:
                 command = commands.update(offset, part)
-            self._adapt(channel.send(command)).expect(f"UPDATE BINARY {file.name}")
+            self._room.fitted(channel.send(command)).expect(f"UPDATE BINARY {file.name}")
             offset += len(part)
             self._written += len(part)
-
-    def _adapt(self, answer: Response) -> Response:
-        if answer.status in _TOO_LONG:
-            self._room = max(self._room // 2, MIN_ROOM)
-        return answer
 
     def _show_locked(self, channel: SecureChannel) -> None:
         """Try to write what stands already: it must be refused, for that it is late."""
@@ -310,11 +268,3 @@ class _Personalisation:
 
     def _reached(self, stage: int, number: int = 0, offset: int = 0) -> None:
         self._progress = max(self._progress, (stage, number, offset))
-
-
-def _first_difference(found: bytes, planned: bytes) -> int:
-    """How many octets they begin with alike."""
-    if found == planned:
-        return len(planned)
-    pairs = enumerate(zip(found, planned, strict=False))
-    return next((at for at, (one, other) in pairs if one != other), min(len(found), len(planned)))

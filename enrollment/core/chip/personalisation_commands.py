@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from enrollment.core.chip.apdu import MAX_SHORT_LE, Command
 from enrollment.core.chip.card_keys import BLOCK_OCTETS, KeySet, key_check_value
+from enrollment.core.errors import MalformedCardAnswer, MalformedRecord
 from enrollment.core.records.data_object import DataObject, content_of, encode_objects
 
 MAX_EVEN_OFFSET: Final = 0x7FFF
@@ -76,10 +77,13 @@ def read(offset: int, octets: int) -> Command:
 
 
 def read_octets(command: Command, answer: bytes) -> bytes:
-    """What the answer to `read` says. Raises MalformedRecord."""
+    """What the answer to `read` says. Raises MalformedCardAnswer."""
     if not command.ins & 1 or not answer:
         return answer
-    return content_of(answer, _DISCRETIONARY, "READ BINARY")
+    try:
+        return content_of(answer, _DISCRETIONARY, "READ BINARY")
+    except MalformedRecord as error:
+        raise MalformedCardAnswer(str(error), step="READ BINARY") from None
 
 
 def put_data(secret: DataObject) -> Command:

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from enrollment.core.chip.card_keys import OWN_VERSIONS
 from enrollment.core.chip.card_profile import CardFile, CardProfile
+from enrollment.core.chip.signature_algorithms import SigningKey
 from enrollment.core.errors import InvalidCardProfile
 from enrollment.core.records.data_object import DataObject
 from enrollment.core.records.octets import check_range
@@ -21,7 +22,9 @@ from enrollment.core.records.octets import check_range
 MAX_FILE_SIZE: Final = 0xFFFF  # that CREATE FILE can say
 SECURITY_OBJECT, CARD_ACCESS = "EF.SOD", "EF.CardAccess"
 
-_PASSWORD, _CHIP_KEY, _ACCESS_NUMBER, _ACTIVE_KEY = 0x62, 0x63, 0x65, 0x66
+RSA_BITS: Final = 2048
+
+_MODULUS, _EXPONENT, _PASSWORD, _CHIP_KEY, _ACCESS_NUMBER, _ACTIVE_KEY = 0x60, 0x61, 0x62, 0x63, 0x65, 0x66
 _FIELD: Final = 0x04
 _CURVES: Final[Mapping[str, ec.EllipticCurve]] = {
     "secp256r1": ec.SECP256R1(),
@@ -37,18 +40,15 @@ class ChipKeys:
     """A card's own key pairs. chip: of chip authentication. active: of active authentication."""
 
     chip: ec.EllipticCurvePrivateKey = field(repr=False)
-    active: ec.EllipticCurvePrivateKey = field(repr=False)
+    active: SigningKey = field(repr=False)
 
 
 def make_chip_keys(profile: CardProfile) -> ChipKeys:
-    """New key pairs on the profile's curves. Raises InvalidCardProfile for active authentication by RSA."""
-    if not profile.active_authentication.curve:
-        raise InvalidCardProfile(
-            "keys of RSA for active authentication are not written here", key="active_authentication", found="RSA"
-        )
+    """New key pairs on the profile's curves, the second of RSA where it names none."""
+    chip, active = profile.chip_authentication.curve, profile.active_authentication.curve
     return ChipKeys(
-        ec.generate_private_key(_CURVES[profile.chip_authentication.curve]),
-        ec.generate_private_key(_CURVES[profile.active_authentication.curve]),
+        ec.generate_private_key(_CURVES[chip]),
+        ec.generate_private_key(_CURVES[active]) if active else rsa.generate_private_key(65537, RSA_BITS),
     )
 
 
@@ -65,7 +65,7 @@ class CardSecrets:
     date_of_expiry: str = field(repr=False)
     can: str = field(repr=False)
     chip_key: ec.EllipticCurvePrivateKey = field(repr=False)
-    active_key: ec.EllipticCurvePrivateKey = field(repr=False)
+    active_key: SigningKey = field(repr=False)
 
     def objects(self) -> tuple[DataObject, ...]:
         """As PUT DATA takes them, one a command."""
@@ -74,8 +74,16 @@ class CardSecrets:
             _object(_PASSWORD, *(part.encode("ascii") for part in zone)),
             _object(_ACCESS_NUMBER, self.can.encode("ascii")),
             _object(_CHIP_KEY, _scalar(self.chip_key)),
-            _object(_ACTIVE_KEY, _scalar(self.active_key)),
+            *self._active_objects(),
         )
+
+    def _active_objects(self) -> tuple[DataObject, ...]:
+        key = self.active_key
+        if isinstance(key, ec.EllipticCurvePrivateKey):
+            return (_object(_ACTIVE_KEY, _scalar(key)),)
+        numbers, octets = key.private_numbers(), key.key_size // 8
+        modulus, exponent = numbers.public_numbers.n.to_bytes(octets, "big"), numbers.d.to_bytes(octets, "big")
+        return _object(_MODULUS, modulus), _object(_EXPONENT, exponent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ END_OF_FILE: Final = 0x6282
 LAST_SHORT_OFFSET: Final = 0x7FFF
 _WRONG_LENGTH: Final = 0x6700
 _LENGTH_TOLD: Final = 0x6C00  # and in the low octet the length that is right
+_BEYOND_END: Final = 0x6B00
 _OFFSET, _DISCRETIONARY = 0x54, 0x53
 _OBJECT_OVERHEAD: Final = 4  # of 53 and its length
 _LEAST_HEADER: Final = 2
@@ -55,7 +56,7 @@ def read_file(channel: Channel, file: CardFile, on_octets: Callable[[int], None]
     step = f"SELECT of {file.name}"
     channel.transmit(Command(0x00, 0xA4, 0x02, 0x0C, bytes.fromhex(file.file_id))).expect(step)
     reader = _Reader(channel, f"READ BINARY of {file.name}")
-    octets = bytearray(reader.read(0, HEADER_OCTETS, least=_LEAST_HEADER))
+    octets = bytearray(reader.read(0, HEADER_OCTETS, least=_LEAST_HEADER))  # a file may be shorter
     total = reader.declared(bytes(octets), file)
     while len(octets) < total:
         on_octets(len(octets))
@@ -90,13 +91,17 @@ class _Reader:
             if found.status == _WRONG_LENGTH or found.status & 0xFF00 == _LENGTH_TOLD:
                 self._room = self._smaller(asked, found) + overhead
                 continue
+            if found.status == _BEYOND_END and offset:
+                raise self._malformed("the file ends before its declared length")
             data = found.expect(self._step, END_OF_FILE)
             if offset > LAST_SHORT_OFFSET:
                 data = self._content(data)
             if len(data) > asked:
                 raise self._malformed("more octets than were asked for")
+            if found.status == END_OF_FILE and offset and len(data) < asked:
+                raise self._malformed("the file ends before its declared length")
             if len(data) < min(least, asked):
-                raise self._malformed("the file ends before its declared length, or reading makes no progress")
+                raise self._malformed("reading makes no progress")
             return data
 
     def _exchange(self, offset: int, asked: int) -> Response:
@@ -109,10 +114,10 @@ class _Reader:
     def _smaller(self, asked: int, refused: Response) -> int:
         """A piece that the card may answer. Raises CardRefused where there is none."""
         told = refused.status & 0xFF
-        smaller = told if refused.status != _WRONG_LENGTH and 0 < told < asked else asked // 2
-        if smaller < LEAST_PROGRESS:
+        if asked <= LEAST_PROGRESS:
             refused.expect(self._step)
-        return smaller
+        smaller = told if refused.status != _WRONG_LENGTH and 0 < told < asked else asked // 2
+        return max(smaller, LEAST_PROGRESS)
 
     def _content(self, data: bytes) -> bytes:
         try:

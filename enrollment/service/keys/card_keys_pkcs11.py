@@ -18,14 +18,11 @@ import threading
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 from enrollment.core.chip.card_keys import FACTORY_VERSION, OWN_VERSIONS, CardKeys, KeySet, MasterKey
 from enrollment.service.keys.errors import KeysUnusable
 from enrollment.service.keys.private_files import read_private
-
-if TYPE_CHECKING:
-    import pkcs11
 
 MASTER_LABEL: Final = "card-master-"
 _LABEL: Final = re.compile(MASTER_LABEL + "([0-9]{1,3})")
@@ -46,8 +43,8 @@ class CardKeyToken:
     def __init__(self, place: TokenPlace, passphrase: bytes | None) -> None:
         self._place = place
         self._passphrase = passphrase
-        self._session: pkcs11.Session | None = None
-        self._keys: dict[int, pkcs11.SecretKey] = {}
+        self._session: Any = None
+        self._keys: dict[int, Any] = {}  # the binding's keys, which its types do not tell to sign
         self._refused_pin = False
         self._lock = threading.Lock()
 
@@ -100,8 +97,10 @@ class CardKeyToken:
             self._refused_pin = isinstance(error, pkcs11.PinIncorrect | pkcs11.PinLocked | pkcs11.PinExpired)
             raise self._unusable(f"cannot be opened ({type(error).__name__})") from error
         self._session = session
+        aes_keys = {Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.KEY_TYPE: KeyType.AES}
         try:
-            for key in session.get_objects({Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.KEY_TYPE: KeyType.AES}):
+            key: Any
+            for key in session.get_objects(aes_keys):
                 label = _LABEL.fullmatch(key.label)
                 if label is not None and int(label[1]) in OWN_VERSIONS:
                     if key[Attribute.EXTRACTABLE] or not key[Attribute.SENSITIVE]:

@@ -28,7 +28,7 @@ KEY_VERSION = 1
 _PROFILE = Path(__file__).parents[3] / "enrollment/service/card_profiles/vn-cccd.toml"
 PROFILE: CardProfile = card_profile_from_table(tomllib.loads(_PROFILE.read_text()))
 FILE_IDS = {file.name: int(file.file_id, 16) for file in PROFILE.files}
-_SIZES = {"EF.DG2": 18_000, "EF.DG3": 16_000, "EF.SOD": 2_400, "EF.DG13": 700, "EF.DG1": 95, "EF.COM": 24}
+_SIZES = {"EF.DG2": 18_000, "EF.DG3": 16_000, "EF.SOD": 2_400, "EF.DG13": 700, "EF.DG1": 95}
 
 
 def keys(master_key: bytes = MASTER_KEY, factory_key: bytes = DEVELOPMENT_KEY) -> CardKeys:
@@ -53,10 +53,10 @@ _CHIP_KEYS = make_chip_keys(PROFILE)
 
 def plan_of(seed: int = 1, scale: float = 1.0) -> CardPlan:
     """A plan of some 38,000 octets; another card's for each seed. scale: of its large files."""
-    source = {"EF.COM": chance(0), "EF.CardAccess": lambda octets: CARD_ACCESS}
     sizes = {name: int(size * scale) if size > 500 else size for name, size in _SIZES.items()}
     of_this_card = chance(seed)
-    files = {file.name: source.get(file.name, of_this_card)(sizes.get(file.name, 120)) for file in PROFILE.files}
+    files = {file.name: of_this_card(sizes.get(file.name, 120)) for file in PROFILE.files}
+    files |= {"EF.COM": chance(0)(24), "EF.CardAccess": CARD_ACCESS}
     secrets = CardSecrets(f"{seed:09}", "900101", "<<<<<<", f"{seed:06}", _CHIP_KEYS.chip, _CHIP_KEYS.active)
     return CardPlan(PROFILE, files, secrets, KEY_VERSION)
 

@@ -183,7 +183,7 @@ def test_a_token_makes_the_same_keys_and_keeps_its_own(token: CardKeyToken) -> N
 
 def test_a_session_that_ended_is_opened_again(token: CardKeyToken) -> None:
     keys = token.card_keys(FACTORY)
-    token._session.close()  # type: ignore[union-attr]
+    token._session.close()
     assert keys.key_set(1, SERIAL).enc == ENC
     token.close()
     assert keys.key_set(1, SERIAL).enc == ENC

@@ -84,10 +84,14 @@ class Session:
         return Command(command.cla | PROTECTED, command.ins, command.p1, command.p2, body, self._asked(command, body))
 
     def _asked(self, command: Command, body: bytes) -> int:
-        """Le of the protected command: as much as there can be, in the short form where all fits."""
+        """Le of the protected command: as much as there can be, in the short form where all fits.
+
+        Also where as much as there is was asked for in the short form; what does not fit is fetched by GET RESPONSE.
+        """
         block = self._suite.block
         answer = _answer_octets(0 if command.le is None else (command.le // block + 1) * block)
-        return MAX_SHORT_LE if answer <= MAX_SHORT_LE and len(body) <= MAX_SHORT_DATA else MAX_LE
+        is_short = answer <= MAX_SHORT_LE or command.le == MAX_SHORT_LE
+        return MAX_SHORT_LE if is_short and len(body) <= MAX_SHORT_DATA else MAX_LE
 
     def _unwrap(self, answer: Response) -> Response:
         counter = self._count()
