@@ -26,6 +26,7 @@ _OK: Final = 0x9000
 _WRONG_LENGTH: Final = 0x6700
 _MORE: Final = 0x61
 _WRONG_LE: Final = 0x6C
+_FETCHES: Final = 512  # of up to 256 octets: twice what the longest answer takes
 _CORRECTIONS: Final = 2  # of Le in one exchange: a card that is content with neither is content with none
 
 
@@ -89,10 +90,12 @@ def _send(command: CommandApdu, exchange: Exchange, lengths: Lengths) -> bytes:
 def _fetched(command: CommandApdu, answer: bytes, exchange: Exchange, lengths: Lengths) -> bytes:
     """The answer with what GET RESPONSE brings (ISO/IEC 7816-4, 7.6.1)."""
     collected = bytearray()
+    fetches = 0
     while answer[-2] == _MORE:
         collected += answer[:-2]
-        if len(collected) > MAX_ANSWER:
-            raise ProtocolViolation("the card's answer does not end", limit=MAX_ANSWER)
+        fetches += 1
+        if len(collected) > MAX_ANSWER or fetches > _FETCHES:
+            raise ProtocolViolation("the card's answer does not end", octets=len(collected), fetches=fetches)
         get_response = CommandApdu(bytes((_channel(command.header[0]), 0xC0, 0, 0)), awaited=answer[-1] or 256)
         answer = _exchanged(get_response, exchange, lengths)
         if answer[-2] == _MORE and len(answer) == 2:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware_stubs.card.memory import Memory, StateFile
 from firmware_stubs.card.pcscd import Pcscd, missing
 from tests.pcsc.card_process import CardStub, Connection
 
@@ -44,6 +45,14 @@ class CardShelf:
         self._gate = gate
         self._state = state
         self.stub = CardStub(gate, slots=2 * READERS, state=state)
+
+    def put(self, slot: int, memory: Memory) -> None:
+        """Another card in a slot."""
+        self.stub.stop()
+        memories = StateFile(self._state).load(2 * READERS)
+        memories[slot] = memory
+        StateFile(self._state).save(memories)
+        self.restart()
 
     def restart(self) -> None:
         self.stub.stop()

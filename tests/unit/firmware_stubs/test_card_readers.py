@@ -133,7 +133,8 @@ class Reader:
         self._session = Session(self.wire.transmit, AesSuite(encryption, mac), bytes(16))
 
     def send(self, header: str, data: str = "", le: int | None = None) -> tuple[bytes, int]:
-        answer = self._session.send(apdu.Command(*bytes.fromhex(header), bytes.fromhex(data), le))
+        cla, ins, p1, p2 = bytes.fromhex(header)
+        answer = self._session.send(apdu.Command(cla, ins, p1, p2, bytes.fromhex(data), le))
         return answer.data, answer.status
 
 
