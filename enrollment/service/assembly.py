@@ -21,6 +21,7 @@ from enrollment.core.dossier.plan import Plan
 from enrollment.core.errors import EnrollmentError
 from enrollment.core.fingerprint.compiled import prepare
 from enrollment.core.sealing.public_keys import RegistryTrust, decode_registry_trust
+from enrollment.service.capture.hand_over import HandOverDesk
 from enrollment.service.capture.preview import Previews
 from enrollment.service.capture.studio import Studio
 from enrollment.service.cards.authority import CardAuthority
@@ -191,10 +192,9 @@ class Station:
         # Type checkers take these two for abstract: what they do not build answers NOT_IMPLEMENTED.
         diagnostics_type: Any = DiagnosticsServicer
         cards_type: Any = CardServicer
-        diagnostics, cards = (
-            diagnostics_type(studio, store, self._config, self._vitals, self._metrics),
-            cards_type(desk),
-        )
+        diagnostics = diagnostics_type(studio, store, self._config, self._vitals, self._metrics)
+        hand_over = HandOverDesk(store.cards, self._keys, self._config.station_id, self._config.hand_over)
+        cards = cards_type(studio, store, desk, hand_over, self._keys.verifying_key, store.sessions.authenticate)
         prefix = "enrollment.v1"
         return {
             f"{prefix}.DeviceService": lambda server: device_pb2_grpc.add_DeviceServiceServicer_to_server(

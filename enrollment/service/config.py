@@ -28,7 +28,6 @@ from typing import Any, Final, Protocol
 from enrollment.core.chip.card_profile import CardProfile, card_profile_from_table
 from enrollment.core.dossier.plan import Plan, parse_plan
 from enrollment.core.errors import EnrollmentError, InvalidCardProfile, InvalidPlan
-from enrollment.core.fingerprint.false_match import MEASURED
 from enrollment.core.sealing.field_rules import require_text
 
 MAX_CONFIG_BYTES: Final = 256 * 1024
@@ -36,6 +35,10 @@ MAX_PASSPHRASE_BYTES: Final = 4096
 PASSPHRASE_CREDENTIAL: Final = "station-passphrase"  # noqa: S105 - its name among systemd's credentials
 SHARE_FOLDER: Final = "share"
 CARDS_FOLDER: Final = "cards"
+FALSE_MATCH_RATES: Final = (
+    2e-5,
+    1e-2,
+)  # of a finger with two prints in the dossier, as far as core.fingerprint measured
 MAX_SOCKET_PATH: Final = 107  # bytes; sun_path of sockaddr_un less its end
 
 
@@ -345,7 +348,7 @@ def _outbox(table: _Table) -> OutboxConfig:
 
 def _hand_over(table: _Table) -> HandOverConfig:
     config = HandOverConfig(
-        false_match_rate=table.number("false_match_rate", 1e-4, min(MEASURED), max(MEASURED)),
+        false_match_rate=table.number("false_match_rate", 1e-4, *FALSE_MATCH_RATES),
         tries=int(table.number("tries", 3, 1, 20)),
         tries_in_all=int(table.number("tries_in_all", 9, 1, 100)),
         shift=timedelta(hours=table.number("shift_hours", 12.0, 0.0, 7 * 24.0)),

@@ -2,9 +2,9 @@
 
 The scores were measured, not modelled: `bench.false_match` compares prints of different fingers, all both ways. Of
 1,249,920 comparisons of synthetic ones, 1 in 100, 1,000, 10,000 and 100,000 reached 0.51, 0.92, 1.46 and 2.19; of
-99,840 of four public sets 0.38, 0.70 and 1.07. The higher one, rounded up, stands here. Between two of them the rate is taken
-to fall exponentially. A rarer match than was measured is refused: nobody knows its score. Comparisons of so few fingers
-(280 synthetic, 40 real) are far from independent: the rates are right by their order, not by their second digit.
+99,840 of four public sets 0.38, 0.70 and 1.07. The higher one, rounded up, stands here. Between two of them the rate is
+taken to fall exponentially. A rarer match than was measured is refused: nobody knows its score. Comparisons of so few
+fingers (280 synthetic, 40 real) are far from independent: the rates are right by their order, not by a second digit.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -48,8 +48,8 @@ class CaptureServicer(capture_pb2_grpc.CaptureServiceServicer):
             operator_id=operator_id(),
         )
 
-        async def session(emit: Emit) -> None:
-            await FingerprintSession(self._studio, order, emit).run()
+        def session(emit: Emit) -> Coroutine[Any, Any, None]:
+            return FingerprintSession(self._studio, order, emit).run()
 
         async with aclosing(stream(session)) as events:
             async for event in events:
@@ -67,8 +67,8 @@ class CaptureServicer(capture_pb2_grpc.CaptureServiceServicer):
             operator_id=operator_id(),
         )
 
-        async def session(emit: Emit) -> None:
-            await FaceSession(self._studio, order, emit).run()
+        def session(emit: Emit) -> Coroutine[Any, Any, None]:
+            return FaceSession(self._studio, order, emit).run()
 
         async with aclosing(stream(session)) as events:
             async for event in events:

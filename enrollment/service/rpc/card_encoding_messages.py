@@ -7,7 +7,7 @@ from typing import Final
 from enrollment.core.chip.passive_authentication import Outcome
 from enrollment.core.chip.verification_report import Check
 from enrollment.service.cards.events import CardEvent, CardFileRead, CardProgress, CardVerdict
-from enrollment.service.rpc import messages
+from enrollment.service.rpc.card_messages import card
 from enrollment.service.store.card_rows import LedgerCard
 from enrollment.v1 import card_pb2
 
@@ -42,16 +42,6 @@ def verify_event(event: CardEvent) -> card_pb2.VerifyCardResponse:
         case CardVerdict(verified, access):
             return card_pb2.VerifyCardResponse(verdict=card_pb2.CardVerdict(verified=verified, access=access))
     return card_pb2.VerifyCardResponse()  # a card that is only read does not change in the ledger
-
-
-def card(found: LedgerCard) -> card_pb2.Card:
-    return card_pb2.Card(
-        card_id=found.card_id or "",
-        dossier_id=found.dossier_id,
-        state=getattr(card_pb2, f"CARD_STATE_{found.state.name}", card_pb2.CARD_STATE_UNSPECIFIED),
-        location=found.place,
-        state_time=messages.timestamp(found.since),
-    )
 
 
 def _progress(event: CardProgress) -> card_pb2.CardProgress:

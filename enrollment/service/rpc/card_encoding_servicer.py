@@ -24,8 +24,8 @@ _NEWEST_ONLY: Final = (CardProgress,)
 class CardEncodingServicer(card_pb2_grpc.CardServiceServicer):
     """CardServicer's first half; the ledger's calls are in card_servicer.py."""
 
-    def __init__(self, desk: CardDesk) -> None:
-        self._desk = desk
+    def __init__(self, card_desk: CardDesk) -> None:
+        self._card_desk = card_desk
 
     async def PersonaliseCard(
         self, request: card_pb2.PersonaliseCardRequest, context: Any
@@ -39,7 +39,7 @@ class CardEncodingServicer(card_pb2_grpc.CardServiceServicer):
         )
 
         async def session(emit: Emit) -> None:
-            await EncodingSession(self._desk, wanted, emit).run()
+            await EncodingSession(self._card_desk, wanted, emit).run()
 
         async with aclosing(stream(session, _NEWEST_ONLY)) as events:
             async for event in events:
@@ -57,7 +57,7 @@ class CardEncodingServicer(card_pb2_grpc.CardServiceServicer):
         )
 
         async def session(emit: Emit) -> None:
-            await VerificationSession(self._desk, wanted, emit).run()
+            await VerificationSession(self._card_desk, wanted, emit).run()
 
         async with aclosing(stream(session, _NEWEST_ONLY)) as events:
             async for event in events:

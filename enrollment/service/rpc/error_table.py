@@ -13,7 +13,7 @@ import grpc
 
 from drivers import errors as device
 from enrollment.core import errors as core
-from enrollment.core.dossier import card_lifecycle, lifecycle
+from enrollment.core.dossier import card_batch, card_lifecycle, lifecycle
 from enrollment.service import config
 from enrollment.service.capture import errors as capture
 from enrollment.service.cards import errors as cards
@@ -110,6 +110,21 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         "Thẻ đang ở trạng thái khác: xem lịch sử của thẻ.",
         "The card's present state does not allow this: look at its history.",
     ),
+    card_lifecycle.ShiftIsOver: Row(
+        Code.FAILED_PRECONDITION,
+        "Đã quá ca làm việc, không huỷ được việc trả thẻ: hãy thu hồi thẻ và ghi trả về trung tâm.",
+        "The shift is over: this hand-over cannot be undone. Take the card back and record its return.",
+    ),
+    card_lifecycle.SupervisorRequired: Row(
+        Code.PERMISSION_DENIED,
+        "Việc này phải do người giám sát ghi nhận.",
+        "Only a supervisor records this.",
+    ),
+    card_batch.CardBatchMalformed: Row(
+        Code.INVALID_ARGUMENT,
+        "Danh sách thẻ sai định dạng hoặc quá dài: xem lại dòng được nêu.",
+        "The list of cards is malformed or too long: look at the row that is named.",
+    ),
     card_lifecycle.CardNumberInvalid: Row(
         Code.INVALID_ARGUMENT,
         "Số thẻ không hợp lệ: hãy ghi số sê-ri của chip, không ghi số định danh cá nhân.",
@@ -139,6 +154,26 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         Code.FAILED_PRECONDITION,
         "Ảnh từ máy ảnh nhỏ hơn yêu cầu: đổi độ phân giải máy ảnh.",
         "The camera's pictures are smaller than the procedure asks for: set a higher resolution.",
+    ),
+    capture.PrintsNotThere: Row(
+        Code.FAILED_PRECONDITION,
+        "Hồ sơ không có vân tay để đối chiếu: hai cán bộ cùng xác nhận, kèm lý do.",
+        "The dossier holds no print to compare with: two officers vouch, with a reason.",
+    ),
+    capture.FingerNotMatched: Row(
+        Code.FAILED_PRECONDITION,
+        "Vân tay không khớp hồ sơ: thử ngón khác, hoặc hai cán bộ cùng xác nhận.",
+        "The finger is not the dossier's: try another finger, or let two officers vouch.",
+    ),
+    capture.TriesUsedUp: Row(
+        Code.FAILED_PRECONDITION,
+        "Đã hết số lần đối chiếu vân tay cho thẻ này: chỉ hai cán bộ cùng xác nhận mới trả được thẻ.",
+        "The comparisons for this card are used up: only two officers can hand it over.",
+    ),
+    capture.SecondOfficerNeeded: Row(
+        Code.PERMISSION_DENIED,
+        "Cán bộ thứ hai phải là người khác, bằng phiên làm việc của chính mình.",
+        "The second officer must be another operator or supervisor, by a session of his own.",
     ),
     capture.SettingNotOffered: Row(
         Code.INVALID_ARGUMENT,
@@ -182,6 +217,17 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         Code.NOT_FOUND,
         "Sổ thẻ không có thẻ này: kiểm tra số thẻ hoặc mã hồ sơ.",
         "The ledger has no such card: check its number or its dossier's id.",
+    ),
+    store.CardBatchUnknown: Row(
+        Code.NOT_FOUND, "Chưa nhập lô thẻ nào mang mã này.", "No list of cards was imported under this batch id."
+    ),
+    store.CardBatchConflict: Row(
+        Code.ALREADY_EXISTS,
+        "Mã lô này đã nhập một danh sách khác: đặt mã khác cho danh sách mới.",
+        "This batch id brought another list: give the new list an id of its own.",
+    ),
+    store.NotHandedOver: Row(
+        Code.FAILED_PRECONDITION, "Thẻ này chưa được trả.", "This card was never handed over: there is no receipt."
     ),
     store.PartUnknown: Row(Code.NOT_FOUND, "Hồ sơ không có phần này.", "The dossier has no such part."),
     store.PartPurged: Row(
