@@ -119,13 +119,15 @@ def make_card(
     zone, expires = _zone(profile, material.demographics, issued)
     keys = make_chip_keys(profile)
     pace, agreement, public = _protocols(profile, keys.chip)
+    signing = profile.active_authentication
     contents = CardContents(
         zone=zone,
         face=compress_portrait(_decoded(material.portrait)),
         identity=_identity(material.demographics, issued, expires),
         fingers=_fingers(profile, material),
         card_access=(infos.numbered(infos.TERMINAL_AUTHENTICATION, 1), agreement, *pace),
-        dg14=(*pace, agreement, public, infos.active_authentication(profile.active_authentication.signature)),
+        # A key of RSA needs no word of its algorithm (9303-11, 9.2.5).
+        dg14=(*pace, agreement, public, *([infos.active_authentication(signing.signature)] if signing.curve else [])),
         public_key=keys.active.public_key(),
         salt=chance(SALT_OCTETS),
     )

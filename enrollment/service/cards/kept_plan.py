@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from enrollment.core.chip.card_profile import CardProfile
 from enrollment.core.chip.personalisation_plan import CardPlan, CardSecrets
+from enrollment.core.chip.signature_algorithms import SigningKey
 from enrollment.core.errors import EnrollmentError
 from enrollment.service.store.errors import StoredDataDamaged
 
@@ -43,15 +44,15 @@ def decode_plan(octets: bytes, profile: CardProfile) -> CardPlan:
     """Raises StoredDataDamaged for anything that `encode_plan` did not write."""
     try:
         table = cbor2.loads(octets)
-        keys = [load_der_private_key(table[name], None) for name in (_CHIP, _ACTIVE)]
+        chip, active = (load_der_private_key(table[name], None) for name in (_CHIP, _ACTIVE))
         number, birth, expiry = table[_ZONE]
-        chip, active = (key for key in keys if isinstance(key, ec.EllipticCurvePrivateKey))
-        return CardPlan(
-            profile, table[_FILES], CardSecrets(number, birth, expiry, table[_CAN], chip, active), table[_KEYS]
-        )
+        if isinstance(chip, ec.EllipticCurvePrivateKey) and isinstance(active, SigningKey):
+            secrets = CardSecrets(number, birth, expiry, table[_CAN], chip, active)
+            return CardPlan(profile, table[_FILES], secrets, table[_KEYS])
     except (cbor2.CBORDecodeError, ValueError, TypeError, KeyError, UnsupportedAlgorithm, EnrollmentError) as error:
         raise StoredDataDamaged("a card's plan is not what was kept", kind=type(error).__name__) from None
+    raise StoredDataDamaged("a card's plan is not what was kept", kind="keys")
 
 
-def _der(key: ec.EllipticCurvePrivateKey) -> bytes:
+def _der(key: SigningKey) -> bytes:
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())

@@ -24,7 +24,7 @@ from enrollment.core.chip.document_authority import SigningAuthority
 from enrollment.core.chip.mrz import MachineReadableZone
 from enrollment.core.chip.passive_authentication import Outcome, examine
 from enrollment.core.chip.personalisation_plan import CardPlan
-from enrollment.core.chip.security_infos import PUBLIC_KEY_ECDH, decode_dg14
+from enrollment.core.chip.security_infos import ACTIVE_AUTHENTICATION, PUBLIC_KEY_ECDH, decode_dg14
 from enrollment.core.dossier.model import Capture, CapturedFinger, Dossier, DossierState, PartRecord, QualityRecord
 from enrollment.core.dossier.plan import Plan, PlannedPortrait
 from enrollment.core.errors import (
@@ -149,8 +149,12 @@ def test_card_of_a_whole_dossier_holds_what_the_dossier_says_and_verifies() -> N
     assert load_der_public_key(public.required) == secrets.chip_key.public_key()
 
 
-def test_kept_plan_is_the_same_again_and_damage_is_told() -> None:
-    card = plan_of(material((2,)))
+@pytest.mark.parametrize("curve", ["brainpoolP256r1", ""])  # "": a key of RSA
+def test_kept_plan_is_the_same_again_and_damage_is_told(curve: str) -> None:
+    profile = replace(PROFILE, active_authentication=replace(PROFILE.active_authentication, curve=curve))
+    card = plan_of(material((2,)), profile)
+    infos = {info.protocol for info in decode_dg14(card.files["EF.DG14"])}
+    assert (ACTIVE_AUTHENTICATION in infos) == bool(curve)
     kept = encode_plan(card)
     again = decode_plan(kept, PROFILE)
     assert encode_plan(again) == kept
