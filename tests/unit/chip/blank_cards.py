@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from enrollment.core.chip.apdu import Command, Response, Transmit
+from enrollment.core.chip.apdu import Transmit
 from enrollment.core.chip.card_keys import FACTORY_VERSION, CardKeys, KeySet, MasterKey, aes_cmac
 from enrollment.core.chip.card_profile import CardProfile, card_profile_from_table
 from enrollment.core.chip.personalisation_plan import CardPlan, CardSecrets, make_chip_keys
@@ -22,6 +22,7 @@ from enrollment.core.chip.security_infos import (
 from firmware_stubs.card.card import Card
 from firmware_stubs.card.memory import DEVELOPMENT_KEY, Memory
 from firmware_stubs.card.profile import VN_CCCD
+from tests.card_wire import CardWire
 
 MASTER_KEY = bytes(range(0x60, 0x70))
 KEY_VERSION = 1
@@ -69,15 +70,8 @@ def blank_card(number: int = 0, *, scp_i: int = VN_CCCD.scp_i, key: bytes = DEVE
 
 
 def wire(transmit: Callable[[bytes], bytes]) -> Transmit:
-    """What a driver does for commands: octets, and the rest of long answers fetched."""
-
-    def exchange(command: Command) -> Response:
-        answer = transmit(command.encode())
-        while len(answer) >= 2 and answer[-2] == 0x61:
-            answer = answer[:-2] + transmit(bytes((0, 0xC0, 0, 0, answer[-1])))
-        return Response.decode(answer)
-
-    return exchange
+    """To a card, or to what stands before one."""
+    return CardWire(transmit).transmit
 
 
 def holds(card: Card, plan: CardPlan) -> bool:
