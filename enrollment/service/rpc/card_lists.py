@@ -1,4 +1,4 @@
-"""Puts together a list of cards that comes in several requests; in memory, for nothing is carried out before it is whole.
+"""Puts together a list of cards that comes in several requests; in memory: nothing is carried out before it is whole.
 
 A daemon that was restarted in between has forgotten the beginning; the client is told so by `received` and sends again.
 """

@@ -1,4 +1,4 @@
-"""CardService: read, call the ledger or the desk once, write. Its calls with a card in an encoder: CardEncodingServicer."""
+"""CardService: read, call the ledger or the desk once, write. Calls with a card in an encoder: CardEncodingServicer."""
 
 # ruff: noqa: N802  the methods' names are the API's
 
@@ -11,6 +11,7 @@ from typing import Any, Final
 from enrollment.core.dossier.card_batch import RowOutcome
 from enrollment.core.sealing.public_keys import encode_verifying_key
 from enrollment.core.sealing.signing_key import VerifyingKey
+from enrollment.service.capture.errors import SecondOfficerNeeded
 from enrollment.service.capture.events import stream
 from enrollment.service.capture.hand_over import HandOverDesk
 from enrollment.service.capture.hand_over_session import HandedOver, HandOverEvent, HandOverOrder, HandOverSession
@@ -22,6 +23,7 @@ from enrollment.service.rpc.card_encoding_servicer import CardEncodingServicer
 from enrollment.service.rpc.card_lists import CardLists, require_digest
 from enrollment.service.rpc.errors import MalformedRequest
 from enrollment.service.store.card_batches import CardBatch
+from enrollment.service.store.errors import SessionInvalid
 from enrollment.service.store.operator_sessions import OperatorSession
 from enrollment.service.store.store import Store
 from enrollment.v1 import card_pb2
@@ -31,7 +33,9 @@ MOST_UNKNOWN: Final = 500
 LONGEST_FINGER_TIMEOUT_S: Final = 600.0
 
 _STATES: Final = {int(number): state for state, number in card_messages.CARD_STATES.items()}
-_RETIRED: Final = {number: _STATES[number] for number in (card_pb2.CARD_STATE_RETURNED, card_pb2.CARD_STATE_DESTROYED)}
+_RETIRED: Final = {
+    int(number): _STATES[number] for number in (card_pb2.CARD_STATE_RETURNED, card_pb2.CARD_STATE_DESTROYED)
+}
 _UNKNOWN: Final = (RowOutcome.UNKNOWN_CARD, RowOutcome.UNKNOWN_DOSSIER)
 
 
@@ -128,9 +132,7 @@ class CardServicer(CardEncodingServicer):
         dossier_id = requests.uuid_id(request.dossier_id, "dossier_id") if request.dossier_id else ""
         request_id = requests.request_id(request.request_id)
         if request.HasField("vouching"):
-            second = await self._stored(self._authenticate, request.vouching.second_session_token)
-            if request.vouching.second_operator_id not in ("", second.operator_id):
-                raise MalformedRequest("the second session is another operator's", field="vouching.second_operator_id")
+            second = await self._second_officer(request.vouching)
             handed_over = await self._stored(
                 self._desk.vouched,
                 card_id,
@@ -162,6 +164,15 @@ class CardServicer(CardEncodingServicer):
         async with aclosing(stream(session)) as events:
             async for event in events:
                 yield card_messages.hand_over_event(event)
+
+    async def _second_officer(self, vouching: card_pb2.Vouching) -> OperatorSession:
+        try:
+            second = await self._stored(self._authenticate, vouching.second_session_token)
+        except SessionInvalid as error:  # not the caller's own session, as its reason would seem to say
+            raise SecondOfficerNeeded("the second officer's session is unknown or has expired") from error
+        if vouching.second_operator_id not in ("", second.operator_id):
+            raise SecondOfficerNeeded("the second session is another operator's", found=second.operator_id)
+        return second
 
     async def UndoHandOver(self, request: card_pb2.UndoHandOverRequest, context: Any) -> card_pb2.UndoHandOverResponse:
         undone = await self._stored(

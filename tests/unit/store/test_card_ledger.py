@@ -130,17 +130,21 @@ def test_spoiled_blank_leaves_the_dossiers_card_due(store: Store, sent: NewDossi
 
 def test_tables_refuse_a_second_card_a_lost_state_and_a_changed_history(store: Store, sent: NewDossier) -> None:
     sent()
-    for statement in (
-        "update cards set state = 'somewhere'",
-        "update cards set state = null",
-        "update cards set state = 'arrived'",  # without a number
-        "update cards set card_id = 'A1', state = 'handed-over'",  # without a receipt
-        "insert into cards select 99, dossier_id, profile, null, 'sent', place, since, 1, 99, 0, null, null from cards",
-        "update card_events set reason = 'nothing happened'",
-        "delete from card_events",
-        "insert into card_events values (99, 99, 'sent', 0, 'op', null, 'here', '', null, null)",  # of no card
-    ):
-        with pytest.raises(DatabaseUnavailable), store.database.write() as connection:
+    card = "insert into cards (entry, dossier_id, profile, state, place, since, stands, last_event)"
+    line = "insert into card_events (number, entry, state, at, operator_id, place, reason)"
+    for statement, refusal in {
+        "update cards set state = 'somewhere'": "known_state",
+        "update cards set state = null": "NOT NULL",
+        "update cards set state = 'arrived'": "numbered_once_made",
+        "update cards set card_id = 'A1'": "numbered_once_made",
+        "update cards set card_id = 'A1', state = 'spoiled'": "spoiled_stands_for_none",
+        f"{card} select 99, dossier_id, profile, 'sent', place, since, 1, 99 from cards": "UNIQUE",
+        "update card_events set reason = 'nothing happened'": "only grows",
+        "delete from card_events": "only grows",
+        f"{line} values (99, 99, 'sent', 0, 'op', 'here', '')": "FOREIGN KEY",
+        f"{line} values (99, 1, 'handed-over', 0, 'op', 'here', '')": "handed_over_with_receipt",
+    }.items():
+        with pytest.raises(DatabaseUnavailable, match=refusal), store.database.write() as connection:
             connection.exec_driver_sql(statement)
     assert store.cards.totals().unaccounted == 0
 
