@@ -5,12 +5,12 @@ Dossiers are put into the store as captures leave them, with the registry's rece
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -159,15 +159,16 @@ def take(written: Written, event: Any) -> None:
 
 
 @asynccontextmanager
-async def at_reader(running: InProcess, number: int = 0, client: Client | None = None) -> AsyncIterator[Desk]:
+async def at_reader(client: Client, number: int = 0) -> AsyncIterator[Desk]:
     """Lease the reader of this number."""
-    client = client or running.client
     readers: list[str] = []
-    while len(readers) <= number:
+    while len(readers) <= number:  # a look that found none may have come before pcscd
         listed = await client.devices.ListDevices(
             device_pb2.ListDevicesRequest(kind=device_pb2.DEVICE_KIND_CARD_ENCODER)
         )
-        readers = [device.device_id for device in listed.devices]
+        usable = device_pb2.DEVICE_STATE_DETACHED
+        readers = [device.device_id for device in listed.devices if device.state != usable]
+        await asyncio.sleep(0.02)
     async with client.lease(readers[number]) as lease:
         yield Desk(client, lease)
 
@@ -175,9 +176,5 @@ async def at_reader(running: InProcess, number: int = 0, client: Client | None =
 @asynccontextmanager
 async def issuing(folder: StationFolder) -> AsyncIterator[tuple[InProcess, Desk]]:
     """The station in this process, with a client at its first reader."""
-    async with running_here(folder) as running, at_reader(running) as desk:
+    async with running_here(folder) as running, at_reader(running.client) as desk:
         yield running, desk
-
-
-def authority_of(folder: StationFolder) -> Path:
-    return folder.folder / "cards" / "csca" / "development.pem"
