@@ -117,7 +117,7 @@ class EncodingSession:
             raise CardBelongsElsewhere(
                 f"the ledger has this card as {known.state.value}", card_id=card_id, state=known.state.value
             )
-        self._desk.orders.bind(order, card_id)
+        self._desk.orders.bind(order, card_id, self._request.request_id)
 
     # -------------------------------------------------------------------------------------------- on the store's thread
 
@@ -128,14 +128,13 @@ class EncodingSession:
         order = desk.orders.find(request.request_id, request.dossier_id, profile_id)
         if order is None:
             order = desk.orders.open_of(request.dossier_id)
-            if order is not None:
-                order, self._adopted = desk.orders.adopt(order, request.request_id), True
+            self._adopted = order is not None
         if order is None:
             desk.ledger.require_due(request.dossier_id)
             return None
         if order.state is OrderState.OPEN and self._is_spoiled(order.card_id):  # a crash came between the two
             desk.orders.finish(order, OrderState.GIVEN_UP)
-            order = desk.orders.find(request.request_id, request.dossier_id, profile_id) or order
+            order = replace(order, state=OrderState.GIVEN_UP)
         if order.state is OrderState.GIVEN_UP:
             raise CardSpoiled("this request's card is spoiled: ask for another one", card_id=order.card_id)
         return order

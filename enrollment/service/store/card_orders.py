@@ -112,14 +112,10 @@ class CardOrders:
                 raise PartPurged("the order has ended: its files are gone", dossier_id=order.dossier_id)
             return self._cipher(connection, order.dossier_id).open(_PLACE + order.order_id, sealed)
 
-    def adopt(self, order: CardOrder, request_id: str) -> CardOrder:
-        """Another request goes on with the order."""
-        self._change(order, request_id=request_id)
-        return replace(order, request_id=request_id)
-
-    def bind(self, order: CardOrder, card_id: str) -> CardOrder:
+    def bind(self, order: CardOrder, card_id: str, request_id: str = "") -> CardOrder:
         """This is the card that is written: durable before its first octet is.
 
+        request_id: of who goes on with the order; "" for who began it.
         Raises CardBelongsElsewhere where the order has another card, or the card another open order.
         """
         ours, theirs = CARD_ORDERS.c.order_id == order.order_id, CARD_ORDERS.c.card_id == card_id
@@ -136,18 +132,16 @@ class CardOrders:
                 raise CardBelongsElsewhere(
                     "this card is being written for another dossier", card_id=card_id, dossier_id=other.dossier_id
                 )
-            connection.execute(_update(order).values(card_id=card_id))
-        return replace(order, card_id=card_id)
+            bound = replace(order, card_id=card_id, request_id=request_id or order.request_id)
+            connection.execute(_update(order).values(card_id=bound.card_id, request_id=bound.request_id))
+        return bound
 
     def finish(self, order: CardOrder, state: OrderState) -> None:
         """End an order: its files and keys are gone when this returns."""
-        self._change(order, state=state.value, sealed_content=None)
+        with self._database.write() as connection:
+            connection.execute(_update(order).values(state=state.value, sealed_content=None))
         with suppress(DatabaseUnavailable):  # somebody reads an old version: they are sealed there, too
             self._database.forget_deleted()
-
-    def _change(self, order: CardOrder, **values: Any) -> None:
-        with self._database.write() as connection:
-            connection.execute(_update(order).values(**values))
 
     def _cipher(self, connection: Connection, dossier_id: str) -> DossierCipher:
         found = connection.execute(

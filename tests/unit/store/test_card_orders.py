@@ -71,7 +71,7 @@ def test_dossier_has_one_open_order_and_a_request_asks_for_one_card(
     with pytest.raises(RequestConflict):
         store.card_orders.find(order.request_id, str(uuid.uuid4()), "vn-cccd")
     another = str(uuid.uuid4())
-    adopted = store.card_orders.adopt(order, another)
+    adopted = store.card_orders.bind(order, "CARD01", another)
     assert store.card_orders.find(another, order.dossier_id, "vn-cccd") == adopted
     assert store.card_orders.content(adopted) == SECRET
 
