@@ -138,7 +138,7 @@ def test_tables_refuse_a_second_card_a_lost_state_and_a_changed_history(store: S
         "update cards set state = 'arrived'": "numbered_once_made",
         "update cards set card_id = 'A1'": "numbered_once_made",
         "update cards set card_id = 'A1', state = 'spoiled'": "spoiled_stands_for_none",
-        f"{card} select 99, dossier_id, profile, 'sent', place, since, 1, 99 from cards": "UNIQUE",
+        f"{card} select 99, dossier_id, profile, 'sent', place, since, 1, 99 from cards": "UNIQUE",  # noqa: S608
         "update card_events set reason = 'nothing happened'": "only grows",
         "delete from card_events": "only grows",
         f"{line} values (99, 99, 'sent', 0, 'op', 'here', '')": "FOREIGN KEY",
