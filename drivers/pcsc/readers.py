@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from drivers import pipe
-from drivers.errors import CardServiceGone, DeviceError, DeviceNotReady, UnsupportedDevice
+from drivers.errors import CardServiceGone, DeviceError, UnsupportedDevice
 from drivers.pcsc.names import parse_name
 from drivers.pcsc.remote import RemoteReader
 from drivers.pipe import Message
@@ -105,7 +105,7 @@ class Monitor:
             except UnsupportedDevice as error:
                 self._tell((), error)
                 self._closing.wait()
-            except DeviceNotReady as error:
+            except DeviceError as error:  # a process that cannot start, a service that ended at a bad moment
                 self._tell((), error)
             except (EOFError, OSError) as error:
                 if not self._closing.is_set():

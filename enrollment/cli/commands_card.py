@@ -1,4 +1,4 @@
-"""enrollctl card: which card is where, since when."""
+"""enrollctl card: which card is where, since when; and a card in an encoder."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from enrollment.cli import words
+from enrollment.cli.commands_card_encoding import personalise, verify
 from enrollment.cli.commands_card_hand_over import hand_over, receipt
 from enrollment.cli.commands_card_import import import_cards
 from enrollment.cli.connection import Station
@@ -32,6 +33,8 @@ def card() -> None:
 card.add_command(import_cards)
 card.add_command(hand_over)
 card.add_command(receipt)
+card.add_command(personalise)
+card.add_command(verify)
 
 
 def state_named(name: str) -> card_pb2.CardState.ValueType:

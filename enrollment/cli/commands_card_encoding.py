@@ -144,9 +144,3 @@ def _encoder(station: Station, out: Output, wanted: str) -> str:
     except DeviceMissing:
         out.say("no card encoder is ready", "không có máy ghi thẻ sẵn sàng", style="red")
         raise click.exceptions.Exit(EXIT_REFUSED) from None
-
-
-def add_to(group: click.Group) -> None:
-    """Make both commands of a group."""
-    group.add_command(personalise)
-    group.add_command(verify)
