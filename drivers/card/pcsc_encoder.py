@@ -20,6 +20,7 @@ from drivers.errors import (
     DeviceNotFound,
     DeviceNotReady,
     DeviceStalled,
+    DriverError,
     UnsupportedDevice,
 )
 from drivers.pcsc.holders import likely_holders
@@ -127,15 +128,15 @@ class PcscEncoder:
     def _try_to_hold(self, deadline: float, cancel: CancelToken) -> _Held | None:
         """None where no card came within a moment."""
         reader = self._served()
-        state = reader.wait_card(max(0.0, min(_SLICE_S, deadline - time.monotonic())))
-        if state == "empty":
-            _stuck.discard(self._name)
-            return None
-        if state == "mute":
-            raise CardMute(f"{self._name}: the card does not answer to reset", reader=self._name)
-        if state == "in_use":
-            raise DeviceBusy(f"{self._name}: another program holds the card", reader=self._name)
         try:
+            state = reader.wait_card(max(0.0, min(_SLICE_S, deadline - time.monotonic())))
+            if state == "empty":
+                _stuck.discard(self._name)
+                return None
+            if state == "mute":
+                raise CardMute(f"{self._name}: the card does not answer to reset", reader=self._name)
+            if state == "in_use":
+                raise DeviceBusy(f"{self._name}: another program holds the card", reader=self._name)
             self._connect(reader, cancel)
             slot = reader.reset(_RESET_LIMIT_S)
             _stuck.discard(self._name)
@@ -147,7 +148,7 @@ class PcscEncoder:
                 told=slot.max_apdu_data,
                 t0=slot.protocol == 0,
             )
-        except DeviceError as error:
+        except DriverError as error:
             _logger.info("%s: the card is not held: %s", self._name, error)
             if isinstance(error, DeviceStalled):
                 _stuck.add(self._name)
@@ -178,6 +179,8 @@ class PcscEncoder:
         return error
 
     def _served(self) -> RemoteReader:
+        if self._reader is not None and self._reader.has_ended:
+            self._end_process()
         if self._reader is None:
             self._reader = RemoteReader(self._name)
         return self._reader

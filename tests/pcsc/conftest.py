@@ -42,7 +42,7 @@ class CardShelf:
     """The cards' process, which a test may end and start again on the same state."""
 
     def __init__(self, gate: Path, state: Path) -> None:
-        self._gate = gate
+        self.gate = gate
         self._state = state
         self.stub = CardStub(gate, slots=2 * READERS, state=state)
 
@@ -56,7 +56,7 @@ class CardShelf:
 
     def restart(self) -> None:
         self.stub.stop()
-        self.stub = CardStub(self._gate, slots=2 * READERS, state=self._state)
+        self.stub = CardStub(self.gate, slots=2 * READERS, state=self._state)
 
 
 @pytest.fixture(scope="session")
