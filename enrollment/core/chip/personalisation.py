@@ -111,6 +111,7 @@ class _Personalisation:
         """Again and again from what stands, as long as a refusal leaves the card further than the one before."""
         furthest, refusals, refusals_here = (self._progress, -self._room.octets), 0, 0
         while True:
+            select_application(self._transmit, self._plan.profile)
             channel = self._open()
             try:
                 return self._carry_on(channel)
@@ -125,10 +126,8 @@ class _Personalisation:
                 raise CardSpoiled(str(refused), **refused.facts) from None
 
     def _open(self) -> SecureChannel:
-        profile = self._plan.profile
-        select_application(self._transmit, profile)
-        challenge = self._chance(CHALLENGE_OCTETS)
-        return open_channel(self._transmit, self._keys, application=bytes.fromhex(profile.aid), challenge=challenge)
+        application, challenge = bytes.fromhex(self._plan.profile.aid), self._chance(CHALLENGE_OCTETS)
+        return open_channel(self._transmit, self._keys, application=application, challenge=challenge)
 
     def _carry_on(self, channel: SecureChannel) -> Personalised:
         plan = self._plan
