@@ -38,21 +38,22 @@ Send = Callable[[bytes], bytes]
 
 
 @contextlib.contextmanager
-def readers(folder: Path) -> Iterator[str]:
-    """A pcscd with one reader, a card in it; yields the card's control port."""
+def readers(folder: Path, *, state: Path | None = None) -> Iterator[str]:
+    """A pcscd with one reader, a card in it; yields the card's control port. state: of issued cards for both slots."""
     stub = [sys.executable, "-m", "firmware_stubs"]
     pcscd = [*stub, "pcscd", "--folder", str(folder), "--until-stdin-closes"]
     with subprocess.Popen(pcscd, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as daemon:
         told = json.loads(daemon.stdout.readline()) if daemon.stdout else {}
         os.environ.update(told["environment"])
         card = [*stub, "card", "--gate", told["gate"], "--control-port", "0", "--until-stdin-closes"]
+        card += [] if state is None else ["--slots", "2", "--state", str(state)]
         with subprocess.Popen(card, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as model:
             yield json.loads(model.stdout.readline())["control"] if model.stdout else ""
 
 
 @contextlib.contextmanager
-def through_us() -> Iterator[tuple[Send, int]]:
-    encoder = PcscEncoder(f"pcsc:{READER}")
+def through_us(reader: str = READER) -> Iterator[tuple[Send, int]]:
+    encoder = PcscEncoder(f"pcsc:{reader}")
     encoder.open()
     try:
         with encoder.hold(timeout_s=WAIT_S, cancel=CancelToken()) as card:
@@ -62,10 +63,10 @@ def through_us() -> Iterator[tuple[Send, int]]:
 
 
 @contextlib.contextmanager
-def raw() -> Iterator[Send]:
+def raw(reader: str = READER) -> Iterator[Send]:
     scard: Any = importlib.import_module("smartcard.scard")
     _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
-    code, card, _ = scard.SCardConnect(context, READER, scard.SCARD_SHARE_EXCLUSIVE, scard.SCARD_PROTOCOL_T1)
+    code, card, _ = scard.SCardConnect(context, reader, scard.SCARD_SHARE_EXCLUSIVE, scard.SCARD_PROTOCOL_T1)
     if code:
         raise click.ClickException(f"SCardConnect: {code & 0xFFFFFFFF:#010x}")
 

@@ -90,10 +90,10 @@ def person() -> CardContents:
 ZONE = AccessKey.of_zone(person().zone)
 
 
-def files_of(contents: CardContents | None = None) -> dict[str, bytes]:
+def files_of(contents: CardContents | None = None, profile: CardProfile = PROFILE) -> dict[str, bytes]:
     """Signed by the document signer of `signed_cards`."""
     certificate, key = signer_for()
-    return card_files(PROFILE, contents or person(), certificate, key, signed_at=NOW)
+    return card_files(profile, contents or person(), certificate, key, signed_at=NOW)
 
 
 def private(key: ec.EllipticCurvePrivateKey) -> bytes:
