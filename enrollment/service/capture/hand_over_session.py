@@ -22,7 +22,7 @@ from enrollment.core.fingerprint import FingerprintTemplate
 from enrollment.core.fingerprint.false_match import ALGORITHM, VERSION
 from enrollment.core.sealing.hand_over_receipt import MAX_SCORE, PARTS, FingerVerified
 from enrollment.service.capture.errors import FingerNotMatched, PrintsNotThere
-from enrollment.service.capture.events import PlatenEvent
+from enrollment.service.capture.events import LiftFinger, PlatenEvent
 from enrollment.service.capture.fingerprint_order import PrintTask
 from enrollment.service.capture.fingerprint_try import examine_print
 from enrollment.service.capture.hand_over import HandOverDesk
@@ -171,6 +171,7 @@ class HandOverSession:
                     tries_left=max(left, 0),
                     **card.facts,
                 )
+            self._emit(LiftFinger(attempt))
             await platen.lift(task, frozenset({position}))
 
     def _compare(self, held: HeldFingers, template: FingerprintTemplate, position: int) -> Comparison:
