@@ -26,6 +26,7 @@ from enrollment.service.capture.preview import Previews
 from enrollment.service.capture.studio import Studio
 from enrollment.service.cards.authority import CardAuthority
 from enrollment.service.cards.desk import CardDesk
+from enrollment.service.cards.held_card import Patience
 from enrollment.service.config import (
     Clock,
     ConfigInvalid,
@@ -186,9 +187,10 @@ class Station:
         captures = CaptureServicer(studio, self._metrics)
         dossiers = DossierServicer(studio, plans, self._wake_sealer)
         outbox = OutboxServicer(studio, store.outbox, self._events, self._wake_uploader, lambda: self._trust)
-        desk = CardDesk(
-            studio, store.cards, store.card_orders, CardAuthority(self._config.cards, profiles, self._config.passphrase)
-        )
+        written = self._config.cards
+        authority = CardAuthority(written, profiles, self._config.passphrase)
+        patience = Patience() if written is None else Patience(written.insert_timeout_s, written.return_timeout_s)
+        desk = CardDesk(studio, store.cards, store.card_orders, authority, patience)
         # Type checkers take these two for abstract: what they do not build answers NOT_IMPLEMENTED.
         diagnostics_type: Any = DiagnosticsServicer
         cards_type: Any = CardServicer

@@ -6,6 +6,7 @@ card files are damaged still enrolls. Blocking.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,7 +17,8 @@ from enrollment.core.chip.card_keys import CardKeyProvider
 from enrollment.core.chip.card_profile import CardProfile
 from enrollment.service.cards.errors import CardProfileUnknown, CardsNotConfigured
 from enrollment.service.config import CardsConfig
-from enrollment.service.keys.card_keys_file import load_card_keys
+from enrollment.service.keys.card_keys_file import load_card_keys, load_factory_keys
+from enrollment.service.keys.card_keys_pkcs11 import CardKeyToken, TokenPlace
 from enrollment.service.keys.document_signer import DocumentSigner, load_authorities
 
 
@@ -37,6 +39,8 @@ class CardAuthority:
         self, config: CardsConfig | None, profiles: Mapping[str, CardProfile], passphrase: Callable[[], bytes | None]
     ) -> None:
         self._config, self._profiles, self._passphrase = config, profiles, passphrase
+        self._token: CardKeyToken | None = None  # kept: it must remember a PIN that was refused
+        self._lock = threading.Lock()
 
     def profile(self, profile_id: str) -> CardProfile:
         """A profile by its name; "" for the only one there is. Raises CardProfileUnknown."""
@@ -60,7 +64,22 @@ class CardAuthority:
         config, passphrase, trust = self._configured(), self._passphrase(), self.trust()
         signer = DocumentSigner.load(config.signer_certificate, config.signer_key, passphrase)
         signer.require_usable(trust, now)
-        return CardIssuer(signer, load_card_keys(config.keys, passphrase), config.key_version, trust)
+        return CardIssuer(signer, self._keys(config, passphrase), config.key_version, trust)
+
+    def close(self) -> None:
+        """Log out of the token. Idempotent."""
+        with self._lock:
+            if self._token is not None:
+                self._token.close()
+
+    def _keys(self, config: CardsConfig, passphrase: bytes | None) -> CardKeyProvider:
+        if config.token_module is None or config.token_pin_file is None:
+            return load_card_keys(config.keys, passphrase)
+        with self._lock:
+            if self._token is None:
+                place = TokenPlace(config.token_module, config.token_label, config.token_pin_file)
+                self._token = CardKeyToken(place, passphrase)
+            return self._token.card_keys(load_factory_keys(config.keys, passphrase))
 
     def _configured(self) -> CardsConfig:
         if self._config is None:

@@ -13,6 +13,7 @@ from drivers.spi import CancelToken, CardEncoder, DeviceKind
 from enrollment.service.capture.studio import LeaseReference, Studio, raise_why_ended
 from enrollment.service.cards.authority import CardAuthority
 from enrollment.service.cards.events import CardEvent, Emit
+from enrollment.service.cards.held_card import Patience
 from enrollment.service.devices.worker import Driver
 from enrollment.service.store.card_ledger import CardLedger
 from enrollment.service.store.card_orders import CardOrders
@@ -28,12 +29,13 @@ class RunOnEncoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CardDesk:
-    """ledger, orders: of the store. authority: what cards are signed and opened with."""
+    """ledger, orders: of the store. authority: what cards are signed and opened with. patience: with a card."""
 
     studio: Studio
     ledger: CardLedger
     orders: CardOrders
     authority: CardAuthority
+    patience: Patience = Patience()
 
     @asynccontextmanager
     async def encoder(self, reference: LeaseReference, operator_id: str) -> AsyncIterator[RunOnEncoder]:

@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Final
 
 from drivers.errors import DeviceError
@@ -85,7 +83,7 @@ class EncodingSession:
                 if order is None:
                     order = await self._begin(issuer)
                 plan = await studio.stored(self._plan, order)
-                writing = _Writing(self, order, plan, issuer, studio.clock.now, from_thread(self._emit))
+                writing = _Writing(self, desk, order, plan, issuer, from_thread(self._emit))
                 try:
                     report = await on_encoder(writing.work)
                 except _AnotherCard:
@@ -215,22 +213,23 @@ class _Writing:
     def __init__(
         self,
         session: EncodingSession,
+        desk: CardDesk,
         order: CardOrder,
         plan: CardPlan,
         issuer: CardIssuer,
-        now: Callable[[], datetime],
         tell: Emit,
     ) -> None:
-        self._session, self._order, self._plan, self._issuer = session, order, plan, issuer
-        self._now, self._tell = now, tell
+        self._session, self._desk, self._order, self._plan = session, desk, order, plan
+        self._issuer, self._tell = issuer, tell
         self._step, self._standing, self._checked = "", 0, 0
         self.card_id = ""
 
     def work(self, encoder: CardEncoder, cancel: CancelToken) -> VerificationReport:
         """Write the card and read it back. Raises DeviceError with the step in its facts, EnrollmentError."""
         try:
-            persevere(encoder, lambda held: self._write(held, cancel), lambda: self._standing, cancel)
-            return persevere(encoder, lambda held: self._verify(held, cancel), lambda: self._checked, cancel)
+            patience = self._desk.patience
+            persevere(encoder, lambda held: self._write(held, cancel), lambda: self._standing, patience, cancel)
+            return persevere(encoder, lambda held: self._verify(held, cancel), lambda: self._checked, patience, cancel)
         except DeviceError as error:
             error.facts.setdefault("step", self._step or "begin")
             raise
@@ -267,7 +266,7 @@ class _Writing:
             if "pace" in profile.access.protocols
             else AccessKey.of_fields(secrets.document_number, secrets.date_of_birth, secrets.date_of_expiry),
             self._issuer.trust,
-            now=self._now(),
+            now=self._desk.studio.clock.now(),
             chance=os.urandom,
             block=held.block,
             expected=ExpectedCard(digests=digests),

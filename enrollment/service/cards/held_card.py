@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from drivers.errors import CaptureTimedOut, CardGone, CardReset, CardServiceGone, DeviceError, DeviceStalled
@@ -10,13 +11,19 @@ from drivers.spi import CancelToken, CardEncoder, HeldCard
 from enrollment.core.chip.apdu import Command, Response, Transmit
 from enrollment.core.errors import CardChannelBroken, EnrollmentError, MalformedCardAnswer
 
-FIRST_WAIT_S: Final = 30.0  # for somebody to put a card in
-RETURN_WAIT_S: Final = 15.0  # for a card to be put back, or a service to be there again
 IDLE_TRIES: Final = 3  # that bring a card no further, one after another
 
 T = TypeVar("T")
 
 _BEGUN_AGAIN: Final = (CardGone, CardReset, CardServiceGone, DeviceStalled, CardChannelBroken, MalformedCardAnswer)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """insert_s: for somebody to put a card in. return_s: for one that was lost to be there again."""
+
+    insert_s: float = 30.0
+    return_s: float = 15.0
 
 
 def transmit_of(held: HeldCard, cancel: CancelToken) -> Transmit:
@@ -33,10 +40,8 @@ def persevere(
     encoder: CardEncoder,
     attempt: Callable[[HeldCard], T],
     how_far: Callable[[], int],
+    patience: Patience,
     cancel: CancelToken,
-    *,
-    first_wait_s: float = FIRST_WAIT_S,
-    return_wait_s: float = RETURN_WAIT_S,
 ) -> T:
     """Hold a card and do something that may be begun again, until it is done or brings the card no further.
 
@@ -48,7 +53,8 @@ def persevere(
     furthest, idle = how_far(), 0
     while True:
         try:
-            with encoder.hold(timeout_s=first_wait_s if lost is None else return_wait_s, cancel=cancel) as held:
+            wait_s = patience.insert_s if lost is None else patience.return_s
+            with encoder.hold(timeout_s=wait_s, cancel=cancel) as held:
                 return attempt(held)
         except CaptureTimedOut as late:
             if lost is not None:

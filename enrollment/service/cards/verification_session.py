@@ -72,7 +72,7 @@ class VerificationSession:
                 )
 
             def work(encoder: CardEncoder, cancel: CancelToken) -> VerificationReport:
-                return persevere(encoder, lambda held: verify(held, cancel), lambda: 0, cancel)
+                return persevere(encoder, lambda held: verify(held, cancel), lambda: 0, desk.patience, cancel)
 
             report = await on_encoder(work)
         for name, content in report.files.items():

@@ -295,6 +295,23 @@ async def test_one_dossier_at_two_readers_becomes_one_card(cards: CardStub, fold
     assert ledger_of(folder, dossier_id) == (CardState.PERSONALISED, [])
 
 
+async def test_card_that_is_not_there_or_pulled_for_good_is_told(cards: CardStub, make_station: MakeStation) -> None:
+    folder = make_station(["pcsc:"], more_config="\n[cards]\ninsert_timeout_s = 2\nreturn_timeout_s = 0.5\n")
+    dossier_id, request = enroll(with_cards(folder)), str(uuid.uuid4())
+    cards.pull()
+    async with issuing(folder) as (_, desk):
+        assert (await refused(desk.start(dossier_id, request)))[1] == "CARD_GONE"
+        cards.insert()
+        cards.arm("pull", after=18)
+        _, reason, facts = await refused(desk.start(dossier_id, request))
+        assert reason in {"CARD_GONE", "CARD_TRANSMIT_LOST"}
+        assert facts["step"].startswith("EF.")
+        cards.insert()
+        written = await desk.personalise(dossier_id, request)
+        assert failed(written.checks) == set()
+    assert cards.state(0)["tries"] == LOCK_TRIES
+
+
 async def test_lease_that_ends_stops_the_writing_and_the_next_goes_on(cards: CardStub, folder: StationFolder) -> None:
     dossier_id, request = enroll(folder), str(uuid.uuid4())
     async with running_here(folder) as running:
