@@ -7,8 +7,8 @@
 [registry]  address, trust, ca, certificate, private_key (the last in the keys folder when not given)
 [devices]   addresses, poll_s
 [plans]     folder (optional): plans of this point, beside and before the built-in ones
-[cards]     profiles, trust, signer_certificate, signer_key, keys, key_version; token_module, token_label, token_pin_file;
-            insert_timeout_s, return_timeout_s (all optional): this station writes and reads cards
+[cards]     profiles, trust, signer_certificate, signer_key, keys, key_version; token_module, token_label and
+            token_pin_file; insert_timeout_s, return_timeout_s (all optional): this station writes and reads cards
 [outbox]    chunk_bytes, backoff_min_s, backoff_max_s, call_timeout_s
 [hand_over] false_match_rate, tries, tries_in_all, shift_hours
 """

@@ -35,7 +35,7 @@ class CardDesk:
     ledger: CardLedger
     orders: CardOrders
     authority: CardAuthority
-    patience: Patience = Patience()
+    patience: Patience
 
     @asynccontextmanager
     async def encoder(self, reference: LeaseReference, operator_id: str) -> AsyncIterator[RunOnEncoder]:
