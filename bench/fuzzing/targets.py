@@ -8,6 +8,7 @@ from bench.fuzzing.cards import CARD_TARGETS
 from bench.fuzzing.chip import CHIP_TARGETS
 from bench.fuzzing.images import IMAGE_TARGETS
 from bench.fuzzing.matching import MATCHING_TARGETS
+from bench.fuzzing.personalisation import PERSONALISATION_TARGETS
 from bench.fuzzing.records import RECORD_TARGETS
 from bench.fuzzing.sealing import SEALING_TARGETS
 from bench.fuzzing.station import STATION_TARGETS
@@ -20,6 +21,7 @@ TARGETS: Final[tuple[Target, ...]] = (
     *SEALING_TARGETS,
     *STATION_TARGETS,
     *CHIP_TARGETS,
+    *PERSONALISATION_TARGETS,
     *WIRE_TARGETS,
     *CARD_TARGETS,
     *IMAGE_TARGETS,
