@@ -15,7 +15,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,22 +22,19 @@ from time import perf_counter
 from typing import Any, Final
 
 import click
-from cryptography.hazmat.primitives.asymmetric import ec
 from rich.table import Table
 
+from bench.card_plans import card_keys, card_plan
 from bench.console import bench_console
 from drivers.card.pcsc_encoder import PcscEncoder
 from drivers.spi import CancelToken, HeldCard
 from enrollment.core.chip.apdu import Command, Response
-from enrollment.core.chip.card_keys import FACTORY_VERSION, CardKeys, KeySet, MasterKey, aes_cmac
-from enrollment.core.chip.card_profile import card_profile_from_table
 from enrollment.core.chip.personalisation import personalise
-from enrollment.core.chip.personalisation_plan import CardPlan, CardSecrets
+from enrollment.core.chip.personalisation_plan import CardPlan
 
 WAIT_S: Final = 10.0
-PROFILE: Final = Path(__file__).parents[1] / "enrollment/service/card_profiles/vn-cccd.toml"
-SIZES: Final = {"EF.DG2": 20_000, "EF.DG3": 16_000, "EF.SOD": 2_400}  # others: 160
-FACTORY: Final = KeySet(*(bytes(range(0x40, 0x50)),) * 3)
+SIZES: Final = {"EF.DG2": 20_000, "EF.DG3": 16_000, "EF.SOD": 2_400}
+OTHERS: Final = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +68,6 @@ def process(*arguments: str) -> Iterator[dict[str, Any]]:
         yield json.loads(model.stdout.readline())
 
 
-def plan() -> CardPlan:
-    """Some 40,000 octets."""
-    profile = card_profile_from_table(tomllib.loads(PROFILE.read_text("utf-8")))
-    files = {file.name: os.urandom(SIZES.get(file.name, 160)) for file in profile.files}
-    key = ec.generate_private_key(ec.BrainpoolP256R1())
-    return CardPlan(profile, files, CardSecrets("012345678", "900101", "350101", "345678", key, key))
-
-
-def keys() -> CardKeys:
-    """The factory's, and those of a master key."""
-    master = os.urandom(16)
-    return CardKeys({FACTORY_VERSION: FACTORY, 1: MasterKey(lambda message: aes_cmac(master, message), 16)})
-
-
 def raw_seconds(card: HeldCard, octets: bytes, block: int) -> tuple[float, int]:
     """Time and number of exchanges of sending them in UPDATE BINARY."""
     parts = [octets[at : at + block] for at in range(0, len(octets), block)]
@@ -104,7 +86,7 @@ def our_seconds(card: HeldCard, wanted: CardPlan, block: int) -> tuple[float, in
         count += 1
         return Response.decode(card.transmit(command.encode()))
 
-    provider = keys()
+    provider = card_keys(os.urandom(16))
     began = perf_counter()
     personalise(transmit, wanted, provider, block=block, challenge_source=os.urandom)
     return perf_counter() - began, count
@@ -112,17 +94,17 @@ def our_seconds(card: HeldCard, wanted: CardPlan, block: int) -> tuple[float, in
 
 def measure(gate: str, wire: Wire, blocks: list[int], rounds: int) -> list[dict[str, Any]]:
     """A row a block: medians over the rounds, each a card of its own."""
-    wanted, found = plan(), []
+    wanted, found = card_plan(SIZES, OTHERS, os.urandom), []
     octets = b"".join(wanted.files.values())
     for block in blocks:
-        taken = []
+        taken, most = [], block
         with process("card", "--gate", gate, "--control-port", "0", "--slots", str(rounds), *wire.options):
             for slot in range(rounds):
                 encoder = PcscEncoder(f"pcsc:Card Model {slot // 2} 00 {slot % 2:02}")
                 encoder.open()
                 try:
                     with encoder.hold(timeout_s=WAIT_S, cancel=CancelToken()) as card:
-                        most = min(block, card.block)
+                        most = min(most, card.block)
                         raw_seconds(card, octets, most)
                         taken.append((*raw_seconds(card, octets, most), *our_seconds(card, wanted, most)))
                 finally:

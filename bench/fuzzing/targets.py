@@ -9,6 +9,7 @@ from bench.fuzzing.cards import CARD_TARGETS
 from bench.fuzzing.chip import CHIP_TARGETS
 from bench.fuzzing.images import IMAGE_TARGETS
 from bench.fuzzing.matching import MATCHING_TARGETS
+from bench.fuzzing.personalisation import PERSONALISATION_TARGETS
 from bench.fuzzing.records import RECORD_TARGETS
 from bench.fuzzing.sealing import SEALING_TARGETS
 from bench.fuzzing.station import STATION_TARGETS
@@ -22,6 +23,7 @@ TARGETS: Final[tuple[Target, ...]] = (
     *STATION_TARGETS,
     *CHIP_TARGETS,
     *CARD_VERIFICATION_TARGETS,
+    *PERSONALISATION_TARGETS,
     *WIRE_TARGETS,
     *CARD_TARGETS,
     *IMAGE_TARGETS,

@@ -104,7 +104,7 @@ def require_finished(stub: CardStub, slot: int, files: dict[str, bytes]) -> None
     assert files == {name: octets for name, octets in PLAN.files.items() if name != "EF.DG3"}
 
 
-ROUNDS = (
+ROUNDS: tuple[Sequence[Sequence[Loss]], ...] = (
     ([], [Loss(2, True)], [Loss(PUT_KEY, False)], [Loss(PUT_KEY, True)]),
     ([Loss(CREATE, True)], [Loss(UPDATE, False), Loss(9, True)], [Loss(20, True)], [Loss(-3, False)]),
     ([Loss(-2, False)], [Loss(-2, True)], [Loss(-2, True, "pull")], [Loss(-1, True)]),

@@ -12,10 +12,10 @@ from enrollment.core.chip import security_infos as si
 from enrollment.core.chip.apdu import Command
 from enrollment.core.chip.card_keys import CardKeyProvider
 from enrollment.core.chip.card_profile import CardProfile
+from enrollment.core.chip.passive_authentication import Outcome
 from enrollment.core.chip.personalisation import Personalised, personalise
 from enrollment.core.chip.personalisation_plan import CardPlan, CardSecrets, make_chip_keys
 from enrollment.core.chip.personalisation_standing import places_to_resume
-from enrollment.core.chip.verification_report import Outcome
 from enrollment.core.errors import (
     CardBelongsElsewhere,
     CardChannelBroken,

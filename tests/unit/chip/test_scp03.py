@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -27,6 +29,7 @@ scp = pytest.importorskip(
     "yubikit.core.smartcard.scp", reason="needs requirements/card.lock: ./run setup dev, with its Debian packages"
 )
 
+ROOT: Final = Path(__file__).parents[3]
 AID: Final = bytes.fromhex("A0000002471001")
 # An eUICC's issuer security domain; its keys, by version
 ISD_R: Final = bytes.fromhex("A0000005591010FFFFFFFF8900000100")
@@ -362,3 +365,20 @@ def test_nothing_that_is_sent_or_kept_reaches_a_log(caplog: pytest.LogCaptureFix
         assert told.hex() not in logged
         assert repr(told) not in logged
     assert secret.hex() not in f"{channel!r} {channel.keys!r}"
+
+
+def test_of_yubikit_nothing_that_logs_what_it_sends_is_used() -> None:
+    """Its SmartCardProtocol and ScpProcessor do, in the clear, and its logging module is what turns that on."""
+    used = set()
+    for package in ("enrollment", "drivers"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("yubikit", "ykman")):
+                    used |= {(path.name, node.module, alias.name) for alias in node.names}
+                elif isinstance(node, ast.Import):
+                    used |= {(path.name, alias.name, "") for alias in node.names if alias.name[:7] == "yubikit"}
+    assert used == {
+        ("scp03.py", "yubikit.core", "BadResponseError"),
+        ("scp03.py", "yubikit.core.smartcard.scp", "ScpState"),
+        ("scp03.py", "yubikit.core.smartcard.scp", "SessionKeys"),
+    }
