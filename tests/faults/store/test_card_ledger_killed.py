@@ -1,4 +1,4 @@
-"""Killed at every statement of every write of the ledger of cards: what is on disk is before or after, never between."""
+"""Killed at every statement of every write of the ledger of cards: the file is before or after, never between."""
 
 from __future__ import annotations
 
