@@ -45,7 +45,7 @@ class Loss:
 def blank(cards: CardShelf) -> Iterator[CardStub]:
     """A blank card in each slot, in place of the shelf's."""
     cards.stub.stop()
-    stub = CardStub(cards._gate, slots=2 * READERS)
+    stub = CardStub(cards.gate, slots=2 * READERS)
     try:
         yield stub
     finally:
