@@ -191,12 +191,11 @@ class Station:
         authority = CardAuthority(written, profiles, self._config.passphrase)
         patience = Patience() if written is None else Patience(written.insert_timeout_s, written.return_timeout_s)
         desk = CardDesk(studio, store.cards, store.card_orders, authority, patience)
-        # Type checkers take these two for abstract: what they do not build answers NOT_IMPLEMENTED.
+        # A type checker takes this one for abstract: what it does not build answers NOT_IMPLEMENTED.
         diagnostics_type: Any = DiagnosticsServicer
-        cards_type: Any = CardServicer
         diagnostics = diagnostics_type(studio, store, self._config, self._vitals, self._metrics)
         hand_over = HandOverDesk(store.cards, self._keys, self._config.station_id, self._config.hand_over)
-        cards = cards_type(studio, store, desk, hand_over, self._keys.verifying_key, store.sessions.authenticate)
+        cards = CardServicer(studio, store, desk, hand_over, self._keys.verifying_key, store.sessions.authenticate)
         prefix = "enrollment.v1"
         return {
             f"{prefix}.DeviceService": lambda server: device_pb2_grpc.add_DeviceServiceServicer_to_server(
