@@ -157,6 +157,19 @@ async def test_station_without_pcscd_is_healthy_and_says_so(
     await assert_quiet(make_station, caplog, "does not run")
 
 
+async def test_station_that_polkit_shuts_out_is_healthy_and_says_so(
+    make_station: MakeStation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A module that answers what pcscd answers such a user: polkit does not run where tests do."""
+    (tmp_path / "smartcard").mkdir()
+    (tmp_path / "smartcard" / "__init__.py").touch()
+    (tmp_path / "smartcard" / "scard.py").write_text(
+        "SCARD_SCOPE_USER = 0\nSCardListReaders = None\ndef SCardEstablishContext(scope): return 0x8010006A, 0\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    await assert_quiet(make_station, caplog, "polkit")
+
+
 async def assert_quiet(make_station: MakeStation, caplog: pytest.LogCaptureFixture, why: str) -> None:
     with caplog.at_level(logging.WARNING):
         async with running_here(make_station(["pcsc:"])) as running:
