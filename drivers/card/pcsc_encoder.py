@@ -109,15 +109,16 @@ class PcscEncoder:
         patience: dict[type[DeviceError], float] = {}
         while True:
             cancel.raise_if_cancelled()
+            begun = time.monotonic()
             try:
                 if (card := self._try_to_hold(deadline, cancel)) is not None:
                     return card
             except (DeviceBusy, CardMute) as error:
-                now = time.monotonic()
                 allowed = self._busy_patience_s if isinstance(error, DeviceBusy) else _MUTE_PATIENCE_S
-                if now >= patience.setdefault(type(error), now + allowed):
+                if time.monotonic() >= min(deadline, patience.setdefault(type(error), begun + allowed)):
                     raise self._explained(error) from error
                 time.sleep(_PAUSE_S)
+                continue
             except CardGone:  # between seeing it and holding it, or at a probe that was too long: it may come back
                 patience.clear()
                 time.sleep(_PAUSE_S)  # the service takes its time to see that it went

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from drivers import pipe
-from drivers.errors import CardServiceGone, DeviceError, UnsupportedDevice
+from drivers.errors import CardServiceGone, DriverError, UnsupportedDevice
 from drivers.pcsc.names import parse_name
 from drivers.pcsc.remote import RemoteReader
 from drivers.pipe import Message
@@ -68,7 +68,7 @@ class Monitor:
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
         self._readers: Sequence[Reader] = ()
-        self._problem: DeviceError | None = None
+        self._problem: DriverError | None = None
         self._known = threading.Event()
         self._closing = threading.Event()
         self._arrivals = 0
@@ -78,7 +78,7 @@ class Monitor:
         self._thread.start()
 
     def readers(self) -> list[Reader]:
-        """As last told. Raises the DeviceError that keeps it from being known."""
+        """As last told. Raises the DriverError that keeps it from being known."""
         if not self._known.wait(_FIRST_WORD_LIMIT_S):
             raise CardServiceGone("the PC/SC service does not answer", limit_s=_FIRST_WORD_LIMIT_S)
         with self._lock:
@@ -105,7 +105,7 @@ class Monitor:
             except UnsupportedDevice as error:
                 self._tell((), error)
                 self._closing.wait()
-            except DeviceError as error:  # a process that cannot start, a service that ended at a bad moment
+            except DriverError as error:
                 self._tell((), error)
             except (EOFError, OSError) as error:
                 if not self._closing.is_set():
@@ -124,10 +124,9 @@ class Monitor:
                 raise error_of(said)
             state = said["value"]
             if state:
-                problem = CardServiceGone(state["message"]) if state["problem"] else None
-                self._tell(state["readers"], problem)
+                self._tell(state["readers"], error_of(state["problem"]) if state["problem"] else None)
 
-    def _tell(self, told: Sequence[dict[str, Any]], problem: DeviceError | None) -> None:
+    def _tell(self, told: Sequence[dict[str, Any]], problem: DriverError | None) -> None:
         before = {reader.name: reader for reader in self._readers}
         now = []
         for one in told:

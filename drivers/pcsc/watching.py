@@ -1,6 +1,6 @@
 """Which readers there are, now and at each change; runs in the process of `readers.Monitor`.
 
-PC/SC tells of readers that come and go by a reader named \\\\?PnP?\\Notification. A watch ends with the service, and
+PC/SC tells of readers that come and go through one named \\\\?PnP?\\Notification. A watch ends with the service, and
 then looks for it again and again; where there is none that costs one refused connection a look.
 """
 
@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from drivers.errors import CardServiceGone
+from drivers.errors import DeviceError
 from drivers.pcsc import codes
 from drivers.pcsc.library import ANY_CHANGE, Library
 from drivers.pcsc.names import parse_name
+from drivers.side_process import told
 
 _SERVICE_AWAY_S: Final = 0.25
 _SLICE_S: Final = 1.0  # what came between listing and watching is seen then
@@ -25,7 +26,7 @@ def describe(library: Library) -> list[dict[str, Any]]:
 
 
 def watch(library: Library, tell: Callable[[dict[str, Any]], None]) -> None:
-    """Tell {"readers": [...], "problem": REASON or "", "message"} at once and whenever it changes, until `tell` raises.
+    """Tell {"readers": [...], "problem": ERROR or {}} at once and whenever it changes, until `tell` raises.
 
     In between {} is told every second: who hears nothing knows that the service hangs.
     """
@@ -35,10 +36,10 @@ def watch(library: Library, tell: Callable[[dict[str, Any]], None]) -> None:
         try:
             names = library.readers()
             described = {name: described.get(name) or {"name": name} | _attributes(library, name) for name in names}
-            now: dict[str, Any] = {"readers": list(described.values()), "problem": "", "message": ""}
-        except CardServiceGone as error:
+            now: dict[str, Any] = {"readers": list(described.values()), "problem": {}}
+        except DeviceError as error:
             described = {}
-            now = {"readers": [], "problem": error.reason, "message": str(error)}
+            now = {"readers": [], "problem": told(error).said}
         tell({} if now == before else now)
         before = now
         try:
@@ -47,7 +48,7 @@ def watch(library: Library, tell: Callable[[dict[str, Any]], None]) -> None:
             else:
                 # The high word of this state counts the readers: one that came since they were listed is told at once.
                 library.states({ANY_CHANGE: len(now["readers"]) << 16}, _SLICE_S)
-        except CardServiceGone:
+        except DeviceError:
             described = {}
 
 

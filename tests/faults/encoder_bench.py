@@ -237,6 +237,8 @@ class _Attempt:
                 threading.Timer(KILL_AFTER_S, self._rig.pcscd.kill).start()
             case Cause.SERVICE_RESTARTED:
                 self._rig.restart()
+            case Cause.SERVICE_HANGS:
+                os.kill(self._rig.pcscd._pid, signal.SIGSTOP)
             case Cause.OTHER_RESETS | Cause.OTHER_SELECTS if self._other is not None:
                 self._other.begin("reset" if row.cause is Cause.OTHER_RESETS else "select")
             case Cause.PROCESS_KILLED:
@@ -272,6 +274,8 @@ class _Attempt:
                 rig.cards.insert(slot)
             case Cause.SERVICE_KILLED:
                 rig.pcscd.start()
+            case Cause.SERVICE_HANGS:
+                os.kill(rig.pcscd._pid, signal.SIGCONT)
             case Cause.READER_LEFT:
                 with suppress(DeviceGone):
                     self._script()

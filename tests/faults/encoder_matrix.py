@@ -43,6 +43,7 @@ class Cause(Enum):
     CARD = "card"  # armed in the model
     SERVICE_KILLED = "service_killed"  # within an exchange
     SERVICE_RESTARTED = "service_restarted"  # between two
+    SERVICE_HANGS = "service_hangs"  # it is stopped, and goes on later
     READER_LEFT = "reader_left"  # the service comes back without it, between two
     OTHER_RESETS = "other_resets"  # a program that has shared the card from before
     OTHER_SELECTS = "other_selects"  # likewise, wants to send a command
@@ -100,6 +101,7 @@ ROWS = (
     Row("answers octets and 6100 for ever", ProtocolViolation, fault=_answers("A5" * 256 + "6100", _EVER)),
     Row("service killed within an exchange", CardServiceGone, Cause.SERVICE_KILLED),
     Row("service restarted between two", CardServiceGone, Cause.SERVICE_RESTARTED),
+    Row("service hangs", DeviceStalled, Cause.SERVICE_HANGS),
     Row("reader left", DeviceGone, Cause.READER_LEFT, everywhere=False),
     Row("another program resets", Answer.UNNOTICED, Cause.OTHER_RESETS),
     Row("another program selects", Answer.UNNOTICED, Cause.OTHER_SELECTS),
@@ -107,7 +109,8 @@ ROWS = (
     Row("another program is in a transaction", DeviceBusy, Cause.OTHER_IN_TRANSACTION, everywhere=False),
     Row("our process killed", DeviceStalled, Cause.PROCESS_KILLED),
 )
-ALONE = frozenset((Cause.SERVICE_KILLED, Cause.SERVICE_RESTARTED, Cause.READER_LEFT))  # strike at every reader at once
+# These strike at every reader at once.
+ALONE = frozenset((Cause.SERVICE_KILLED, Cause.SERVICE_RESTARTED, Cause.SERVICE_HANGS, Cause.READER_LEFT))
 
 
 def cells(rows: tuple[Row, ...] = ROWS) -> Iterator[Cell]:

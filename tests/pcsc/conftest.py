@@ -13,7 +13,10 @@ import pytest
 
 from firmware_stubs.card.memory import Memory, StateFile
 from firmware_stubs.card.pcscd import Pcscd, missing
-from tests.pcsc.card_process import CardStub, Connection
+
+pytest.register_assert_rewrite("tests.contract.device_stubs")  # which a module here loads as a plugin, too
+
+from tests.pcsc.card_process import CardStub, Connection  # noqa: E402
 
 READERS = 2
 
