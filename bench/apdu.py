@@ -118,22 +118,23 @@ def measure(control: str, rounds: int, count: int) -> dict[str, Any]:
         taken[way].setdefault(command, []).append(seconds(send, apdu, times))
 
     for _ in range(rounds):
-        with through_us() as (send, block):
-            blocks.add(block)
+        with through_us() as (send, octets):
+            blocks.add(octets)
             note("ours", "short", send, SHORT, count)
-            note("ours", "write", send, write(block), count // 4)
-            answer_reads_with(control, block)
-            note("ours", "read", send, read(block), count // 4)
+            note("ours", "write", send, write(octets), count // 4)
+            answer_reads_with(control, octets)
+            note("ours", "read", send, read(octets), count // 4)
         with raw() as send:
             note("raw", "short", send, SHORT, count)
-            note("raw", "write", send, write(block), count // 4)
-            note("raw", "read", send, read(block), count // 4)
+            note("raw", "write", send, write(octets), count // 4)
+            note("raw", "read", send, read(octets), count // 4)
             note("longest", "write", send, write(LONGEST), count // 16)
             answer_reads_with(control, LONGEST)
             note("longest", "read", send, read(LONGEST), count // 16)
     medians = {way: {command: statistics.median(s) for command, s in of.items()} for way, of in taken.items()}
     if len(blocks) > 1:
         raise click.ClickException(f"the block changed from round to round: {blocks}")
+    (block,) = blocks
     return {"block": block, "longest": LONGEST, "seconds": medians}
 
 

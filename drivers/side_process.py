@@ -46,6 +46,10 @@ class SideProcess:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
     def ask(self, request: Message, limit_s: float) -> Message:
         """The answer to a request.
 

@@ -20,6 +20,7 @@ from drivers.errors import (
     DeviceNotFound,
     DeviceNotReady,
     DeviceStalled,
+    DriverError,
     UnsupportedDevice,
 )
 from drivers.pcsc.holders import likely_holders
@@ -34,7 +35,7 @@ _TRANSMIT_LIMIT_S: Final = 30.0  # a card that makes an RSA key asks for time ag
 _CONNECT_LIMIT_S: Final = 2.0
 _RESET_LIMIT_S: Final = 10.0
 _BUSY_PATIENCE_S: Final = 2.0  # what looks at a new card (a desktop, gpg) is done with it by then
-_BUSY_PAUSE_S: Final = 0.1
+_PAUSE_S: Final = 0.05  # between two attempts
 _MUTE_PATIENCE_S: Final = 1.0  # a card that is being pushed in has bad contacts at first
 _SLICE_S: Final = 0.1  # within which a cancelled wait ends
 _LET_GO_LIMIT_S: Final = 3.0
@@ -98,6 +99,8 @@ class PcscEncoder:
         try:
             yield card
         finally:
+            if card.is_stalled:
+                _stuck.add(self._name)
             card.end()
             self._let_go()
 
@@ -106,32 +109,35 @@ class PcscEncoder:
         patience: dict[type[DeviceError], float] = {}
         while True:
             cancel.raise_if_cancelled()
+            begun = time.monotonic()
             try:
-                return self._try_to_hold(deadline, cancel)
+                if (card := self._try_to_hold(deadline, cancel)) is not None:
+                    return card
             except (DeviceBusy, CardMute) as error:
-                now = time.monotonic()
                 allowed = self._busy_patience_s if isinstance(error, DeviceBusy) else _MUTE_PATIENCE_S
-                if now >= patience.setdefault(type(error), now + allowed):
+                if time.monotonic() >= min(deadline, patience.setdefault(type(error), begun + allowed)):
                     raise self._explained(error) from error
-                time.sleep(_BUSY_PAUSE_S)
+                time.sleep(_PAUSE_S)
+                continue
             except CardGone:  # between seeing it and holding it, or at a probe that was too long: it may come back
                 patience.clear()
+                time.sleep(_PAUSE_S)  # the service takes its time to see that it went
             if time.monotonic() >= deadline:
                 words = f"{self._name}: no card came within {timeout_s:g} s"
                 raise CaptureTimedOut(words, reader=self._name, timeout_s=timeout_s)
 
-    def _try_to_hold(self, deadline: float, cancel: CancelToken) -> _Held:
-        """Raises CardGone where there is none now."""
+    def _try_to_hold(self, deadline: float, cancel: CancelToken) -> _Held | None:
+        """None where no card came within a moment."""
         reader = self._served()
-        state = reader.wait_card(max(0.0, min(_SLICE_S, deadline - time.monotonic())))
-        if state == "empty":
-            _stuck.discard(self._name)
-            raise CardGone("no card is in the reader")
-        if state == "mute":
-            raise CardMute(f"{self._name}: the card does not answer to reset", reader=self._name)
-        if state == "in_use":
-            raise DeviceBusy(f"{self._name}: another program holds the card", reader=self._name)
         try:
+            state = reader.wait_card(max(0.0, min(_SLICE_S, deadline - time.monotonic())))
+            if state == "empty":
+                _stuck.discard(self._name)
+                return None
+            if state == "mute":
+                raise CardMute(f"{self._name}: the card does not answer to reset", reader=self._name)
+            if state == "in_use":
+                raise DeviceBusy(f"{self._name}: another program holds the card", reader=self._name)
             self._connect(reader, cancel)
             slot = reader.reset(_RESET_LIMIT_S)
             _stuck.discard(self._name)
@@ -143,8 +149,10 @@ class PcscEncoder:
                 told=slot.max_apdu_data,
                 t0=slot.protocol == 0,
             )
-        except DeviceError as error:
+        except DriverError as error:
             _logger.info("%s: the card is not held: %s", self._name, error)
+            if isinstance(error, DeviceStalled):
+                _stuck.add(self._name)
             self._let_go()
             raise
         return _Held(reader, slot.answer_to_reset, lengths, self._transmit_limit_s)
@@ -172,6 +180,8 @@ class PcscEncoder:
         return error
 
     def _served(self) -> RemoteReader:
+        if self._reader is not None and self._reader.has_ended:
+            self._end_process()
         if self._reader is None:
             self._reader = RemoteReader(self._name)
         return self._reader
@@ -182,9 +192,8 @@ class PcscEncoder:
             return
         try:
             self._reader.let_go(_LET_GO_LIMIT_S)
-        except DeviceError as error:  # DeviceStalled: it was ended, or is now
+        except DeviceError as error:
             _logger.debug("letting go of a card: %s", error)
-            _stuck.add(self._name)
             self._end_process()
 
     def _end_process(self) -> None:
@@ -203,6 +212,7 @@ class _Held:
         self._limit_s = limit_s
         self._opened_by = threading.current_thread().name
         self._failure: DeviceError | None = None
+        self.is_stalled = False
 
     @property
     def answer_to_reset(self) -> bytes:
@@ -221,6 +231,7 @@ class _Held:
             raise  # nothing was sent
         except DeviceError as error:
             self._failure = CardGone("the card must be held anew: a command failed before", **error.facts)
+            self.is_stalled = isinstance(error, DeviceStalled)
             raise
 
     def end(self) -> None:

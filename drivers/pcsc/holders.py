@@ -13,6 +13,7 @@ from typing import Final
 
 PROC: Final = Path("/proc")
 _LIBRARY: Final = "libpcsclite"
+_OURS: Final = "drivers.pcsc.process"
 # Of programs that keep a reader open: GnuPG's, browsers' and mail's PKCS #11 modules, OpenSC's and others' tools.
 _KNOWN: Final = frozenset(
     (
@@ -28,16 +29,11 @@ def likely_holders() -> list[str]:
 
 
 def _clients() -> Iterator[tuple[int, str]]:
-    own = os.getpid()
     for folder in PROC.glob("[0-9]*"):
         try:
-            pid, name = int(folder.name), (folder / "comm").read_text().strip()
-            # The number of the parent stands behind the name, which may hold anything but ends at the last bracket.
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if own in (pid, parent) or name == "pcscd":
-                continue
-            if _has_library(folder) or name in _KNOWN:
-                yield pid, name
+            name = (folder / "comm").read_text().strip()
+            if name != "pcscd" and (_has_library(folder) or name in _KNOWN) and not _is_ours(folder):
+                yield int(folder.name), _program(folder, name)
         except (OSError, ValueError, IndexError):
             continue  # it has ended
 
@@ -47,3 +43,27 @@ def _has_library(folder: Path) -> bool:
         return _LIBRARY in (folder / "maps").read_text(errors="replace")
     except OSError:
         return False  # another user's
+
+
+def _is_ours(folder: Path) -> bool:
+    """A process that serves a reader of this very process."""
+    # The parent's number stands behind the name, which may hold anything but ends at the last bracket.
+    parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    return int(folder.name) == os.getpid() or (parent == os.getpid() and _OURS in _arguments(folder))
+
+
+def _program(folder: Path, name: str) -> str:
+    """Of an interpreter, what it runs; never its arguments, which may be anything."""
+    if not name.startswith("python"):
+        return name
+    arguments = _arguments(folder)
+    for at, argument in enumerate(arguments[1:], start=1):
+        if argument == "-m":
+            return arguments[at + 1]
+        if not argument.startswith("-"):
+            return Path(argument).name
+    return name
+
+
+def _arguments(folder: Path) -> list[str]:
+    return (folder / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")

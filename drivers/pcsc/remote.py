@@ -66,6 +66,11 @@ class RemoteReader:
         """Take the card's power."""
         self._ask(Message({"call": "let_go"}), "letting go of the card", limit_s)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is gone, whatever ended it."""
+        return self._process.has_ended
+
     def kill(self) -> None:
         """End the process now: a call that waits for it fails. From any thread."""
         self._process.kill()

@@ -49,7 +49,11 @@ class Slot:
         Raises DeviceGone, CardServiceGone.
         """
         scard = self._library.scard
-        state, _ = self._library.states({self._reader: scard.SCARD_STATE_UNAWARE}, 0.0)[self._reader]
+        now = {self._reader: scard.SCARD_STATE_UNAWARE}
+        try:
+            state, _ = self._library.states(now, 0.0)[self._reader]
+        except CardServiceGone:  # of the service that ran before: the one that runs now is asked
+            state, _ = self._library.states(now, 0.0)[self._reader]
         if not state & scard.SCARD_STATE_PRESENT:
             state, _ = self._library.states({self._reader: state}, wait_s)[self._reader]
         if state & (scard.SCARD_STATE_UNKNOWN | scard.SCARD_STATE_UNAVAILABLE | scard.SCARD_STATE_IGNORE):

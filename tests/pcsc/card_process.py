@@ -15,9 +15,9 @@ from tests.contract.device_stubs import DeviceStub
 class CardStub(DeviceStub):
     """Cards in the slots of a pcscd with a gate."""
 
-    def __init__(self, gate: Path, *, slots: int = 1, state: Path | None = None) -> None:
+    def __init__(self, gate: Path, *, slots: int = 1, state: Path | None = None, extended: str = "announced") -> None:
         kept = [] if state is None else ["--state", str(state)]
-        super().__init__("card", "--gate", str(gate), "--slots", str(slots), *kept)
+        super().__init__("card", "--gate", str(gate), "--slots", str(slots), "--extended", extended, *kept)
 
     def state(self, slot: int = 0) -> Any:
         return self.control("GET", f"/state?slot={slot}")

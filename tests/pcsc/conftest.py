@@ -13,7 +13,10 @@ import pytest
 
 from firmware_stubs.card.memory import Memory, StateFile
 from firmware_stubs.card.pcscd import Pcscd, missing
-from tests.pcsc.card_process import CardStub, Connection
+
+pytest.register_assert_rewrite("tests.contract.device_stubs")  # which a module here loads as a plugin, too
+
+from tests.pcsc.card_process import CardStub, Connection  # noqa: E402
 
 READERS = 2
 
@@ -42,7 +45,7 @@ class CardShelf:
     """The cards' process, which a test may end and start again on the same state."""
 
     def __init__(self, gate: Path, state: Path) -> None:
-        self._gate = gate
+        self.gate = gate
         self._state = state
         self.stub = CardStub(gate, slots=2 * READERS, state=state)
 
@@ -56,7 +59,7 @@ class CardShelf:
 
     def restart(self) -> None:
         self.stub.stop()
-        self.stub = CardStub(self._gate, slots=2 * READERS, state=self._state)
+        self.stub = CardStub(self.gate, slots=2 * READERS, state=self._state)
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,8 @@ PLANTED = [
     ("nothing shipped imports firmware stubs", "drivers/frame.py", "import firmware_stubs.portrait"),
     ("firmware stubs import nothing of ours", "firmware_stubs/portrait.py", "import drivers.frame"),
     ("only drivers.usb uses pyusb", "drivers/discovery.py", "import usb.core"),
+    ("only drivers.pcsc uses pyscard", "drivers/card/apdu.py", "import smartcard.scard"),
+    ("service sees only", "enrollment/service/config.py", "import drivers.pcsc.readers"),
 ]
 
 

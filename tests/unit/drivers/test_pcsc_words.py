@@ -104,11 +104,12 @@ def test_a_readers_name_is_split_into_what_lasts_and_what_does_not(name: str, pa
 def test_programs_with_the_library_or_a_known_name_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A patch, for other users' programs are what matters, and a test has none."""
 
-    def runs(pid: int, comm: str, *, parent: int = 1, maps: str | None = "") -> None:
+    def runs(pid: int, comm: str, *, parent: int = 1, maps: str | None = "", run: str = "") -> None:
         folder = tmp_path / str(pid)
         folder.mkdir()
         (folder / "comm").write_text(f"{comm}\n")
         (folder / "stat").write_text(f"{pid} ({comm}) S {parent} 1 1")
+        (folder / "cmdline").write_text(run.replace(" ", "\0") + "\0")
         if maps is not None:
             (folder / "maps").write_text(maps)
 
@@ -117,7 +118,14 @@ def test_programs_with_the_library_or_a_known_name_are_named(tmp_path: Path, mon
     runs(11, "bash")
     runs(12, "scdaemon", maps=None)
     runs(13, "pcscd", maps=library)
-    runs(14, "python", parent=os.getpid(), maps=library)
+    runs(14, "python", parent=os.getpid(), maps=library, run="python -P -m drivers.pcsc.process")
+    runs(16, "python3", parent=os.getpid(), maps=library, run="/usr/bin/python3 -P /opt/tool/cards.py --pin 1234")
+    runs(17, "python", maps=library, run="python -P -m drivers.pcsc.process")
     (tmp_path / "15").mkdir()
     monkeypatch.setattr(holders, "PROC", tmp_path)
-    assert holders.likely_holders() == ["opensc (x) 1 (10)", "scdaemon (12)"]
+    assert holders.likely_holders() == [
+        "cards.py (16)",
+        "drivers.pcsc.process (17)",
+        "opensc (x) 1 (10)",
+        "scdaemon (12)",
+    ]
