@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from drivers.card.pcsc_encoder import PcscEncoder
+from drivers.spi import CancelToken
 from enrollment.core.chip.access.password import AccessKey
+from enrollment.core.chip.apdu import Response
 from enrollment.core.chip.passive_authentication import Outcome
 from enrollment.core.chip.security_object import cms_of
 from enrollment.core.chip.verification import verify_card
@@ -42,6 +45,28 @@ def card(cards: CardShelf) -> Callable[[], Connection]:
 def test_issued_card_is_verified(card: Callable[[], Connection], access: AccessKey, block: int) -> None:
     report = verified(card(), access, block)
     assert report.failed == ()
+    assert report.is_verified
+
+
+@pytest.mark.parametrize("access", [CAN, ZONE], ids=["can", "zone"])
+def test_issued_card_is_verified_through_the_encoder(card: Callable[[], Connection], access: AccessKey) -> None:
+    reader = card().reader
+    Connection.opened.pop().close()  # the encoder holds a card for itself alone
+    encoder = PcscEncoder(f"pcsc:{reader}")
+    encoder.open()
+    try:
+        with encoder.hold(timeout_s=WAIT_S, cancel=CancelToken()) as held:
+            report = verify_card(
+                lambda command: Response.decode(held.transmit(command.encode())),
+                PROFILE,
+                access,
+                TRUST,
+                now=NOW,
+                chance=secrets.token_bytes,
+                block=held.block,
+            )
+    finally:
+        encoder.close()
     assert report.is_verified
 
 

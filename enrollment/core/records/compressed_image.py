@@ -45,6 +45,7 @@ _GREY, _COLOURS = 1, 3
 _JPEG_START: Final = b"\xff\xd8"
 _JPEG_FRAMES: Final = {0xFFC0, 0xFFC1, 0xFFC2}  # baseline, extended, progressive; all of Huffman
 _JPEG_SCAN: Final = 0xFFDA
+_JPEG_ADDED: Final = {*range(0xFFE0, 0xFFEE), 0xFFEF, 0xFFFE}  # all but Adobe's, which says how colours are coded
 
 
 class ImageForm(Enum):
@@ -97,15 +98,12 @@ def decode_colours(octets: bytes, width: int, height: int, form: ImageForm) -> N
         codestream = _codestream(octets)
         _check_codestream(codestream, width, height, _COLOURS, lossless=False)
         return _decoded(codestream, "JPEG2000", (height, width, _COLOURS))
-    _check_jpeg(octets, width, height)
-    return _decoded(octets, "JPEG", (height, width, _COLOURS))
+    return _decoded(_plain_jpeg(octets, width, height), "JPEG", (height, width, _COLOURS))
 
 
 def _decoded(octets: bytes, decoder: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(octets), formats=[decoder]) as image:
-            if image.size != (shape[1], shape[0]):
-                raise MalformedRecord(f"{_NAME}: the {decoder} is not of the record's size")
             pixels: NDArray[np.uint8] = np.asarray(image)
     except (OSError, SyntaxError, ValueError, MemoryError) as error:
         raise MalformedRecord(f"{_NAME}: the {decoder} does not decode", cause=type(error).__name__) from None
@@ -114,21 +112,37 @@ def _decoded(octets: bytes, decoder: str, shape: tuple[int, ...]) -> NDArray[np.
     return pixels
 
 
-def _check_jpeg(octets: bytes, width: int, height: int) -> None:
-    """Walk to the frame header: one of three components of 8 bits and this size, behind which few scans follow."""
+def _plain_jpeg(octets: bytes, width: int, height: int) -> bytes:
+    """The same image without what applications and people have added, which decoders parse.
+
+    It is of three components of 8 bits and this size, and few scans follow.
+    """
     reader = OctetReader(octets, _NAME)
     reader.expect(_JPEG_START, "start of JPEG")
-    while (marker := reader.unsigned(2, "marker")) not in _JPEG_FRAMES:
-        if not 0xFFC0 <= marker <= 0xFFFE or marker == _JPEG_SCAN:
+    kept, frames = [_JPEG_START], 0
+    while (marker := reader.unsigned(2, "marker")) != _JPEG_SCAN:
+        if not 0xFFC0 <= marker <= 0xFFFE:
             raise MalformedRecord(f"{_NAME}: the JPEG's marker {marker:04X} is not read", field="marker", value=marker)
-        _segment(reader)
-    frame = _segment(reader)
+        segment = _segment(reader)
+        if marker in _JPEG_FRAMES:
+            frames += 1
+            _check_jpeg_frame(segment.copy(), width, height)
+        if marker not in _JPEG_ADDED:
+            content = segment.take(segment.remaining, "marker segment")
+            kept.append(marker.to_bytes(2, "big") + (len(content) + 2).to_bytes(2, "big") + content)
+    check_range(frames, 1, 1, "JPEG frames", _NAME)
+    scan = _JPEG_SCAN.to_bytes(2, "big")
+    rest = scan + reader.take(reader.remaining, "scans")
+    check_range(rest.count(scan), 1, MAX_SCANS, "JPEG scans", _NAME)
+    return b"".join(kept) + rest
+
+
+def _check_jpeg_frame(frame: OctetReader, width: int, height: int) -> None:
     frame.expect(b"\x08", "bits of a sample")
     found_height, found_width = (frame.unsigned(2, "JPEG side") for _ in range(2))
     check_range(found_height, height, height, "JPEG height", _NAME)
     check_range(found_width, width, width, "JPEG width", _NAME)
     check_range(frame.unsigned(1, "components"), _COLOURS, _COLOURS, "JPEG components", _NAME)
-    check_range(octets.count(_JPEG_SCAN.to_bytes(2, "big")), 1, MAX_SCANS, "JPEG scans", _NAME)
 
 
 def _plain_png(octets: bytes, width: int, height: int) -> bytes:
