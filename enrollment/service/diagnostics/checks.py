@@ -41,6 +41,7 @@ STATION: Final[dict[tuple[str, ...], StationCheck]] = {
     ("keys", "keys-at-rest"): folder_checks.check_keys,
     ("registry-certificate", "registry-trust"): folder_checks.check_certificate,
     ("share",): folder_checks.check_share,
+    ("card-signer", "card-keys"): card_checks.check_cards,
     ("camera-address",): camera_checks.check_cameras,
     ("card-reader",): card_checks.check_readers,
     ("clock-backwards",): folder_checks.check_clock_against_files,

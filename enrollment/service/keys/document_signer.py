@@ -66,18 +66,29 @@ class DocumentSigner:
         Raises UntrustedChain, and CertificateNotValid also where the key may no longer sign.
         """
         check_validity(self.certificate, issuer_of(self.certificate, authorities), now)
-        try:
-            period = self.certificate.extensions.get_extension_for_class(x509.PrivateKeyUsagePeriod).value
-        except (x509.ExtensionNotFound, ValueError):
+        period = self._period()
+        if period is None:
             return
-        starts, ends = period.not_before, period.not_after
-        if (starts is not None and now < _aware(starts)) or (ends is not None and now > _aware(ends)):
+        starts, ends = period.not_before, self.signs_until
+        if (starts is not None and now < _aware(starts)) or (ends is not None and now > ends):
             raise CertificateNotValid(
                 "the document signer's key may not sign at this time: ask the authority for a new signer",
                 whose="signer's key",
                 not_before="" if starts is None else f"{starts:%Y-%m-%d}",
                 not_after="" if ends is None else f"{ends:%Y-%m-%d}",
             )
+
+    @property
+    def signs_until(self) -> datetime | None:
+        """When its key may sign no more; None where its certificate does not say."""
+        period = self._period()
+        return None if period is None or period.not_after is None else _aware(period.not_after)
+
+    def _period(self) -> x509.PrivateKeyUsagePeriod | None:
+        try:
+            return self.certificate.extensions.get_extension_for_class(x509.PrivateKeyUsagePeriod).value
+        except (x509.ExtensionNotFound, ValueError):
+            return None
 
 
 def load_authorities(folder: Path) -> tuple[x509.Certificate, ...]:

@@ -25,6 +25,7 @@ PLANTED = [
         "enrollment/service/store/errors.py",
         "import enrollment.service.keys.software_keys",
     ),
+    ("service: daemon > assembly", "enrollment/service/capture/errors.py", "import enrollment.service.cards.errors"),
     ("drivers: discovery > catalogue", "drivers/frame.py", "import drivers.catalogue"),
     ("core is pure", "enrollment/core/errors.py", "import time"),
     ("core is pure", "enrollment/core/errors.py", "import sqlalchemy"),
