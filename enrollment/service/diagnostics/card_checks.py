@@ -1,79 +1,85 @@
-"""Checks of what cards are signed and written with. A token is not asked: each try of a PIN counts."""
+"""Checks of chip-card readers: on USB, known to PC/SC, and named in station.toml."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from typing import Final
 
-from enrollment.core.errors import CertificateNotValid, EnrollmentError, UntrustedChain
-from enrollment.service.config import CardsConfig, StationConfig
+from drivers.discovery import DiscoveryFailure, look
+from enrollment.service.config import StationConfig
 from enrollment.service.diagnostics.findings import Finding, Severity
 from enrollment.service.diagnostics.place import Machine
-from enrollment.service.keys.card_keys_file import load_card_keys, load_factory_keys
-from enrollment.service.keys.document_signer import DocumentSigner, load_authorities
+from enrollment.service.diagnostics.running_checks import CARD_REMEDIES, REPLUG
 
-SIGNER_WARNING: Final = timedelta(days=21)  # a new signer has to be asked for
-
-
-def check_cards(machine: Machine, config: StationConfig) -> Iterator[Finding]:
-    """card-signer: it may sign now, and for how long; card-keys: they load. Nothing where the station has no [cards]."""
-    if config.cards is None:
-        return
-    try:
-        passphrase = config.passphrase()
-    except EnrollmentError:
-        return  # told of by the check of the station's keys
-    yield _signer(machine.now, config.cards, passphrase)
-    yield _keys(config.cards, passphrase)
+SCHEME: Final = "pcsc:"
+CCID_CLASS: Final = "0b"  # USB interface class of readers (CCID 1.1, 4.3)
+SYSFS_USB: Final = "sys/bus/usb/devices"
 
 
-def _signer(now: datetime, cards: CardsConfig, passphrase: bytes | None) -> Finding:
-    try:
-        signer = DocumentSigner.load(cards.signer_certificate, cards.signer_key, passphrase)
-        signer.require_usable(load_authorities(cards.trust), now)
-    except (UntrustedChain, CertificateNotValid) as error:
-        return Finding(
-            "card-signer",
-            Severity.ERROR,
-            f"Bên ký thẻ không ký được lúc này [{error.reason}].",
-            f"The document signer may not sign now: {error} [{error.reason}].",
-            "Kiểm tra đồng hồ máy; xin chứng thư bên ký mới, hoặc đặt chứng thư CSCA đúng vào thư mục tin cậy.",
-            "Check the clock; ask for a new signer, or put the right CSCA certificate into the folder of trust.",
-        )
-    except EnrollmentError as error:
-        return _unusable("card-signer", error)
-    ends = signer.signs_until
-    if ends is not None and ends - now < SIGNER_WARNING:
-        days = max(0, (ends - now).days)
-        return Finding(
-            "card-signer",
+def check_readers(machine: Machine, config: StationConfig) -> Iterator[Finding]:
+    """card-reader: PC/SC lists the readers that station.toml names, and every reader on USB is among them."""
+    on_usb = usb_readers(machine)
+    wanted = [address for address in config.devices.addresses if address.lower().startswith(SCHEME)]
+    if not wanted and on_usb:
+        names = ", ".join(on_usb)
+        yield Finding(
+            "card-reader",
             Severity.WARNING,
-            f"Bên ký thẻ chỉ còn ký được {days} ngày.",
-            f"The document signer may sign for {days} more days only.",
-            "Xin chứng thư bên ký mới: không có thì không ghi được thẻ.",
-            "Ask for a new signer: without one no card is written.",
+            f"Có đầu đọc thẻ ({names}) nhưng station.toml không dùng đến.",
+            f"A card reader is plugged in ({names}), and station.toml does not use it.",
+            'Thêm "pcsc:" vào [devices] addresses trong station.toml.',
+            'Add "pcsc:" to [devices] addresses in station.toml.',
         )
-    return Finding("card-signer", Severity.OK, "Bên ký thẻ dùng được.", "The document signer may sign.")
-
-
-def _keys(cards: CardsConfig, passphrase: bytes | None) -> Finding:
-    try:
-        if cards.token_module is None:
-            load_card_keys(cards.keys, passphrase)
+    for address in wanted:
+        seen = look(address)
+        if seen.failure is not None:
+            yield _failed(seen.failure)
+        elif seen.devices:
+            names = ", ".join(device.device_id for device, _ in seen.devices)
+            yield Finding("card-reader", Severity.OK, f"PC/SC thấy: {names}.", f"PC/SC sees: {names}.")
         else:
-            load_factory_keys(cards.keys, passphrase)
-    except EnrollmentError as error:
-        return _unusable("card-keys", error)
-    return Finding("card-keys", Severity.OK, "Khoá thẻ dùng được.", "The keys of cards load.")
+            yield _none(on_usb)
 
 
-def _unusable(check: str, error: EnrollmentError) -> Finding:
+def usb_readers(machine: Machine) -> list[str]:
+    """Products with a CCID interface, as Linux sees them."""
+    found = []
+    for folder in sorted((machine.root / SYSFS_USB).glob("*:*")):
+        if machine.read(f"{SYSFS_USB}/{folder.name}/bInterfaceClass") == CCID_CLASS:
+            device = folder.name.partition(":")[0]
+            found.append(machine.read(f"{SYSFS_USB}/{device}/product") or f"usb:{device}")
+    return list(dict.fromkeys(found))
+
+
+def _none(on_usb: list[str]) -> Finding:
+    if on_usb:
+        names = ", ".join(on_usb)
+        return Finding(
+            "card-reader",
+            Severity.ERROR,
+            f"USB có đầu đọc thẻ ({names}) nhưng PC/SC không thấy.",
+            f"A card reader is on USB ({names}), and PC/SC does not see it.",
+            "Cài trình điều khiển: apt install libccid (hoặc của hãng), rồi systemctl restart pcscd.",
+            "Install its driver: apt install libccid (or the maker's), then systemctl restart pcscd.",
+        )
     return Finding(
-        check,
+        "card-reader",
+        Severity.WARNING,
+        "Không có đầu đọc thẻ nào đang cắm.",
+        "No card reader is attached.",
+        "Cắm đầu đọc thẻ.",
+        "Plug a card reader in.",
+    )
+
+
+def _failed(failure: DiscoveryFailure) -> Finding:
+    reason = failure.error.reason
+    remedy_vi, remedy_en = CARD_REMEDIES.get(reason, REPLUG)
+    return Finding(
+        "card-reader",
         Severity.ERROR,
-        f"Không đọc được tệp dùng để ghi thẻ [{error.reason}]: {error.facts.get('file', error.facts.get('folder', ''))}.",
-        f"A file that cards are written with cannot be used: {error} [{error.reason}].",
-        "Khôi phục tệp từ bản sao lưu; trạm tập huấn: enrolld cards init.",
-        "Restore it from its backup; on a training station: enrolld cards init.",
+        f"Không tới được đầu đọc thẻ ở {failure.address} [{reason}].",
+        f"No card reader is reached at {failure.address} [{reason}]: {failure.error}.",
+        remedy_vi,
+        remedy_en,
     )

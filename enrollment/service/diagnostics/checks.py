@@ -13,6 +13,7 @@ from enrollment.service.config import StationConfig
 from enrollment.service.diagnostics import (
     camera_checks,
     card_checks,
+    card_issue_checks,
     folder_checks,
     machine_checks,
     running_checks,
@@ -41,7 +42,7 @@ STATION: Final[dict[tuple[str, ...], StationCheck]] = {
     ("keys", "keys-at-rest"): folder_checks.check_keys,
     ("registry-certificate", "registry-trust"): folder_checks.check_certificate,
     ("share",): folder_checks.check_share,
-    ("card-signer", "card-keys"): card_checks.check_cards,
+    ("card-signer", "card-keys"): card_issue_checks.check_cards,
     ("camera-address",): camera_checks.check_cameras,
     ("card-reader",): card_checks.check_readers,
     ("clock-backwards",): folder_checks.check_clock_against_files,

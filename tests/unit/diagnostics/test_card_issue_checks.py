@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from enrollment.service import daemon
 from enrollment.service.config import StationConfig, load_config
-from enrollment.service.diagnostics.card_checks import check_cards
+from enrollment.service.diagnostics.card_issue_checks import check_cards
 from enrollment.service.diagnostics.findings import Finding, Severity
 from enrollment.service.diagnostics.place import Machine
 
