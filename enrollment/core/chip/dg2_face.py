@@ -67,6 +67,17 @@ def compress_portrait(bgr: NDArray[np.uint8], budget: int = IMAGE_BUDGET_OCTETS)
     return FaceImage(width=width, height=height, image=best)
 
 
+def middle_of_frame(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The middle of a frame that is broader than a card's portrait, 3 x 4; a view. No face is looked for.
+
+    bgr: (H, W, 3); one that is not broader comes back as it is.
+    """
+    height, width = bgr.shape[:2]
+    wanted = round(height * MAX_WIDTH_PX / MAX_HEIGHT_PX)
+    left = max(0, (width - wanted) // 2)
+    return bgr[:, left : left + min(wanted, width)]
+
+
 def encode_dg2(face: FaceImage) -> bytes:
     """EF.DG2."""
     return DataObject(TAG, encode_group([wrap_face(FaceImageRecord((face,)).encode())])).encode()

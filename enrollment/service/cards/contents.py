@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from enrollment.core.chip import security_infos as infos
 from enrollment.core.chip.card_files import CardContents, card_files
 from enrollment.core.chip.card_profile import CardProfile
-from enrollment.core.chip.dg2_face import compress_portrait
+from enrollment.core.chip.dg2_face import compress_portrait, middle_of_frame
 from enrollment.core.chip.dg3_fingers import CardFinger, compress_finger
 from enrollment.core.chip.dg13_identity import PrintedIdentity
 from enrollment.core.chip.mrz import MachineReadableZone
@@ -122,7 +122,7 @@ def make_card(
     signing = profile.active_authentication
     contents = CardContents(
         zone=zone,
-        face=compress_portrait(_decoded(material.portrait)),
+        face=compress_portrait(middle_of_frame(_decoded(material.portrait))),
         identity=_identity(material.demographics, issued, expires),
         fingers=_fingers(profile, material),
         card_access=(infos.numbered(infos.TERMINAL_AUTHENTICATION, 1), agreement, *pace),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
+from PIL import Image
 
 from enrollment.core.chip.card_profile import CardProfile, birthday
 from enrollment.core.chip.dg2_face import IMAGE_BUDGET_OCTETS, decode_dg2
@@ -266,6 +268,21 @@ def test_field_that_cannot_go_onto_a_card_is_named_and_never_shown(
 def test_dossier_without_a_portrait_has_no_card() -> None:
     with pytest.raises(DossierIncomplete):
         gather(dossier(capture(2)), read_part)
+
+
+@pytest.mark.parametrize(
+    ("frame", "size"), [((1920, 1080), (480, 640)), ((720, 960), (480, 640)), ((500, 900), (356, 640))]
+)
+def test_portrait_is_the_middle_of_the_cameras_frame(frame: tuple[int, int], size: tuple[int, int]) -> None:
+    width, height = frame
+    picture = np.full((height, width, 3), 200, np.uint8)
+    cv2.circle(picture, (width // 2, height // 2), height // 8, (40, 60, 90), -1)
+    jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
+    face = decode_dg2(plan_of(replace(material(), portrait=jpeg)).files["EF.DG2"])
+    assert (face.width, face.height) == size
+    shown = np.asarray(Image.open(io.BytesIO(face.image)).convert("L"))
+    columns = np.flatnonzero((shown < 120).any(axis=0))
+    assert abs(columns.mean() - size[0] / 2) < 2
 
 
 def test_portrait_that_does_not_decode_is_refused() -> None:
