@@ -39,6 +39,7 @@ from enrollment.core.errors import (
     CardRefused,
     CardSpoiled,
     InvalidCardProfile,
+    InvalidInput,
     WrongCardPassword,
 )
 
@@ -79,8 +80,9 @@ def personalise(
     already. What this raises ends it.
     on_progress(step, done, total): octets of files that stand.
     Raises CardNotGenuine before the card has lost a try; CardBelongsElsewhere before anything is written; CardSpoiled
-    for a card that was begun and refuses to be finished; CardRefused for one that stands as it was; CardChannelBroken,
-    MalformedCardAnswer and whatever the transmit raises, after which it is called again.
+    for a card that was begun and refuses to be finished; CardRefused for one that stands as it was; InvalidInput where
+    `keys` has none of the plan's version; CardChannelBroken, MalformedCardAnswer and whatever the transmit raises,
+    after which it is called again.
     """
     return _Personalisation(transmit, plan, keys, block, challenge_source, on_card, on_progress).run()
 
@@ -196,9 +198,8 @@ class _Personalisation:
 
     def _know_again(self) -> None:
         """Open the locked card as its holder does; its security object must be the plan's."""
-        plan, secrets = self._plan, self._plan.secrets
+        plan, key = self._plan, self._plan.secrets.zone_key
         self._begun = False  # a card that is finished is not spoiled by what it refuses now
-        key = AccessKey.of_fields(secrets.document_number, secrets.date_of_birth, secrets.date_of_expiry)
         try:
             session = open_access(self._transmit, self._way_in(key), key, self._chance)
         except (WrongCardPassword, CardNotGenuine):
@@ -224,7 +225,10 @@ class _Personalisation:
 
     def _put_keys(self, channel: SecureChannel) -> SecureChannel:
         version = self._plan.key_version
-        new = self._keys.key_set(version, channel.serial)
+        try:
+            new = self._keys.key_set(version, channel.serial)
+        except CardBelongsElsewhere:
+            raise InvalidInput("there are no keys of the version that cards are to have", key_version=version) from None
         command, told = commands.put_key(channel.key_version, version, new, channel.keys.dek)
         answer = channel.send(command).expect("PUT KEY")
         self._begun = True

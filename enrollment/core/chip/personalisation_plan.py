@@ -12,6 +12,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from enrollment.core.chip.access.password import AccessKey
 from enrollment.core.chip.card_keys import OWN_VERSIONS
 from enrollment.core.chip.card_profile import CardFile, CardProfile
 from enrollment.core.chip.signature_algorithms import SigningKey
@@ -58,6 +59,7 @@ class CardSecrets:
 
     document_number: nine characters, date_of_birth and date_of_expiry: six, as in the machine readable zone, without
     check digits. can: card access number, digits.
+    Raises InvalidInput, naming the field, for what opens no card.
     """
 
     document_number: str = field(repr=False)
@@ -66,6 +68,14 @@ class CardSecrets:
     can: str = field(repr=False)
     chip_key: ec.EllipticCurvePrivateKey = field(repr=False)
     active_key: SigningKey = field(repr=False)
+
+    def __post_init__(self) -> None:
+        _ = self.zone_key, AccessKey.of_access_number(self.can)
+
+    @property
+    def zone_key(self) -> AccessKey:
+        """What the holder's zone opens the card by."""
+        return AccessKey.of_fields(self.document_number, self.date_of_birth, self.date_of_expiry)
 
     def objects(self) -> tuple[DataObject, ...]:
         """As PUT DATA takes them, one a command."""

@@ -6,8 +6,8 @@ A version's master key is the AES key with the label card-master-VERSION, CKA_SI
         --usage-sign --sensitive
 
 The PIN is in a private file, encrypted or not, or one of systemd's credentials. A PIN that the token refused is not
-sent again: tokens count. What blank cards are opened with is the batch's, not the country's: its file is that of
-card_keys_file.
+sent again by this process, and the last try not by any: tokens count. What blank cards are opened with is the batch's,
+not the country's: its file is that of card_keys_file.
 """
 
 from __future__ import annotations
@@ -92,9 +92,11 @@ class CardKeyToken:
         pin = self._pin()
         try:
             token = pkcs11.lib(str(self._place.module)).get_token(token_label=self._place.label)
+            if not may_log_in(token.flags):
+                raise self._unusable("has one try of its PIN left, or none: have its administrator set the PIN anew")
             session = token.open(user_pin=pin)
         except pkcs11.PKCS11Error as error:
-            self._refused_pin = isinstance(error, pkcs11.PinIncorrect | pkcs11.PinLocked | pkcs11.PinExpired)
+            self._refused_pin = type(error).__name__.startswith("Pin")
             raise self._unusable(f"cannot be opened ({type(error).__name__})") from error
         self._session = session
         aes_keys = {Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.KEY_TYPE: KeyType.AES}
@@ -139,3 +141,10 @@ class CardKeyToken:
         return KeysUnusable(
             f"the token {place.label} behind {place.module} {what}", token=place.label, file=str(place.module)
         )
+
+
+def may_log_in(flags: int) -> bool:
+    """Whether a PIN that may be wrong can be sent and the token still be opened after that. flags: CK_TOKEN_INFO's."""
+    from pkcs11.constants import TokenFlag
+
+    return not flags & (TokenFlag.USER_PIN_FINAL_TRY | TokenFlag.USER_PIN_LOCKED)

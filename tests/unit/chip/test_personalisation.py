@@ -23,6 +23,7 @@ from enrollment.core.errors import (
     CardRefused,
     CardSpoiled,
     InvalidCardProfile,
+    InvalidInput,
     MalformedRecord,
 )
 from firmware_stubs.card.apdu import decode as decode_command
@@ -356,6 +357,23 @@ def test_plans_that_no_card_can_be_brought_to_are_refused() -> None:
     for version in (0, 128, 255):
         with pytest.raises(MalformedRecord):
             replace(PLAN, key_version=version)
+
+
+def test_a_version_that_there_are_no_keys_of_is_the_stations_fault() -> None:
+    card = blank_card()
+    with pytest.raises(InvalidInput, match="no keys of the version"):
+        encode(card, replace(SMALL, key_version=9))
+    assert card.memory.to_json() == blank_card().memory.to_json() | {"sequence": 1}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("document_number", "12345678a"), ("date_of_birth", "1990"), ("date_of_expiry", ""), ("can", "12a456")],
+)
+def test_secrets_that_open_no_card_are_refused_before_there_is_one(field: str, value: str) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        replace(PLAN.secrets, **{field: value})  # type: ignore[arg-type]
+    assert value not in str(raised.value) or not value
 
 
 def test_nothing_of_a_plan_shows() -> None:

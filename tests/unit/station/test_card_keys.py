@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFCMAC, CounterLocation,
 from enrollment.core.chip.card_keys import FACTORY_VERSION, KeySet, aes_cmac, diversified
 from enrollment.core.errors import CardBelongsElsewhere
 from enrollment.service.keys import card_keys_file
-from enrollment.service.keys.card_keys_pkcs11 import CardKeyToken, TokenPlace
+from enrollment.service.keys.card_keys_pkcs11 import CardKeyToken, TokenPlace, may_log_in
 from enrollment.service.keys.errors import KeysExist, KeysUnusable
 
 # GlobalPlatformPro, TestSCP03.testKDF3: master key, key diversification data, ENC
@@ -203,6 +203,13 @@ def test_a_wrong_pin_is_sent_once_and_is_in_no_message(
     assert "not tried again" in told[1]
     assert "999999" not in "".join(told) + caplog.text
     assert CardKeyToken(place_of("nothing", tmp_path), None).card_keys(FACTORY).newest == 2  # not locked
+
+
+def test_the_last_try_is_left_to_people() -> None:
+    flags: Any = pytest.importorskip("pkcs11.constants").TokenFlag
+    assert may_log_in(flags.LOGIN_REQUIRED | flags.USER_PIN_INITIALIZED | flags.USER_PIN_COUNT_LOW)
+    assert not may_log_in(flags.LOGIN_REQUIRED | flags.USER_PIN_COUNT_LOW | flags.USER_PIN_FINAL_TRY)
+    assert not may_log_in(flags.LOGIN_REQUIRED | flags.USER_PIN_LOCKED)
 
 
 def test_a_key_that_could_be_taken_out_is_not_used(soft_hsm: None, tmp_path: Path) -> None:
