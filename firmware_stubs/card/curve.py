@@ -43,13 +43,36 @@ class Curve:
         return x, (slope * (x1 - x) - y1) % self.p
 
     def multiply(self, scalar: int, point: Point) -> Point:
-        result: Point = None
-        while scalar:
-            if scalar & 1:
-                result = self.add(result, point)
-            point = self.add(point, point)
-            scalar >>= 1
-        return result
+        """Double and add in Jacobian coordinates, x = X / Z^2 and y = Y / Z^3: one inversion for all."""
+        p = self.p
+        x, y, z = 1, 1, 0
+        for bit in f"{scalar:b}" if point is not None else "":
+            square = y * y % p
+            s = 4 * x * square % p
+            m = (3 * x * x + self.a * pow(z, 4, p)) % p
+            z = 2 * y * z % p
+            x = (m * m - 2 * s) % p
+            y = (m * (s - x) - 8 * square * square) % p
+            if bit == "1" and point is not None:
+                x, y, z = self._added(x, y, z, point)
+        if not z:
+            return None
+        inverse = pow(z, -1, p)
+        return x * inverse**2 % p, y * inverse**3 % p
+
+    def _added(self, x: int, y: int, z: int, point: tuple[int, int]) -> tuple[int, int, int]:
+        p = self.p
+        if not z:
+            return *point, 1
+        h = (point[0] * z * z - x) % p
+        r = (point[1] * z * z * z - y) % p
+        if not h:  # the point itself, which `add` doubles, or its negative
+            same = self.add(point, point) if not r else None
+            return (1, 1, 0) if same is None else (*same, 1)
+        square = h * h % p
+        cube, middle = square * h % p, x * square % p
+        new = (r * r - cube - 2 * middle) % p
+        return new, (r * (middle - new) - y * cube) % p, z * h % p
 
     def encode(self, point: Point) -> bytes:
         """Uncompressed, 04 x y. Raises Refused for infinity, which no partner may bring about."""

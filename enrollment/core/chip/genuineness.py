@@ -19,13 +19,13 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from enrollment.core.chip import iso9796_2
 from enrollment.core.chip.access import curve as curves
 from enrollment.core.chip.access.secure_messaging import Session
 from enrollment.core.chip.apdu import MAX_SHORT_LE, Command, Transmit
 from enrollment.core.chip.dg15_public_key import CardPublicKey
+from enrollment.core.chip.public_keys import load_public_key
 from enrollment.core.chip.security_infos import (
     ACTIVE_AUTHENTICATION,
     CHIP_AUTHENTICATION_ECDH,
@@ -156,8 +156,8 @@ def _verify_plain(
 def _public_key(info: SecurityInfo) -> ec.EllipticCurvePublicKey | None:
     """The point; None for one that is not on a curve known here."""
     try:
-        key = load_der_public_key(info.required)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = load_public_key(info.required)
+    except MalformedRecord:
         return None
     known = {curve.name for curve in curves.BY_PARAMETER.values()}
     return key if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in known else None

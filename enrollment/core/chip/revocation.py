@@ -10,9 +10,9 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from enrollment.core.errors import CertificateNotValid
+from enrollment.core.chip.public_keys import key_of
+from enrollment.core.errors import CertificateNotValid, MalformedRecord
 
 
 def list_of(
@@ -35,9 +35,8 @@ def _is_signed(found: x509.CertificateRevocationList, authority: x509.Certificat
     if found.issuer != authority.subject:
         return False
     try:
-        key = authority.public_key()
-        return isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey) and found.is_signature_valid(key)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return found.is_signature_valid(key_of(authority))
+    except (ValueError, TypeError, UnsupportedAlgorithm, MalformedRecord):
         return False
 
 

@@ -307,6 +307,13 @@ def test_card_without_ef_card_access_is_opened_by_bac_and_told() -> None:
     assert set(of(report, Outcome.PASSED)) == {"application"}
 
 
+def test_master_file_is_selected_first_where_the_profile_says_so() -> None:
+    card = issued()
+    report = verified(card, ZONE, profile_with(access={"selects_master_file": True}))
+    assert card.wire.commands[0] == bytes.fromhex("00A4000C023F00")
+    assert failed(report) == {"card-access": "CARD_REFUSED", "access-confirmed": "DIGEST_MISMATCH"}  # it has none
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

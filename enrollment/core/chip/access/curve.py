@@ -86,7 +86,7 @@ def times(number: int, point: Point) -> Point:
 def add(one: Point, other: Point) -> Point:
     """The sum of two points of different abscissas; raises ValueError for others. Both must be public."""
     curve = one.curve
-    p = _prime(curve.name)
+    p = prime_of(curve.name)
     first, second = one.public_numbers(), other.public_numbers()
     if first.x == second.x:
         raise ValueError("two points of one abscissa")
@@ -101,8 +101,8 @@ def _with_abscissa(curve: ec.EllipticCurve, sign: bytes, abscissa: bytes) -> Poi
 
 
 @cache
-def _prime(name: str) -> int:
-    """The field's order: what the ordinates of a point and of its negative add up to."""
+def prime_of(name: str) -> int:
+    """The order of a curve's field: what the ordinates of a point and of its negative add up to."""
     curve = _BY_NAME[name]
     abscissa = encoded(times_generator(curve, 1))[1 : 1 + octets_of(curve)]
     return sum(_with_abscissa(curve, sign, abscissa).public_numbers().y for sign in (b"\x02", b"\x03"))
