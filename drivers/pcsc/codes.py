@@ -21,6 +21,7 @@ from drivers.errors import (
 
 TIMEOUT: Final = 0x8010000A
 SHARING_VIOLATION: Final = 0x8010000B
+SECURITY_VIOLATION: Final = 0x8010006A
 UNSUPPORTED_FEATURE: Final = 0x8010001F
 NO_READERS: Final = 0x8010002E
 
@@ -47,11 +48,14 @@ _MEANINGS: Final[dict[int, tuple[type[DeviceError], str]]] = {
     0x80100067: (CardGone, "the card has lost its power"),
     0x80100068: (CardReset, "another program reset the card"),
     0x80100069: (CardGone, "the card was taken out"),
-    0x8010006A: (DeviceAccessDenied, "the system does not let this user at the reader: a polkit rule is missing"),
+    SECURITY_VIOLATION: (
+        DeviceAccessDenied,
+        "the system does not let this user at the reader: a polkit rule is missing",
+    ),
 }
 # At a transmit these say that the command never left: it was not carried out.
 _REFUSED: Final = frozenset(
-    (SHARING_VIOLATION, 0x80100009, 0x8010000C, 0x80100010, 0x80100067, 0x80100068, 0x80100069, 0x8010006A)
+    (SHARING_VIOLATION, 0x80100009, 0x8010000C, 0x80100010, 0x80100067, 0x80100068, 0x80100069, SECURITY_VIOLATION)
 )
 
 

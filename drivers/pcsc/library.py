@@ -6,6 +6,7 @@ Only the processes of this folder load it: a call may block for as long as a car
 from __future__ import annotations
 
 import importlib
+import time
 from typing import Any, Final
 
 from drivers.errors import CardServiceGone, UnsupportedDevice
@@ -13,6 +14,9 @@ from drivers.pcsc import codes
 
 ANY_CHANGE: Final = "\\\\?PnP?\\Notification"  # a reader's name that stands for readers which come and go
 
+# libpcsclite takes a service that ends before it answers for one that shuts this user out.
+_ACCESS_ATTEMPTS: Final = 3
+_ACCESS_PAUSE_S: Final = 0.1
 INSTALL: Final = "the PC/SC library pyscard is missing: install the extra card (requirements/card.lock)"
 
 
@@ -28,13 +32,22 @@ class Library:
         self._context: Any = None
 
     def context(self) -> Any:
-        """The context, established where there is none. Raises CardServiceGone."""
+        """The context, established where there is none. Raises CardServiceGone, DeviceAccessDenied."""
         if self._context is None:
-            code, context = self.scard.SCardEstablishContext(self.scard.SCARD_SCOPE_USER)
-            if code:
-                raise codes.typed(code & 0xFFFFFFFF, "", "establishing a context")
-            self._context = context
+            self._context = self._establish()
         return self._context
+
+    def _establish(self) -> Any:
+        establish, scope = self.scard.SCardEstablishContext, self.scard.SCARD_SCOPE_USER
+        code, context = establish(scope)
+        for _ in range(_ACCESS_ATTEMPTS - 1):
+            if code & 0xFFFFFFFF != codes.SECURITY_VIOLATION:
+                break
+            time.sleep(_ACCESS_PAUSE_S)
+            code, context = establish(scope)
+        if code:
+            raise codes.typed(code & 0xFFFFFFFF, "", "establishing a context")
+        return context
 
     def readers(self) -> list[str]:
         """Names of all readers. Raises CardServiceGone."""
