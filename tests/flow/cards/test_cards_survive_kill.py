@@ -100,7 +100,7 @@ async def test_each_step_is_there_once_whatever_was_cut_off(
     token = folder.issue_token("sup-1", Role.SUPERVISOR)
     async with connected(folder.socket, token) as client:
         life = CardsLife(folder, hands, await enroll(client, hands))
-    steps = 2  # collected, sent
+    steps, after = 2, card_pb2.Card()  # collected, sent
     for step in STEPS:
         async with connected(folder.socket, token) as client:
             before = await life.do(client, step)
