@@ -122,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         default="announced",
         help="extended lengths: taken and told in the ATR, taken, or neither",
     )
+    card.add_argument("--atr", type=bytes.fromhex, default=b"", help="another answer to reset, in hexadecimal digits")
     card.set_defaults(command=_card)
 
     pcscd = kinds.add_parser("pcscd", help="the real pcscd with virtual readers, unseen by the network")
@@ -306,6 +307,7 @@ def _card(arguments: argparse.Namespace) -> None:
             PROFILES[arguments.profile],
             extended=arguments.extended != "refused",
             announced=arguments.extended == "announced",
+            other_atr=arguments.atr,
         ),
         ready=lambda url, control: _announce("card", url, control),
         stop=stop,
