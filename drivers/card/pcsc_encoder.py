@@ -150,12 +150,13 @@ class PcscEncoder:
                 t0=slot.protocol == 0,
             )
         except DriverError as error:
+            self._let_go()
+            cancel.raise_if_cancelled()
             _logger.info("%s: the card is not held: %s", self._name, error)
             if isinstance(error, DeviceStalled):
                 _stuck.add(self._name)
-            self._let_go()
             raise
-        return _Held(reader, slot.answer_to_reset, lengths, self._transmit_limit_s)
+        return _Held(reader, self._name, slot.answer_to_reset, lengths, self._transmit_limit_s)
 
     def _connect(self, reader: RemoteReader, cancel: CancelToken) -> None:
         """Nothing but the process's end ends a wait for another program's transaction."""
@@ -163,9 +164,6 @@ class PcscEncoder:
         cancel.on_cancel(lambda: reader.kill() if waiting else None)
         try:
             reader.connect(max(_CONNECT_LIMIT_S, self._busy_patience_s))
-        except DeviceError:
-            cancel.raise_if_cancelled()
-            raise
         finally:
             waiting = False
 
@@ -205,8 +203,11 @@ class PcscEncoder:
 class _Held:
     """A HeldCard. After a failure it carries nothing more: what the card did is not known, or it has forgotten us."""
 
-    def __init__(self, reader: RemoteReader, answer_to_reset: bytes, lengths: Lengths, limit_s: float) -> None:
+    def __init__(
+        self, reader: RemoteReader, name: str, answer_to_reset: bytes, lengths: Lengths, limit_s: float
+    ) -> None:
         self._reader = reader
+        self._name = name
         self._answer_to_reset = answer_to_reset
         self._lengths = lengths
         self._limit_s = limit_s
@@ -230,6 +231,8 @@ class _Held:
         except UnsupportedDevice:
             raise  # nothing was sent
         except DeviceError as error:
+            error.facts.setdefault("reader", self._name)
+            error.facts.setdefault("under", f"command {apdu[:2].hex().upper()}")
             self._failure = CardGone("the card must be held anew: a command failed before", **error.facts)
             self.is_stalled = isinstance(error, DeviceStalled)
             raise

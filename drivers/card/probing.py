@@ -14,7 +14,7 @@ from typing import Final
 from drivers.card.answer_to_reset import takes_extended_lengths
 from drivers.card.apdu import MAX_SHORT_DATA, CommandApdu
 from drivers.card.transport import Exchange, Lengths
-from drivers.errors import DeviceStalled, TransmitLost
+from drivers.errors import DeviceNotReady, DeviceStalled, ProtocolViolation, TransmitLost, UnsupportedDevice
 
 # Octets. Beyond the first an exchange's own time no longer counts, and no card's buffer is longer.
 STEPS: Final = (32_768, 4096, 2048, 1024, 512, MAX_SHORT_DATA)
@@ -80,6 +80,9 @@ def _probed(exchange: Exchange, memory: LengthMemory, model: str, told: int | No
         except (TransmitLost, DeviceStalled):
             memory.lower(model, step)
             raise
+        except (ProtocolViolation, DeviceNotReady, UnsupportedDevice) as error:  # as each reader's driver has it
+            memory.lower(model, step)
+            raise TransmitLost("the reader does not carry so long a command", **error.facts) from error
         if len(answer) < 2:
             memory.lower(model, step)
         elif answer[-2:] != b"\x67\x00":

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from drivers.card.pcsc_encoder import PcscEncoder
 from drivers.card.probing import LengthMemory
-from drivers.errors import DeviceError, DeviceGone, DeviceStalled, TransmitLost
+from drivers.errors import DeviceBusy, DeviceError, DeviceGone, DeviceStalled, TransmitLost
 from drivers.messages import Language, sentence
 from drivers.pcsc.names import parse_name
 from drivers.spi import CancelToken
@@ -259,9 +259,8 @@ class _Attempt:
         assert sentence(outcome, Language.VIETNAMESE)
         if isinstance(outcome, TransmitLost):
             assert outcome.facts["outcome"] == "unknown"
-        if expected.__name__ != "ProtocolViolation":
-            assert outcome.facts["reader"] == name_of(self._slot)
-            assert outcome.facts.get("under") or expected.reason == "DEVICE_BUSY"
+        assert outcome.facts["reader"] == name_of(self._slot)
+        assert outcome.facts.get("under") or expected is DeviceBusy
 
     def _repair(self) -> None:
         """What a hand at the reader does."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -20,6 +23,7 @@ from drivers.errors import (
     CaptureCancelled,
     CaptureTimedOut,
     CardGone,
+    CardMute,
     DeviceBusy,
     DeviceError,
     DeviceNotFound,
@@ -266,20 +270,46 @@ def test_a_readers_hidden_limit_is_found_and_remembered(cards: CardShelf, limite
     assert cards.stub.state(SLOT)["apdus"] == apdus  # nothing had to be asked again
 
 
-@pytest.mark.parametrize(("extended", "block"), [("announced", STEPS[0]), ("unannounced", 255), ("refused", 255)])
-def test_a_cards_own_lengths_are_kept_to(cards: CardShelf, limited: Limited, extended: str, block: int) -> None:
+@contextmanager
+def other_cards(cards: CardShelf, **kind: str) -> Iterator[None]:
+    """Cards of another kind in the slots of the first reader."""
     cards.stub.stop()
-    stub = CardStub(cards.gate, slots=2, extended=extended)
-    encoder = limited(memory=LengthMemory())
+    stub = CardStub(cards.gate, slots=2, **kind)  # type: ignore[arg-type]
     try:
-        with hold(encoder) as card:
-            assert card.block == block
-            select = bytes.fromhex("00A4040C0002BC") + bytes(700)
-            assert card.transmit(select)[-2:] in (NOT_FOUND, b"\x67\x00")
-            assert card.transmit(SELECT) == NOT_FOUND
+        yield
     finally:
         stub.stop()
         cards.restart()
+
+
+@pytest.mark.parametrize(
+    ("kind", "block"),
+    [
+        ({"extended": "announced"}, STEPS[0]),
+        ({"extended": "unannounced"}, 255),
+        ({"extended": "refused"}, 255),
+        ({"extended": "announced", "atr": "3B80800101"}, STEPS[0]),  # says nothing, and is asked
+        ({"extended": "refused", "atr": "3B80800101"}, 255),
+        ({"extended": "refused", "atr": "3B020000"}, 255),  # T=0
+    ],
+)
+def test_a_cards_own_lengths_are_kept_to(cards: CardShelf, limited: Limited, kind: dict[str, str], block: int) -> None:
+    encoder = limited(memory=LengthMemory())
+    with other_cards(cards, **kind), hold(encoder) as card:
+        assert card.block == block
+        select = bytes.fromhex("00A4040C0002BC") + bytes(700)
+        assert card.transmit(select)[-2:] in (NOT_FOUND, b"\x67\x00")
+        assert card.transmit(SELECT) == NOT_FOUND
+        assert card.transmit(bytes.fromhex("00A4040007A000000247100100"))[-2:] == b"\x90\x00"
+
+
+def test_a_card_that_makes_no_sense_is_mute(cards: CardShelf, limited: Limited) -> None:
+    encoder = limited()
+    with other_cards(cards, atr="FFFF"), pytest.raises(CardMute) as raised, hold(encoder):
+        pass
+    assert raised.value.facts["reader"] == READER
+    with hold(encoder) as card:
+        assert card.transmit(SELECT) == NOT_FOUND
 
 
 def test_readers_that_are_not_there_are_told_apart(cards: CardShelf) -> None:
@@ -314,6 +344,16 @@ def test_discovery_lists_every_slot_with_a_lasting_name(cards: CardShelf) -> Non
     with hold(encoder) as card:
         assert card.transmit(SELECT) == NOT_FOUND
     encoder.close()
+
+
+def test_readers_are_listed_without_the_daemon_and_take_no_pictures(cards: CardShelf) -> None:
+    def run(*arguments: str) -> Any:
+        command = [sys.executable, "-m", "drivers", *arguments, "--json"]
+        return json.loads(subprocess.run(command, capture_output=True, timeout=60, check=False).stdout)
+
+    listed = run("list", "--address", "pcsc:")["devices"]
+    assert [(device["kind"], device["driver"]) for device in listed] == [("card_encoder", "pcsc")] * 4
+    assert run("capture", "--address", f"pcsc:{READER}")["error"]["reason"] == "DEVICE_UNSUPPORTED"
 
 
 def test_no_pyscard_says_what_to_install(cards: CardShelf, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

@@ -7,7 +7,7 @@ import pytest
 from drivers.card.answer_to_reset import takes_extended_lengths
 from drivers.card.probing import STEPS, LengthMemory, find_lengths
 from drivers.card.transport import Lengths
-from drivers.errors import CardReset, DeviceError, DeviceStalled, TransmitLost
+from drivers.errors import CardReset, DeviceError, DeviceNotReady, DeviceStalled, ProtocolViolation, TransmitLost
 from drivers.pcsc.slot import objects
 
 SILENT = bytes.fromhex("3B800181")  # no historical bytes
@@ -66,12 +66,22 @@ def test_the_longest_step_that_is_carried_is_found_and_remembered(most: int, blo
     assert carrier.sent == asked
 
 
-@pytest.mark.parametrize("lost", [TransmitLost("lost"), DeviceStalled("silent")])
-def test_a_reader_that_loses_the_card_is_asked_for_less_when_it_is_held_anew(lost: DeviceError) -> None:
+@pytest.mark.parametrize(
+    ("lost", "raised"),
+    [
+        (TransmitLost("lost"), TransmitLost),
+        (DeviceStalled("silent"), DeviceStalled),
+        (ProtocolViolation("buffer"), TransmitLost),
+        (DeviceNotReady("parameter"), TransmitLost),
+    ],
+)
+def test_a_reader_that_fails_is_asked_for_less_when_the_card_is_held_anew(
+    lost: DeviceError, raised: type[DeviceError]
+) -> None:
     memory = LengthMemory()
     carrier = Carrier(2048, lost)
     for _ in range(2):
-        with pytest.raises(type(lost)):
+        with pytest.raises(raised):
             found(carrier, memory)
     assert found(carrier, memory).block == 2048
     assert carrier.sent == [STEPS[0], 4096, 2048]
