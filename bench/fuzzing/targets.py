@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from bench.fuzzing.cards import CARD_TARGETS
 from bench.fuzzing.chip import CHIP_TARGETS
 from bench.fuzzing.images import IMAGE_TARGETS
 from bench.fuzzing.matching import MATCHING_TARGETS
@@ -18,6 +19,7 @@ TARGETS: Final[tuple[Target, ...]] = (
     *MATCHING_TARGETS,
     *SEALING_TARGETS,
     *STATION_TARGETS,
+    *CARD_TARGETS,
     *CHIP_TARGETS,
     *WIRE_TARGETS,
     *IMAGE_TARGETS,

@@ -77,9 +77,10 @@ class CardQueries:
         *,
         state: CardState | None = None,
         place: str = "",
+        dossier_id: str = "",
         unchanged_since: datetime | None = None,
     ) -> CardPage:
-        """A page of the cards that are in this state, at this place, since before this time; each may be left open.
+        """A page of the cards in this state, at this place, of this dossier, unchanged since; each may be left open.
 
         Ordered by the number of each card's last change, which only grows: a card that changes while pages are read
         comes again at its new place, and none that stays is left out or told twice.
@@ -90,6 +91,8 @@ class CardQueries:
             query = query.where(CARDS.c.state == state.value)
         if place:
             query = query.where(CARDS.c.place == place)
+        if dossier_id:
+            query = query.where(CARDS.c.dossier_id == dossier_id)
         if unchanged_since is not None:
             query = query.where(CARDS.c.since < to_ms(unchanged_since))
         if page_token:
