@@ -50,10 +50,8 @@ NEXT: Final[Mapping[CardState, frozenset[CardState]]] = {
     CardState.SPOILED: frozenset({CardState.DESTROYED}),
     CardState.DESTROYED: frozenset(),
 }
-UNNUMBERED: Final = frozenset({CardState.COLLECTED, CardState.SENT})  # there is no card yet
 REPLACEABLE: Final = frozenset({CardState.RETURNED, CardState.DESTROYED})
 IN_HAND: Final = frozenset({CardState.PERSONALISED, CardState.ARRIVED})  # at the point, to be handed over
-RETIRED: Final = frozenset({CardState.RETURNED, CardState.DESTROYED})
 
 
 class CardTransitionRefused(RuleViolation):

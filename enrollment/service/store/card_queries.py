@@ -96,10 +96,10 @@ class CardQueries:
         if unchanged_since is not None:
             query = query.where(CARDS.c.since < to_ms(unchanged_since))
         if page_token:
-            query = query.where(CARDS.c.last_event > _cursor(page_token))
+            query = query.where(CARDS.c.last_event > cursor(page_token))
         with self._database.read() as connection:
             found = connection.execute(query).all()
-        cards = tuple(card_rows.card_from(row) for row in found[:size])
+            cards = tuple(card_rows.card_from(row) for row in found[:size])
         return CardPage(cards, str(cards[-1].last_event) if len(found) > size else "")
 
     def totals(self) -> CardTotals:
@@ -116,14 +116,14 @@ class CardQueries:
         with self._database.read() as connection:
             rows = connection.execute(counted.group_by(CARDS.c.state, CARDS.c.stands)).all()
             collected = rows[0].owed if rows else connection.execute(owed).scalar_one()
-        for row in rows:
-            state = CardState(row.state)
-            if row.stands:
-                by_state[state], oldest[state] = row.number, from_ms(row.oldest)
-            elif state is CardState.SPOILED:
-                spoiled = row.number
-            else:
-                replaced += row.number
+            for row in rows:
+                state = CardState(row.state)
+                if row.stands:
+                    by_state[state], oldest[state] = row.number, from_ms(row.oldest)
+                elif state is CardState.SPOILED:
+                    spoiled = row.number
+                else:
+                    replaced += row.number
         return CardTotals(collected, by_state, oldest, spoiled, replaced)
 
     def receipts(self, card_id: str) -> tuple[bytes, bytes]:
@@ -151,7 +151,8 @@ class CardQueries:
         return [(CardState(one.state), bytes(one.receipt)) for one in connection.execute(signed.order_by(lines.number))]
 
 
-def _cursor(token: str) -> int:
+def cursor(token: str) -> int:
+    """Behind which a page begins. Raises InvalidInput."""
     if not (token.isascii() and token.isdecimal() and len(token) <= 18):
         raise InvalidInput("this page token is none of this list's", field="page_token")
     return int(token)
