@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from bench.fuzzing.card_ledger import CARD_LEDGER_TARGETS
 from bench.fuzzing.card_verification import CARD_VERIFICATION_TARGETS
 from bench.fuzzing.cards import CARD_TARGETS
 from bench.fuzzing.chip import CHIP_TARGETS
@@ -22,6 +23,7 @@ TARGETS: Final[tuple[Target, ...]] = (
     *SEALING_TARGETS,
     *STATION_TARGETS,
     *CHIP_TARGETS,
+    *CARD_LEDGER_TARGETS,
     *CARD_VERIFICATION_TARGETS,
     *PERSONALISATION_TARGETS,
     *WIRE_TARGETS,

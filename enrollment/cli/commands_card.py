@@ -55,14 +55,21 @@ def day(moment: Timestamp) -> str:
 @card.command("list")
 @click.option("--state", type=click.Choice(STATES), help="Only cards in this state.")
 @click.option("--at", "location", default="", metavar="PLACE", help="Only cards at this place.")
+@click.option("--dossier", "dossier_id", default="", help="Only cards of this dossier, spoiled and replaced ones too.")
 @click.option("--older-than", type=click.FloatRange(0), metavar="DAYS", help="Only cards that have been there longer.")
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="At most this many.")
 @with_station
 def list_cards(
-    station: Station, out: Output, state: str | None, location: str, older_than: float | None, limit: int
+    station: Station,
+    out: Output,
+    state: str | None,
+    location: str,
+    dossier_id: str,
+    older_than: float | None,
+    limit: int,
 ) -> None:
     """List cards, those that have been in their state longest first."""
-    request = card_pb2.ListCardsRequest(page_size=min(limit, 500), location=location)
+    request = card_pb2.ListCardsRequest(page_size=min(limit, 500), location=location, dossier_id=dossier_id)
     now = datetime.now(UTC)
     if state:
         request.state = state_named(state)

@@ -948,6 +948,7 @@ class ListCardsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     UNCHANGED_SINCE_FIELD_NUMBER: _builtins.int
     LOCATION_FIELD_NUMBER: _builtins.int
+    DOSSIER_ID_FIELD_NUMBER: _builtins.int
     state: Global___CardState.ValueType
     """Only this state; unspecified for all."""
     page_size: _builtins.int
@@ -956,6 +957,8 @@ class ListCardsRequest(_message.Message):
     """From the previous answer."""
     location: _builtins.str
     """Only cards that this point has; empty for all."""
+    dossier_id: _builtins.str
+    """Only cards that were made for this dossier, also those that were spoiled or replaced; empty for all."""
     @_builtins.property
     def unchanged_since(self) -> _timestamp_pb2.Timestamp:
         """Only cards that have been in their state since before this time."""
@@ -968,10 +971,11 @@ class ListCardsRequest(_message.Message):
         page_token: _builtins.str = ...,
         unchanged_since: _timestamp_pb2.Timestamp | None = ...,
         location: _builtins.str = ...,
+        dossier_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_unchanged_since", b"_unchanged_since", "unchanged_since", b"unchanged_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_unchanged_since", b"_unchanged_since", "location", b"location", "page_size", b"page_size", "page_token", b"page_token", "state", b"state", "unchanged_since", b"unchanged_since"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_unchanged_since", b"_unchanged_since", "dossier_id", b"dossier_id", "location", b"location", "page_size", b"page_size", "page_token", b"page_token", "state", b"state", "unchanged_since", b"unchanged_since"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__unchanged_since: _TypeAlias = _typing.Literal["unchanged_since"]  # noqa: Y015
     _WhichOneofArgType__unchanged_since: _TypeAlias = _typing.Literal["_unchanged_since", b"_unchanged_since"]  # noqa: Y015

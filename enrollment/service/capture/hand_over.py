@@ -14,7 +14,13 @@ from uuid import UUID
 
 import uuid_utils
 
-from enrollment.core.dossier.card_lifecycle import CardState, CardTransitionRefused, ShiftIsOver, may_become
+from enrollment.core.dossier.card_lifecycle import (
+    IN_HAND,
+    CardState,
+    CardTransitionRefused,
+    ShiftIsOver,
+    may_become,
+)
 from enrollment.core.errors import CardBelongsElsewhere
 from enrollment.core.sealing.hand_over_receipt import (
     FingerVerified,
@@ -80,7 +86,7 @@ class HandOverDesk:
 
         Raises SecondOfficerNeeded, and what `presented` raises.
         """
-        earlier = self.ledger.changed_by(request_id, card_id)
+        earlier = self.ledger.changed_by(request_id, card_id, CardState.HANDED_OVER)
         if earlier is not None:
             return earlier
         if second.operator_id == operator_id or second.role not in OFFICERS:
@@ -99,7 +105,7 @@ class HandOverDesk:
 
         Raises CardUnknown, CardTransitionRefused, ShiftIsOver.
         """
-        earlier = self.ledger.changed_by(request_id, card_id)
+        earlier = self.ledger.changed_by(request_id, card_id, *IN_HAND)
         if earlier is not None:
             return earlier
         card = self.ledger.get(card_id)

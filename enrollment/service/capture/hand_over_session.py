@@ -15,6 +15,7 @@ from typing import Final
 
 from drivers.errors import CaptureCancelled
 from drivers.spi import DeviceKind, Sound
+from enrollment.core.dossier.card_lifecycle import CardState
 from enrollment.core.dossier.model import QualityRecord
 from enrollment.core.dossier.plan import PlannedFingerprint
 from enrollment.core.errors import EnrollmentError
@@ -96,7 +97,7 @@ class HandOverSession:
         PrintsNotThere, FingerNotMatched, TriesUsedUp; the card is where it was then.
         """
         studio, order, desk = self._studio, self._order, self._desk
-        earlier = await studio.stored(desk.ledger.changed_by, order.request_id, order.card_id)
+        earlier = await studio.stored(desk.ledger.changed_by, order.request_id, order.card_id, CardState.HANDED_OVER)
         if earlier is not None:
             self._emit(HandedOver(earlier))
             return

@@ -38,7 +38,7 @@ class CardLists:
         if first_row == 1:
             received = []
         if first_row == len(received) + 1:
-            received = [*received, *rows] if received else list(rows)
+            received.extend(rows)
         if len(received) > row_count:
             raise CardBatchMalformed("the list is longer than was announced", rows=len(received), announced=row_count)
         if len(received) < row_count:

@@ -103,6 +103,7 @@ class CardServicer(CardEncodingServicer):
             requests.name(request.page_token, "page_token", required=False),
             state=requests.choice(request.state, "state", _STATES),
             place=requests.place(request.location),
+            dossier_id=requests.uuid_id(request.dossier_id, "dossier_id") if request.dossier_id else "",
             unchanged_since=requests.moment(request.unchanged_since, "unchanged_since")
             if request.HasField("unchanged_since")
             else None,

@@ -32,6 +32,7 @@ from enrollment.core.dossier.card_lifecycle import CardState
 from enrollment.service.config import Clock
 from enrollment.service.store import card_rows
 from enrollment.service.store.audit_log import AuditLog
+from enrollment.service.store.card_queries import cursor
 from enrollment.service.store.database import Database
 from enrollment.service.store.errors import CardBatchConflict, CardBatchUnknown
 from enrollment.service.store.instants import from_ms, to_ms
@@ -124,9 +125,9 @@ class CardBatches:
         return found
 
     def not_arrived(self, batch_id: str, page_size: int, page_token: str) -> BatchRowPage:
-        """A page of the rows that did not arrive, in the order of the list."""
+        """A page of the rows that did not arrive, in the order of the list. Raises InvalidInput for the token."""
         size = min(page_size, MAX_PAGE)
-        after = int(page_token) if page_token.isascii() and page_token.isdecimal() and len(page_token) < 10 else 0
+        after = cursor(page_token) if page_token else 0
         rows = CARD_BATCH_ROWS.c
         query = (
             select(CARD_BATCH_ROWS)
@@ -136,9 +137,10 @@ class CardBatches:
         )
         with self._database.read() as connection:
             found = connection.execute(query).all()
-        page = tuple(
-            BatchRow(one.row, one.card_id, one.dossier_id, RowOutcome(one.outcome), one.found) for one in found[:size]
-        )
+            page = tuple(
+                BatchRow(one.row, one.card_id, one.dossier_id, RowOutcome(one.outcome), one.found)
+                for one in found[:size]
+            )
         return BatchRowPage(page, str(page[-1].number) if len(found) > size else "")
 
     def _find(self, connection: Connection, batch_id: str) -> CardBatch | None:

@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import Connection, select, update
 
 from enrollment.core.dossier.card_lifecycle import (
+    IN_HAND,
     REPLACEABLE,
     CardState,
     CardTransitionRefused,
@@ -119,10 +120,13 @@ class CardLedger(CardQueries):
 
     # --------------------------------------------------------------------------------------------------- its later life
 
-    def changed_by(self, request_id: str, card_id: str) -> LedgerCard | None:
-        """The card as it is, where this request changed it before. Raises RequestConflict when it changed another."""
+    def changed_by(self, request_id: str, card_id: str, *into: CardState) -> LedgerCard | None:
+        """The card as it is now, where this request brought it into one of these states before.
+
+        Raises RequestConflict when the request did anything else.
+        """
         with self._database.read() as connection:
-            return self._changed_by(connection, request_id, card_id)
+            return self._changed_by(connection, request_id, card_id, *into)
 
     def comparison_failed(self, card_id: str, position: int, *, operator_id: str) -> int:
         """Write down that a finger did not match; how many in a row now. Raises CardUnknown."""
@@ -141,7 +145,7 @@ class CardLedger(CardQueries):
         Raises CardUnknown, CardTransitionRefused, RequestConflict.
         """
         with self._database.write() as connection:
-            earlier = self._changed_by(connection, act.request_id, card_id)
+            earlier = self._changed_by(connection, act.request_id, card_id, CardState.HANDED_OVER)
             if earlier is not None:
                 return earlier
             card = self.get_in(connection, card_id)
@@ -153,7 +157,7 @@ class CardLedger(CardQueries):
         Raises CardUnknown, CardTransitionRefused (not handed over, or anew since), RequestConflict.
         """
         with self._database.write() as connection:
-            earlier = self._changed_by(connection, act.request_id, card_id)
+            earlier = self._changed_by(connection, act.request_id, card_id, *IN_HAND)
             if earlier is not None:
                 return earlier
             card = self.get_in(connection, card_id)
@@ -170,7 +174,7 @@ class CardLedger(CardQueries):
         Raises CardUnknown, CardTransitionRefused, SupervisorRequired (a destruction, or a card that was handed over).
         """
         with self._database.write() as connection:
-            earlier = self._changed_by(connection, request_id, card_id)
+            earlier = self._changed_by(connection, request_id, card_id, state)
             if earlier is not None:
                 return earlier
             card = self.get_in(connection, card_id)
@@ -182,15 +186,17 @@ class CardLedger(CardQueries):
 
     # ------------------------------------------------------------------------------------------------------ inner parts
 
-    def _changed_by(self, connection: Connection, request_id: str | None, card_id: str) -> LedgerCard | None:
-        if request_id is None:
+    def _changed_by(
+        self, connection: Connection, request_id: str | None, card_id: str, *into: CardState
+    ) -> LedgerCard | None:
+        lines = CARD_EVENTS.c
+        asked = select(lines.entry, lines.state).where(lines.request_id == request_id)
+        before = None if request_id is None else connection.execute(asked).one_or_none()
+        if before is None:
             return None
-        entry = connection.execute(select(CARD_EVENTS.c.entry).where(CARD_EVENTS.c.request_id == request_id)).scalar()
-        if entry is None:
-            return None
-        card = card_rows.find(connection, CARDS.c.entry == entry, history=True)
-        if card is None or card.card_id != card_id:
-            raise RequestConflict("this request_id changed another card", request_id=request_id)
+        card = card_rows.find(connection, CARDS.c.entry == before.entry, history=True)
+        if card is None or card.card_id != card_id or CardState(before.state) not in into:
+            raise RequestConflict("this request_id changed another card, or otherwise", request_id=request_id or "")
         return card
 
     def _due(self, connection: Connection, dossier_id: str) -> LedgerCard:

@@ -77,9 +77,10 @@ class CardQueries:
         *,
         state: CardState | None = None,
         place: str = "",
+        dossier_id: str = "",
         unchanged_since: datetime | None = None,
     ) -> CardPage:
-        """A page of the cards that are in this state, at this place, since before this time; each may be left open.
+        """A page of the cards in this state, at this place, of this dossier, unchanged since; each may be left open.
 
         Ordered by the number of each card's last change, which only grows: a card that changes while pages are read
         comes again at its new place, and none that stays is left out or told twice.
@@ -90,13 +91,15 @@ class CardQueries:
             query = query.where(CARDS.c.state == state.value)
         if place:
             query = query.where(CARDS.c.place == place)
+        if dossier_id:
+            query = query.where(CARDS.c.dossier_id == dossier_id)
         if unchanged_since is not None:
             query = query.where(CARDS.c.since < to_ms(unchanged_since))
         if page_token:
-            query = query.where(CARDS.c.last_event > _cursor(page_token))
+            query = query.where(CARDS.c.last_event > cursor(page_token))
         with self._database.read() as connection:
             found = connection.execute(query).all()
-        cards = tuple(card_rows.card_from(row) for row in found[:size])
+            cards = tuple(card_rows.card_from(row) for row in found[:size])
         return CardPage(cards, str(cards[-1].last_event) if len(found) > size else "")
 
     def totals(self) -> CardTotals:
@@ -113,14 +116,14 @@ class CardQueries:
         with self._database.read() as connection:
             rows = connection.execute(counted.group_by(CARDS.c.state, CARDS.c.stands)).all()
             collected = rows[0].owed if rows else connection.execute(owed).scalar_one()
-        for row in rows:
-            state = CardState(row.state)
-            if row.stands:
-                by_state[state], oldest[state] = row.number, from_ms(row.oldest)
-            elif state is CardState.SPOILED:
-                spoiled = row.number
-            else:
-                replaced += row.number
+            for row in rows:
+                state = CardState(row.state)
+                if row.stands:
+                    by_state[state], oldest[state] = row.number, from_ms(row.oldest)
+                elif state is CardState.SPOILED:
+                    spoiled = row.number
+                else:
+                    replaced += row.number
         return CardTotals(collected, by_state, oldest, spoiled, replaced)
 
     def receipts(self, card_id: str) -> tuple[bytes, bytes]:
@@ -148,7 +151,8 @@ class CardQueries:
         return [(CardState(one.state), bytes(one.receipt)) for one in connection.execute(signed.order_by(lines.number))]
 
 
-def _cursor(token: str) -> int:
+def cursor(token: str) -> int:
+    """Behind which a page begins. Raises InvalidInput."""
     if not (token.isascii() and token.isdecimal() and len(token) <= 18):
         raise InvalidInput("this page token is none of this list's", field="page_token")
     return int(token)

@@ -9,6 +9,7 @@ import pytest
 
 from enrollment.core.dossier.card_batch import MAX_ROWS, CardArrival, CardBatchMalformed, RowOutcome
 from enrollment.core.dossier.card_lifecycle import CardState
+from enrollment.core.errors import InvalidInput
 from enrollment.service.store.errors import CardBatchConflict, CardBatchUnknown
 from enrollment.service.store.store import Store
 from tests.unit.store.card_invariants import require_consistent
@@ -97,5 +98,7 @@ def test_sizes_and_names_are_bounded(store: Store) -> None:
     for rows in ([], [CardArrival("A")] * (MAX_ROWS + 1)):
         with pytest.raises(CardBatchMalformed):
             store.card_batches.carry_out("b1", rows, operator_id="op")
+    with pytest.raises(InvalidInput):
+        store.card_batches.not_arrived("b1", 5, "no-token")
     with pytest.raises(CardBatchUnknown):
         store.card_batches.get("b1")

@@ -135,6 +135,9 @@ def test_list_tells_which_where_and_since_when(store: Store, clock: SetClock, se
     assert [card.dossier_id for card in store.cards.list(9, "", unchanged_since=since).cards] == [old]
     assert [card.dossier_id for card in store.cards.list(9, "", state=CardState.PERSONALISED).cards] == [new]
     assert [card.dossier_id for card in store.cards.list(9, "", place="centre").cards] == [old]
+    store.cards.spoiled(new, "A1", operator_id="op", reason="dead")
+    both = [(card.card_id, card.stands) for card in store.cards.list(9, "", dossier_id=new).cards]
+    assert both == [("A1", False), (None, True)]
 
 
 # ------------------------------------------------------------------------------------------------------ older files

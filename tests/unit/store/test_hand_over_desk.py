@@ -79,3 +79,7 @@ def test_what_was_not_handed_over_is_not_undone_and_a_request_serves_one_card(
     with pytest.raises(RequestConflict):
         vouch(desk, second, "B1", "r1")
     assert store.cards.get("B1").state is CardState.PERSONALISED
+    with pytest.raises(RequestConflict):  # of the same card, but for another act
+        store.cards.retire(
+            "A1", CardState.RETURNED, operator_id="sup", reason="moved", supervisor=True, request_id="r1"
+        )
