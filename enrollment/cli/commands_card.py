@@ -27,7 +27,7 @@ STATES: Final = [name.removeprefix("CARD_STATE_").lower().replace("_", "-") for 
 
 @click.group()
 def card() -> None:
-    """Chip cards: the ledger of where each one is."""
+    """Chip cards: written and verified in an encoder; where each one is, and hand-over."""
 
 
 card.add_command(import_cards)

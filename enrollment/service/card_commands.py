@@ -62,5 +62,7 @@ def init(path: Path, as_json: bool) -> None:
         "trust": str(found.trust),
         "keys": str(found.keys),
     }
-    click.echo(json.dumps(told) if as_json else "made for development alone; start the daemon anew")
+    reads = any(address.partition(":")[0].lower() == "pcsc" for address in config.devices.addresses)
+    hint = "" if reads else ' add "pcsc:" to [devices] addresses, and'
+    click.echo(json.dumps(told) if as_json else f"made for development alone;{hint} start the daemon anew")
     sys.stdout.flush()

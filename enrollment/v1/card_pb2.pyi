@@ -505,7 +505,7 @@ class CardVerdict(_message.Message):
     verified: _builtins.bool
     """No check failed, and those passed without which the card's data or its chip would be taken on trust."""
     access: _builtins.str
-    """How the card was opened, for example "PACE by the access number"; empty where it was not."""
+    """How the card was opened, for example "PACE-ECDH-GM, AES-128, brainpoolP256r1"; empty where it was not."""
     def __init__(
         self,
         *,

@@ -94,7 +94,7 @@ def run(
     return done, evidence, card
 
 
-def stay(demo: DemoStation, out: Output, plan: str) -> None:
+def stay(demo: DemoStation, out: Output, plan: str, dossier_id: str) -> None:
     """Leave the station running for enrollctl until Ctrl-C."""
     lay, what = "finger=1&impression=0", "a finger"
     if PLANS[plan] == "tenprint":
@@ -107,6 +107,7 @@ def stay(demo: DemoStation, out: Output, plan: str) -> None:
         f"export ENROLL_SOCKET={demo.socket} ENROLL_TOKEN_FILE={token_file}",
         ".venv/bin/enrollctl devices",
         f"curl -X PUT '{demo.platen.url}/platen?{lay}'   # lay {what}",
+        *([] if demo.reader.why_not else [f".venv/bin/enrollctl card verify --dossier {dossier_id}"]),
     ):
         out.say(f"    {line}", f"    {line}")
     out.say("Ctrl-C ends it", "Ctrl-C để dừng")
@@ -167,7 +168,7 @@ def main(
             done.seconds["total"] = round(time.monotonic() - began, 3)
             report(out, done, evidence, card)
             if stays:
-                stay(demo, out, plan)
+                stay(demo, out, plan, done.dossier.dossier_id)
         acknowledged = done.package.state == outbox_pb2.PACKAGE_STATE_ACKNOWLEDGED
         if not (evidence.receipt_verified and acknowledged and (card["verified"] or "why" in card)):
             sys.exit(EXIT_REFUSED)
