@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from google.protobuf.json_format import MessageToDict
@@ -11,9 +14,12 @@ from google.protobuf.json_format import MessageToDict
 from enrollment.cli.connection import Station
 from enrollment.cli.enrollment_flow import ready_device
 from enrollment.cli.lease import held_lease
+from enrollment.core.chip.security_object import cms_of
+from enrollment.core.errors import MalformedRecord
 from enrollment.v1 import card_pb2, device_pb2
 
 CLIENT_NAME: Final = "enrollctl card"
+SECURITY_OBJECT: Final = "EF.SOD"
 
 
 class CardListener(Protocol):
@@ -57,6 +63,22 @@ class CardReport:
             "checks": [MessageToDict(check, preserving_proto_field_name=True) for check in self.in_order],
             "files": {name: len(content) for name, content in sorted(self.files.items())},
         }
+
+
+def leave(report: CardReport, folder: Path) -> None:
+    """Write the files as the card gave them, the SignedData alone as openssl reads it, and the report.
+
+    They hold personal fields. Raises OSError.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in report.files.items():
+        ending = ".bin" if name.startswith("EF.DG") else ""
+        (folder / f"{name.replace('/', '-')}{ending}").write_bytes(content)
+    if SECURITY_OBJECT in report.files:
+        with suppress(MalformedRecord):  # the report says so
+            (folder / "sod.der").write_bytes(cms_of(report.files[SECURITY_OBJECT]))
+    text = json.dumps(report.as_json(), ensure_ascii=False, indent=1)
+    (folder / "report.json").write_text(text + "\n", "utf-8")
 
 
 def encoder_of(station: Station, wanted: str = "") -> str:

@@ -94,6 +94,12 @@ def personalise(station: Station, out: Output, dossier_id: str, encoder: str, pr
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     help="Holds the three lines of the machine readable zone.",
 )
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Leave the card's files and the report there; they hold personal fields.",
+)
 @encoder_option
 @profile_option
 @with_station
@@ -103,6 +109,7 @@ def verify(
     dossier_id: str,
     can_file: Path | None,
     mrz_file: Path | None,
+    folder: Path | None,
     encoder: str,
     profile: str,
 ) -> None:
@@ -125,8 +132,17 @@ def verify(
     )
     show(out, report)
     out.value(report.as_json())
+    if folder is not None:
+        _leave(report, folder)
     if not report.verified:
         raise click.exceptions.Exit(EXIT_REFUSED)
+
+
+def _leave(report: CardReport, folder: Path) -> None:
+    try:
+        card_flow.leave(report, folder)
+    except OSError as error:
+        raise click.FileError(str(folder), hint=error.strerror or str(error)) from error
 
 
 def _secret(path: Path) -> str:

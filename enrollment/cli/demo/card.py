@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 import uuid
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from enrollment.cli import card_flow
-from enrollment.cli.card_flow import CardReport
 from enrollment.cli.commands_card_encoding import Narrator, show
 from enrollment.cli.connection import Station
 from enrollment.cli.output import Output
-from enrollment.core.chip.security_object import cms_of
-
-SECURITY_OBJECT: Final = "EF.SOD"
 
 
 def issue_card(station: Station, out: Output, dossier_id: str, authority: Path, folder: Path) -> dict[str, Any]:
@@ -35,7 +30,8 @@ def issue_card(station: Station, out: Output, dossier_id: str, authority: Path, 
     )
     seconds = time.monotonic() - began
     show(out, read)
-    _leave(read, authority, folder)
+    card_flow.leave(read, folder)
+    shutil.copy(authority, folder / "csca.pem")
     return {
         "verified": written.verified and read.verified,
         "seconds": round(seconds, 3),
@@ -44,15 +40,3 @@ def issue_card(station: Station, out: Output, dossier_id: str, authority: Path, 
         "card_id": "" if written.card is None else written.card.card_id,
         "octets": sum(map(len, read.files.values())),
     }
-
-
-def _leave(report: CardReport, authority: Path, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in report.files.items():
-        data_group = name.startswith("EF.DG")
-        (folder / (f"{name}.bin" if data_group else name)).write_bytes(content)
-    if SECURITY_OBJECT in report.files:
-        (folder / "sod.der").write_bytes(cms_of(report.files[SECURITY_OBJECT]))
-    shutil.copy(authority, folder / "csca.pem")
-    text = json.dumps(report.as_json(), ensure_ascii=False, indent=1)
-    (folder / "report.json").write_text(text + "\n", "utf-8")

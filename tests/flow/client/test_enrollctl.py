@@ -140,7 +140,8 @@ def test_card_is_written_and_verified_and_the_report_is_a_table(
     assert "chip is no copy: active authentication" in shown.stdout
     (again,) = lines(ctl("--json", "card", "personalise", dossier))
     assert again["dossier_id"] == dossier
-    (report,) = lines(ctl("--json", "card", "verify", "--dossier", dossier))
+    (report,) = lines(ctl("--json", "card", "verify", "--dossier", dossier, "--out", str(tmp_path / "card")))
+    assert {"EF.SOD", "EF.DG1.bin", "sod.der", "report.json"} <= {path.name for path in (tmp_path / "card").iterdir()}
     assert report["verified"] is True
     assert not [check for check in report["checks"] if check["result"] == "CHECK_RESULT_FAILED"]
     number = tmp_path / "can"
