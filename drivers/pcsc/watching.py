@@ -20,9 +20,13 @@ _SERVICE_AWAY_S: Final = 0.25
 _SLICE_S: Final = 1.0  # what came between listing and watching is seen then
 
 
-def describe(library: Library) -> list[dict[str, Any]]:
-    """Every reader: its present name, and its vendor and serial number where it tells them. Raises CardServiceGone."""
-    return [{"name": name} | _attributes(library, name) for name in library.readers()]
+def describe(library: Library, only: str = "") -> list[dict[str, Any]]:
+    """Every reader: its present name, and its vendor and serial number where it tells them. Raises CardServiceGone.
+
+    only: the one of this name. Asking a reader takes it from others for a moment, so nobody else's is asked.
+    """
+    wanted = (name for name in library.readers() if only in ("", name))
+    return [{"name": name} | _attributes(library, name) for name in wanted]
 
 
 def watch(library: Library, tell: Callable[[dict[str, Any]], None]) -> None:
