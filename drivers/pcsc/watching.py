@@ -17,6 +17,7 @@ from drivers.pcsc.names import parse_name
 from drivers.side_process import told
 
 _SERVICE_AWAY_S: Final = 0.25
+_SETTLES_S: Final = 0.05  # a reader of two slots comes as two; and a service that always sees a change costs little
 _SLICE_S: Final = 1.0  # what came between listing and watching is seen then
 
 
@@ -52,6 +53,7 @@ def watch(library: Library, tell: Callable[[dict[str, Any]], None]) -> None:
             else:
                 # The high word of this state counts the readers: one that came since they were listed is told at once.
                 library.states({ANY_CHANGE: len(now["readers"]) << 16}, _SLICE_S)
+                time.sleep(_SETTLES_S)
         except DeviceError:
             described = {}
 
