@@ -80,11 +80,11 @@ class PcscEncoder:
     def open(self) -> None:
         if self._is_open:
             return
-        found = next((told for told in self._served().readers() if told["name"] == self._name), None)
-        if found is None:
+        found = self._served().readers(self._name)
+        if not found:
             self.close()
             raise DeviceNotFound(f"{self._name}: no such reader is attached", reader=self._name)
-        self._identity = DeviceIdentity(found["vendor"], self._model, found["serial"], "")
+        self._identity = DeviceIdentity(found[0]["vendor"], self._model, found[0]["serial"], "")
         self._is_open = True
 
     def close(self) -> None:

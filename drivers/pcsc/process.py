@@ -3,7 +3,7 @@
 A process an open reader, because a transmit has no limit in time and cannot be interrupted: whoever waits for it too
 long ends this process. It ends when its socket does.
 
-    {"call": "list"}                               {"value": [reader, ...]}
+    {"call": "list", "only"}                       {"value": [reader, ...]}; only: of that name, "" for all
     {"call": "wait_card", "reader", "wait_s"}      {"value": "card" | "mute" | "in_use" | "empty"}
     {"call": "connect", "reader"}                  nothing said
     {"call": "reset"}                              {"value": {...}}, content: the answer to reset
@@ -73,7 +73,7 @@ class _Server:
             return Message(content=self._slot.transmit(request.content))
         match said.get("call"):
             case "list":
-                return Message({"value": describe(self.library())})
+                return Message({"value": describe(self.library(), said["only"])})
             case "wait_card":
                 return Message({"value": Slot(self.library(), said["reader"]).wait_card(said["wait_s"])})
             case "connect":

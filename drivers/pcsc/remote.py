@@ -35,10 +35,13 @@ class RemoteReader:
         self._reader = reader
         self._process = SideProcess("drivers.pcsc.process")
 
-    def readers(self) -> list[dict[str, Any]]:
-        """All readers, each {"name", "serial", "vendor"}. Raises UnsupportedDevice without pyscard, CardServiceGone."""
-        answer = self._ask(Message({"call": "list"}), "listing readers", _START_LIMIT_S + _CALL_LIMIT_S)
-        return list(answer.said["value"])
+    def readers(self, only: str = "") -> list[dict[str, Any]]:
+        """All readers, or only the one of this name, each {"name", "serial", "vendor"}.
+
+        Raises UnsupportedDevice without pyscard, CardServiceGone.
+        """
+        request = Message({"call": "list", "only": only})
+        return list(self._ask(request, "listing readers", _START_LIMIT_S + _CALL_LIMIT_S).said["value"])
 
     def wait_card(self, wait_s: float) -> str:
         """As `slot.Slot.wait_card`."""

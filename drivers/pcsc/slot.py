@@ -9,6 +9,7 @@ another program had it grant is forgotten; and its power is taken when it is let
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,6 +18,7 @@ from drivers.errors import CardServiceGone, DeviceError
 from drivers.pcsc import codes
 from drivers.pcsc.library import Library
 
+_RETRIES_S: Final = (0.01, 0.03)  # of who just looks at the reader, as a listing of readers does
 _GET_FEATURE_REQUEST: Final = 3400  # PC/SC part 10, 2.2: CM_IOCTL_GET_FEATURE_REQUEST
 _TLV_PROPERTIES: Final = 0x12  # 2.6.14: FEATURE_GET_TLV_PROPERTIES
 _MAX_APDU_DATA: Final = 0x0A  # dwMaxAPDUDataSize, little endian
@@ -71,8 +73,12 @@ class Slot:
         """
         scard, context = self._library.scard, self._library.context()
         self._shared = False
-        code, card, _ = scard.SCardConnect(context, self._reader, scard.SCARD_SHARE_EXCLUSIVE, self._protocols)
-        if code & 0xFFFFFFFF == codes.SHARING_VIOLATION:
+        for pause_s in (*_RETRIES_S, 0.0):
+            code, card, _ = scard.SCardConnect(context, self._reader, scard.SCARD_SHARE_EXCLUSIVE, self._protocols)
+            if code & 0xFFFFFFFF != codes.SHARING_VIOLATION:
+                break
+            time.sleep(pause_s)
+        else:
             self._shared = True
             code, card, _ = scard.SCardConnect(context, self._reader, scard.SCARD_SHARE_SHARED, self._protocols)
         self._check(code, "connecting to the card")

@@ -17,12 +17,17 @@ from drivers.pcsc.names import parse_name
 from drivers.side_process import told
 
 _SERVICE_AWAY_S: Final = 0.25
+_SETTLES_S: Final = 0.05  # a reader of two slots comes as two; and a service that always sees a change costs little
 _SLICE_S: Final = 1.0  # what came between listing and watching is seen then
 
 
-def describe(library: Library) -> list[dict[str, Any]]:
-    """Every reader: its present name, and its vendor and serial number where it tells them. Raises CardServiceGone."""
-    return [{"name": name} | _attributes(library, name) for name in library.readers()]
+def describe(library: Library, only: str = "") -> list[dict[str, Any]]:
+    """Every reader: its present name, and its vendor and serial number where it tells them. Raises CardServiceGone.
+
+    only: the one of this name. Asking a reader takes it from others for a moment, so nobody else's is asked.
+    """
+    wanted = (name for name in library.readers() if only in ("", name))
+    return [{"name": name} | _attributes(library, name) for name in wanted]
 
 
 def watch(library: Library, tell: Callable[[dict[str, Any]], None]) -> None:
@@ -48,6 +53,7 @@ def watch(library: Library, tell: Callable[[dict[str, Any]], None]) -> None:
             else:
                 # The high word of this state counts the readers: one that came since they were listed is told at once.
                 library.states({ANY_CHANGE: len(now["readers"]) << 16}, _SLICE_S)
+                time.sleep(_SETTLES_S)
         except DeviceError:
             described = {}
 
