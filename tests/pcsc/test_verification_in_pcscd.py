@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from enrollment.core.chip.passive_authentication import Outcome
 from enrollment.core.chip.security_object import cms_of
 from enrollment.core.chip.verification import verify_card
 from enrollment.core.chip.verification_report import VerificationReport
+from firmware_stubs.card.memory import Memory
 from tests.card_wire import CardWire
 from tests.pcsc.card_process import WAIT_S, Connection, PcscError, connected, within
 from tests.pcsc.conftest import CardShelf
@@ -33,10 +34,17 @@ def verified(connection: Connection, access: AccessKey = CAN, block: int = EXTEN
     return verify_card(wire.transmit, PROFILE, access, TRUST, now=NOW, chance=secrets.token_bytes, block=block)
 
 
+@pytest.fixture(scope="module")
+def issued_slot(shelf: CardShelf) -> Iterator[None]:
+    """An issued card lies in the slot; being read leaves it as it is."""
+    shelf.put(SLOT, issued().card.memory)
+    yield
+    shelf.put(SLOT, Memory.blank(SLOT))
+
+
 @pytest.fixture
-def card(cards: CardShelf) -> Callable[[], Connection]:
-    """An issued card lies in a slot; each call connects to it anew."""
-    cards.put(SLOT, issued().card.memory)
+def card(issued_slot: None, cards: CardShelf) -> Callable[[], Connection]:
+    """Each call connects to it anew."""
     return lambda: within(WAIT_S, lambda: connected(SLOT))
 
 

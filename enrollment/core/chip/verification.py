@@ -22,6 +22,7 @@ from enrollment.core.chip.access.password import AccessKey
 from enrollment.core.chip.access.secure_messaging import Session
 from enrollment.core.chip.apdu import Command, Transmit
 from enrollment.core.chip.card_profile import CardFile, CardProfile
+from enrollment.core.chip.check_list import CheckList
 from enrollment.core.chip.consistency import (
     ExpectedCard,
     check_access_confirmed,
@@ -30,33 +31,22 @@ from enrollment.core.chip.consistency import (
     check_zone_agrees,
 )
 from enrollment.core.chip.dg2_face import decode_dg2, portrait_pixels
-from enrollment.core.chip.dg3_fingers import decode_dg3
 from enrollment.core.chip.dg13_identity import PrintedIdentity
 from enrollment.core.chip.dg15_public_key import decode_dg15
 from enrollment.core.chip.ef_com import DATA_GROUP_TAGS, CommonData
 from enrollment.core.chip.elementary_file import value_of
 from enrollment.core.chip.mrz import MachineReadableZone
-from enrollment.core.chip.passive_authentication import Outcome, examine, issuer_of
 from enrollment.core.chip.reading import Channel, read_file
-from enrollment.core.chip.revocation import check_not_revoked, list_of
 from enrollment.core.chip.security_infos import SecurityInfo, decode_card_access, decode_dg14
 from enrollment.core.chip.security_object import SecurityObject
+from enrollment.core.chip.signature_checks import Trust, make_signature_checks
 from enrollment.core.chip.verification_report import Check, NotPossible, VerificationReport
-from enrollment.core.errors import CardBelongsElsewhere, EnrollmentError, MalformedRecord
+from enrollment.core.errors import CardBelongsElsewhere, CardRefused, EnrollmentError, MalformedRecord
 
-# Number of a check of passive authentication: number of the report's
-_PASSIVE: Final = {
-    1: report.SECURITY_OBJECT,
-    2: report.SIGNER_CHAIN,
-    3: report.VALIDITY,
-    4: report.SIGNATURE,
-    5: report.GROUPS_SIGNED,
-    6: report.GROUP_DIGESTS,
-}
+# Of the data groups that are read here; EF.DG3 needs terminal authentication
 _DECODERS: Final[Mapping[int, Callable[[bytes], object]]] = {
     1: MachineReadableZone.decode,
     2: decode_dg2,
-    3: decode_dg3,
     13: PrintedIdentity.decode,
     14: decode_dg14,
     15: decode_dg15,
@@ -86,8 +76,8 @@ def verify_card(
     Raises nothing of the card's doing; what `transmit` raises, of a reader or a card that left, goes through, and
     verifying may then be done again from the beginning.
     """
-    verification = _Verification(transmit, profile, access, trust, now, chance, block, on_progress, on_check)
-    return verification.run(expected, revocations)
+    trusted = Trust(trust, revocations, now)
+    return _Verification(transmit, profile, access, trusted, chance, block, on_progress, on_check).run(expected)
 
 
 class _Verification:
@@ -96,8 +86,7 @@ class _Verification:
         transmit: Transmit,
         profile: CardProfile,
         access: AccessKey,
-        trust: Sequence[x509.Certificate],
-        now: datetime,
+        trust: Trust,
         chance: Callable[[int], bytes],
         block: int,
         on_progress: Callable[[str, int, int], None],
@@ -107,48 +96,45 @@ class _Verification:
         self._profile = profile
         self._access = access
         self._trust = trust
-        self._now = now
         self._chance = chance
         self._block = block
         self._on_progress = on_progress
-        self._on_check = on_check
         self._done = 0
-        self._checks: dict[int, Check] = {}
+        self._checks = CheckList(on_check)
         self._session: Session | None = None
-        self._way: Way | None = None
+        self._way = ""
         self._offered: tuple[SecurityInfo, ...] = ()
         self._files: dict[str, bytes] = {}
         self._unread: dict[str, EnrollmentError | NotPossible] = {}
         self._decoded: dict[int, Any] = {}
 
-    def run(
-        self, expected: ExpectedCard | None, revocations: Sequence[x509.CertificateRevocationList]
-    ) -> VerificationReport:
+    def run(self, expected: ExpectedCard | None) -> VerificationReport:
         self._enter()
         for file in self._application_files("always", "access"):
             self._begin(file.name)
             self._read(file)
-        self._make(report.COMMON_DATA, self._describe_common_data, needs=report.APPLICATION)
+        self._checks.make(report.COMMON_DATA, self._describe_common_data, needs=report.APPLICATION)
         for file in self._application_files("always", "access"):
             self._examine_group(file)
         self._begin("passive authentication")
-        self._examine_signatures(revocations)
-        self._make(report.PROFILE_FILES, self._profile_files, needs=report.APPLICATION)
-        self._make(report.ACCESS_CONFIRMED, self._access_confirmed)
-        self._make(report.ZONE_AGREES, lambda: check_zone_agrees(self._group(1), self._group(13)))
-        self._make(report.ACCESS_NUMBER, self._access_number)
-        self._make(report.PORTRAIT, self._portrait)
-        self._make(report.DOSSIER, lambda: self._belongs(expected))
+        files, groups_of = self._files, self._profile.data_groups
+        groups = {number: files[name] for number in groups_of if (name := f"EF.DG{number}") in files}
+        make_signature_checks(self._checks, lambda: self._file(_SIGNED), groups, self._trust)
+        self._checks.make(report.PROFILE_FILES, self._profile_files, needs=report.APPLICATION)
+        self._checks.make(report.ACCESS_CONFIRMED, self._access_confirmed)
+        self._checks.make(report.ZONE_AGREES, lambda: check_zone_agrees(self._group(1), self._group(13)))
+        self._checks.make(report.ACCESS_NUMBER, self._access_number)
+        self._checks.make(report.PORTRAIT, self._portrait)
+        self._checks.make(report.DOSSIER, lambda: self._belongs(expected))
         self._begin(genuineness.ACTIVE_STEP)
-        self._make(report.ACTIVE, self._authenticate_actively, needs=report.APPLICATION)
+        self._checks.make(report.ACTIVE, self._authenticate_actively, needs=report.APPLICATION)
         self._begin(genuineness.CHIP_STEP)
-        self._make(report.CHIP, self._authenticate_chip, needs=report.APPLICATION)
+        self._checks.make(report.CHIP, self._authenticate_chip, needs=report.APPLICATION)
         for file in self._application_files("terminal"):
             self._begin(file.name)
             self._try_terminal(file)
         self._on_progress("", self._done, self._done)
-        checks = tuple(self._checks[number] for number in sorted(self._checks))
-        return VerificationReport(checks, self._files, "" if self._session is None else str(self._way))
+        return VerificationReport(self._checks.ordered, self._files, self._way)
 
     def _application_files(self, *rules: str) -> list[CardFile]:
         return [file for file in self._profile.files if file.read in rules and file.name != _CARD_ACCESS]
@@ -159,66 +145,41 @@ class _Verification:
         self._on_progress(step, self._done, len(self._profile.files) - 1 + _OTHER_STEPS)
         self._done += 1
 
-    def _add(self, check: Check) -> None:
-        self._checks[check.number] = check
-        self._on_check(check)
-
-    def _passed(self, number: int) -> bool:
-        return number in self._checks and self._checks[number].outcome is Outcome.PASSED
-
-    def _make(self, number: int, check: Callable[[], str | None], needs: int | None = None) -> None:
-        """check: returns what it found, and raises what is against it."""
-        try:
-            if needs is not None:
-                self._need(needs)
-            found = check()
-        except NotPossible as reason:
-            self._add(Check.not_possible(number, reason.reason, str(reason)))
-        except EnrollmentError as error:
-            self._add(Check.failed(number, error))
-        else:
-            self._add(Check(number, Outcome.PASSED, detail=found or ""))
-
-    def _need(self, number: int) -> None:
-        if not self._passed(number):
-            raise NotPossible(report.NEEDS_CHECK, f"check {number}, {report.NAMES[number]}, did not pass")
-
     def _group(self, number: int) -> Any:
         """A decoded data group. Raises NotPossible where there is none."""
         if number not in self._decoded:
             if number not in self._profile.data_groups:
                 raise NotPossible(report.NOT_ON_CARD, f"the profile has no EF.DG{number}")
-            self._need(report.FIRST_GROUP + number)
+            self._checks.need(report.FIRST_GROUP + number)
         return self._decoded[number]
 
     def _signed_group(self, number: int) -> Any:
         """A decoded data group that is the signed one."""
         found = self._group(number)
-        self._need(report.SIGNATURE)
+        self._checks.need(report.SIGNATURE)
         try:
             SecurityObject.decode(self._files[_SIGNED]).verify_data_group(number, self._files[f"EF.DG{number}"])
         except EnrollmentError:
-            self._need(report.GROUP_DIGESTS)
-            self._need(report.GROUPS_SIGNED)
+            self._checks.need(report.GROUP_DIGESTS)
+            self._checks.need(report.GROUPS_SIGNED)
         return found
 
     # Getting in.
 
     def _enter(self) -> None:
         self._begin("access")
-        self._make(report.CARD_ACCESS, self._read_card_access)
+        self._checks.make(report.CARD_ACCESS, self._read_card_access)
         way = strongest_way(self._profile, self._offered, self._access)
         if isinstance(way, str):
-            self._add(Check.not_possible(report.ACCESS, report.NOT_SPOKEN, way))
-            self._make(report.APPLICATION, lambda: select_application(self._transmit, self._profile))
+            self._checks.end(report.ACCESS, NotPossible(report.NOT_SPOKEN, way))
+            self._checks.make(report.APPLICATION, lambda: select_application(self._transmit, self._profile))
             return
-        self._way = way
         if way.pace is None:
-            self._make(report.APPLICATION, lambda: select_application(self._transmit, self._profile))
-            self._make(report.ACCESS, self._open, needs=report.APPLICATION)
+            self._checks.make(report.APPLICATION, lambda: select_application(self._transmit, self._profile))
+            self._checks.make(report.ACCESS, lambda: self._open(way), needs=report.APPLICATION)
         else:
-            self._make(report.ACCESS, self._open)
-            self._make(
+            self._checks.make(report.ACCESS, lambda: self._open(way))
+            self._checks.make(
                 report.APPLICATION, lambda: select_application(self._live().send, self._profile), needs=report.ACCESS
             )
 
@@ -233,15 +194,15 @@ class _Verification:
         self._offered = decode_card_access(octets)
         return f"{len(self._offered)} protocols"
 
-    def _open(self) -> str:
-        assert self._way is not None  # noqa: S101 - `_enter` has it
-        self._session = open_access(self._transmit, self._way, self._access, self._chance)
-        return str(self._way)
+    def _open(self, way: Way) -> str:
+        self._session = open_access(self._transmit, way, self._access, self._chance)
+        self._way = str(way)
+        return self._way
 
     def _live(self) -> Session:
         """The session. Raises NotPossible where there is none any more."""
         if self._session is None:
-            self._need(report.ACCESS)
+            self._checks.need(report.ACCESS)
         if self._session is None or self._session.is_over:
             raise NotPossible(report.SESSION_OVER, "the secure session had ended before")
         return self._session
@@ -250,7 +211,7 @@ class _Verification:
 
     def _read(self, file: CardFile) -> None:
         try:
-            self._need(report.APPLICATION)
+            self._checks.need(report.APPLICATION)
             session = self._live()
             self._files[file.name] = read_file(Channel(session.send, session.room(self._block)), file)
         except (EnrollmentError, NotPossible) as error:
@@ -267,7 +228,7 @@ class _Verification:
     def _examine_group(self, file: CardFile) -> None:
         number = file.data_group
         if number is not None:
-            self._make(report.FIRST_GROUP + number, lambda: self._decode(number, self._file(file.name)))
+            self._checks.make(report.FIRST_GROUP + number, lambda: self._decode(number, self._file(file.name)))
 
     def _decode(self, number: int, octets: bytes) -> str:
         decode = _DECODERS.get(number)
@@ -278,18 +239,15 @@ class _Verification:
     def _try_terminal(self, file: CardFile) -> None:
         """A file that nobody reads without terminal authentication, which is not made here."""
         self._read(file)
-        octets, error = self._files.get(file.name), self._unread.get(file.name)
         if file.data_group is None:
             return
-        number = report.FIRST_GROUP + file.data_group
-        if octets is not None:
-            message = f"{file.name} was read without terminal authentication"
-            self._add(Check.failed(number, CardBelongsElsewhere(message, file=file.name)))
-        elif isinstance(error, NotPossible):
-            self._add(Check.not_possible(number, error.reason, str(error)))
-        else:
+        number, error = report.FIRST_GROUP + file.data_group, self._unread.get(file.name)
+        if error is None:
+            error = CardBelongsElsewhere(f"{file.name} was read without terminal authentication", file=file.name)
+        elif isinstance(error, CardRefused):
             detail = f"{file.name} is read only after terminal authentication"
-            self._add(Check.not_possible(number, report.NEEDS_TERMINAL_AUTHENTICATION, detail))
+            error = NotPossible(report.NEEDS_TERMINAL_AUTHENTICATION, detail)
+        self._checks.end(number, error)
 
     def _common_data(self) -> CommonData:
         return CommonData.decode(self._file(_COMMON))
@@ -302,10 +260,10 @@ class _Verification:
         missing = [name for name, error in self._unread.items() if error.__class__ is not NotPossible]
         if missing:
             raise MalformedRecord(f"{missing[0]} of the profile could not be read", file=missing[0], count=len(missing))
-        self._need(report.COMMON_DATA)
+        self._checks.need(report.COMMON_DATA)
         profiled = set(self._profile.data_groups)
         named = {_COMMON: set(self._common_data().data_groups)}
-        if self._passed(report.SECURITY_OBJECT):
+        if self._checks.passed(report.SECURITY_OBJECT):
             named[_SIGNED] = set(SecurityObject.decode(self._files[_SIGNED]).digests)
         for name, groups in named.items():
             if groups != profiled:
@@ -314,48 +272,6 @@ class _Verification:
                     f"{name} and the profile differ in data group {differing}", file=name, data_group=differing
                 )
         return f"{len(self._profile.files)} files"
-
-    # Passive authentication.
-
-    def _examine_signatures(self, revocations: Sequence[x509.CertificateRevocationList]) -> None:
-        groups = {
-            number: self._files[name]
-            for number in self._profile.data_groups
-            if (name := f"EF.DG{number}") in self._files
-        }
-        try:
-            sod = self._file(_SIGNED)
-        except (EnrollmentError, NotPossible) as error:
-            self._unsigned(error)
-        else:
-            for check in examine(sod, groups, self._trust, self._now):
-                number = _PASSIVE[check.number]
-                if check.error is not None:
-                    self._add(Check.failed(number, check.error))
-                elif check.because is not None:
-                    self._make(number, lambda: None, needs=_PASSIVE[check.because])
-                elif check.number in (5, 6) and not groups:
-                    self._add(Check.not_possible(number, report.NEEDS_CHECK, "no data group could be read"))
-                else:
-                    self._add(Check(number, check.outcome))
-        self._make(report.REVOCATION, lambda: self._not_revoked(revocations), needs=report.SIGNER_CHAIN)
-
-    def _unsigned(self, error: EnrollmentError | NotPossible) -> None:
-        def fail() -> None:
-            raise error
-
-        self._make(report.SECURITY_OBJECT, fail)
-        for number in _PASSIVE.values():
-            if number != report.SECURITY_OBJECT:
-                self._make(number, lambda: None, needs=report.SECURITY_OBJECT)
-
-    def _not_revoked(self, revocations: Sequence[x509.CertificateRevocationList]) -> str:
-        signer = SecurityObject.decode(self._files[_SIGNED]).signer_certificate
-        found = list_of(issuer_of(signer, self._trust), revocations, self._now)
-        if found is None:
-            raise NotPossible(report.NOT_GIVEN, "no revocation list of the signer's authority that holds now was given")
-        check_not_revoked(signer, found)
-        return f"by the list of {found.last_update_utc:%Y-%m-%d}"
 
     # What files must say alike.
 
@@ -397,6 +313,5 @@ class _Verification:
             raise NotPossible(report.NOT_SPOKEN, "EF.DG14 has no chip authentication by ECDH and AES on a known curve")
         old = self._live()
         self._session = genuineness.authenticate_chip(old, self._transmit, key, self._chance)
-        common = next(file for file in self._profile.files if file.name == _COMMON)
-        genuineness.prove(self._session, Command(0x00, 0xA4, 0x02, 0x0C, bytes.fromhex(common.file_id)))
+        genuineness.prove(self._session, Command(0x00, 0xA4, 0x04, 0x0C, bytes.fromhex(self._profile.aid)))
         return f"ECDH on {key.public_key.curve.name}"
