@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bench.fuzzing.card_ledger import LEDGER_TARGETS
+from bench.fuzzing.cards import CARD_TARGETS
 from bench.fuzzing.chip import CHIP_TARGETS
 from bench.fuzzing.images import IMAGE_TARGETS
 from bench.fuzzing.matching import MATCHING_TARGETS
@@ -18,8 +18,8 @@ TARGETS: Final[tuple[Target, ...]] = (
     *RECORD_TARGETS,
     *MATCHING_TARGETS,
     *SEALING_TARGETS,
-    *LEDGER_TARGETS,
     *STATION_TARGETS,
+    *CARD_TARGETS,
     *CHIP_TARGETS,
     *WIRE_TARGETS,
     *IMAGE_TARGETS,

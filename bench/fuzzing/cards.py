@@ -57,7 +57,7 @@ def signed_hand_over(data: bytes) -> None:
     require(verify_hand_over(data, TRUSTED) in HAND_OVERS, "a receipt that nobody signed holds")
 
 
-LEDGER_TARGETS: Final = (
+CARD_TARGETS: Final = (
     Target("card-list", card_list, card_list_seeds),
     Target("hand-over", hand_over, lambda: [receipt.encode() for receipt in HAND_OVERS], 1024),
     Target("signed-hand-over", signed_hand_over, lambda: [sign_hand_over(one, SIGNER) for one in HAND_OVERS]),
