@@ -122,7 +122,7 @@ def _compared(out: Output, compared: card_pb2.HandOverComparison) -> None:
         said = words.hint(compared.hint, out.language) or out.pick("it does not match", "không khớp")
         if compared.same_as:
             said += f" ({words.finger(compared.same_as, out.language)})"
-    line = f"  {quality_bar(score)} {score:3}  {said}"
+    line = f"  {quality_bar(score)} {score:3}  {said}" if compared.HasField("quality") else f"  {said}"
     out.say(line, line, style="green" if compared.matches else "yellow")
 
 
