@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from drivers.errors import DeviceError
@@ -22,13 +23,13 @@ from drivers.spi import CancelToken, CardEncoder, HeldCard
 from enrollment.core.chip.access.password import AccessKey
 from enrollment.core.chip.card_profile import CardProfile
 from enrollment.core.chip.consistency import ExpectedCard
-from enrollment.core.chip.passive_authentication import Outcome
+from enrollment.core.chip.passive_authentication import Outcome, verify
 from enrollment.core.chip.personalisation import personalise
-from enrollment.core.chip.personalisation_plan import CardPlan
+from enrollment.core.chip.personalisation_plan import SECURITY_OBJECT, CardPlan
 from enrollment.core.chip.verification import verify_card
 from enrollment.core.chip.verification_report import Check, VerificationReport
 from enrollment.core.dossier.card_lifecycle import CardState
-from enrollment.core.errors import CardBelongsElsewhere, CardSpoiled
+from enrollment.core.errors import CardBelongsElsewhere, CardSpoiled, TrustFailure
 from enrollment.service.capture.studio import LeaseReference
 from enrollment.service.cards.authority import CardIssuer
 from enrollment.service.cards.contents import CardMaterial, gather, make_card
@@ -80,9 +81,18 @@ class EncodingSession:
                 return
             issuer = await studio.stored(desk.authority.issuer, studio.clock.now())
             while True:
+                made_now = order is None
                 if order is None:
                     order = await self._begin(issuer)
                 plan = await studio.stored(self._plan, order)
+                try:
+                    await studio.numeric(_require_verifiable, plan, issuer, studio.clock.now())
+                except TrustFailure:
+                    if order.card_id or made_now:
+                        raise
+                    await studio.stored(desk.orders.discard, order)
+                    order = None
+                    continue
                 writing = _Writing(self, desk, order, plan, issuer, from_thread(self._emit))
                 try:
                     report = await on_encoder(writing.work)
@@ -278,6 +288,12 @@ class _Writing:
 
     def _check(self, check: Check) -> None:
         self._checked = max(self._checked, check.number)
+
+
+def _require_verifiable(plan: CardPlan, issuer: CardIssuer, now: datetime) -> None:
+    """What is to be written would pass a border reader's passive authentication now. Raises TrustFailure."""
+    groups = {number: plan.files[f"EF.DG{number}"] for number in plan.profile.data_groups}
+    verify(plan.files[SECURITY_OBJECT], groups, issuer.trust, now)
 
 
 def _unverified(report: VerificationReport) -> CardSpoiled:
