@@ -152,7 +152,7 @@ def soft_hsm(tmp_path_factory: pytest.TempPathFactory) -> None:
     (folder / "tokens").mkdir()
     (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\n")
     os.environ["SOFTHSM2_CONF"] = str(folder / "softhsm2.conf")
-    for label in ("nothing", "empty", "careless"):
+    for label in ("nothing", "empty", "careless", "of a station"):
         subprocess.run(
             ["softhsm2-util", "--init-token", "--free", "--label", label, "--so-pin", "31415926", "--pin", PIN],
             check=True,
@@ -162,6 +162,7 @@ def soft_hsm(tmp_path_factory: pytest.TempPathFactory) -> None:
     store("nothing", "card-master-2", MASTER[:16])
     store("nothing", "something-else", MASTER)
     store("careless", "card-master-1", MASTER, EXTRACTABLE=True)
+    store("of a station", "card-master-1", MASTER)
 
 
 def place_of(label: str, folder: Path, pin: str = PIN) -> TokenPlace:
@@ -251,14 +252,14 @@ def authority_with(folder: Path, place: TokenPlace) -> CardAuthority:
 
 
 def test_station_makes_its_cards_keys_by_the_token_that_it_is_told_of(soft_hsm: None, tmp_path: Path) -> None:
-    authority = authority_with(tmp_path, place_of("nothing", tmp_path))
+    authority = authority_with(tmp_path, place_of("of a station", tmp_path))
     keys = authority.issuer(datetime.now(UTC) + timedelta(hours=1)).keys
     assert keys.key_set(1, SERIAL) == diversified(lambda message: aes_cmac(MASTER, message), SERIAL, len(MASTER))
     authority.close()
 
 
 def test_pin_that_the_token_refused_is_not_sent_for_the_next_card(soft_hsm: None, tmp_path: Path) -> None:
-    authority = authority_with(tmp_path, place_of("nothing", tmp_path, pin="000000"))
+    authority = authority_with(tmp_path, place_of("of a station", tmp_path, pin="000000"))
     for told in ("PinIncorrect", "not tried again"):
         with pytest.raises(KeysUnusable, match=told):
             authority.issuer(datetime.now(UTC) + timedelta(hours=1))
