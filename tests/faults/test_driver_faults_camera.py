@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from drivers.camera.newest_frame import AGE_LIMIT_S
 from drivers.camera.opencv import OpenCvCamera, _Stream
-from drivers.errors import DeviceError, DeviceGone, DeviceNotFound, DeviceNotReady, DeviceStalled
+from drivers.errors import DeviceError, DeviceGone, DeviceNotFound, DeviceNotReady, DeviceStalled, ProtocolViolation
 from drivers.spi import CancelToken
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def camera(camera_stub: CameraStub) -> Iterator[OpenCvCamera]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "error"), [("stall", DeviceStalled), ("disconnect", DeviceGone), ("garbage", DeviceGone)]
+    ("kind", "error"), [("stall", DeviceStalled), ("disconnect", DeviceGone), ("garbage", ProtocolViolation)]
 )
 def test_stream_that_breaks_is_a_typed_error_until_it_is_opened_again(
     camera_stub: CameraStub, camera: OpenCvCamera, kind: str, error: type[DeviceError]
