@@ -45,7 +45,8 @@ class Jpeg:
             pixels = cv2.imdecode(np.frombuffer(self.content, np.uint8), flags)
         except (cv2.error, MemoryError):
             pixels = None
-        if pixels is None:
+        size = tuple(-(-side // reduction) for side in (self.height, self.width))
+        if pixels is None or pixels.shape[:2] != size:
             raise ProtocolViolation("a picture of the camera does not decode", octets=len(self.content))
         return np.asarray(pixels, np.uint8)
 

@@ -51,6 +51,15 @@ def test_stream_that_breaks_is_a_typed_error_until_it_is_opened_again(
     assert camera.latest(timeout_s=5, cancel=CancelToken()).sequence >= 1
 
 
+def test_a_flawed_picture_now_and_then_is_left_out(camera_stub: CameraStub, camera: OpenCvCamera) -> None:
+    sequence = camera.latest(timeout_s=5, cancel=CancelToken()).sequence
+    camera_stub.fail("garbage", seconds=0.3)
+    for _ in range(20):
+        frame = camera.latest(newer_than=sequence, timeout_s=5, cancel=CancelToken())
+        assert frame.pixels.shape == (1080, 1920, 3)
+        sequence = frame.sequence
+
+
 def test_frozen_picture_is_no_new_frame_is_stalled_at_the_age_limit_and_recovers_by_itself(
     camera_stub: CameraStub, camera: OpenCvCamera
 ) -> None:
