@@ -65,19 +65,19 @@ class LiveOrder:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Taken:
-    """The frame that was taken. live: from a live platen. seen: the slap that its verdict found in it, if it is one."""
+    """The frame that was taken. live: from a live platen. seen: the slap or print that its verdict found in it."""
 
     frame: Frame
     live: bool
-    seen: SlapLook | None = None
+    seen: SlapLook | PrintPreview | None = None
 
 
 class Watch(Protocol):
     """Says of frame after frame what it shows, and whether it is to be taken."""
 
     @property
-    def seen(self) -> SlapLook | None:
-        """The slap that was found in the last frame."""
+    def seen(self) -> SlapLook | PrintPreview | None:
+        """What was found in the last frame that was looked at."""
         ...
 
     def look(self, live: LiveFrame) -> tuple[Live, bool]: ...
@@ -185,7 +185,7 @@ class PrintWatch:
         self._order = order
         self._rolled = order.impression is Impression.ROLLED
         self._steadiness = Steadiness()
-        self.seen = None
+        self.seen = single_print.BARE
 
     def look(self, live: LiveFrame) -> tuple[Live, bool]:
         """Judge a frame; whether it is to be taken."""
@@ -194,6 +194,7 @@ class PrintWatch:
         seen = single_print.BARE
         if live.presence.any():
             seen = preview_print(FingerprintImage(frame.pixels, ppi), parameters=self._order.parameters)
+        self.seen = seen
         if self._rolled:
             return self._told(live, seen), live.roll_complete and seen.box is not None
         places = {}
