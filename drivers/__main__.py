@@ -22,10 +22,10 @@ import click
 from PIL import Image
 
 from drivers.discovery import Discovery, FoundDevice, build, discover
-from drivers.errors import CaptureCancelled, CaptureTimedOut, DeviceNotFound, DriverError
+from drivers.errors import CaptureCancelled, CaptureTimedOut, DeviceNotFound, DriverError, UnsupportedDevice
 from drivers.frame import Frame
 from drivers.messages import Language, language_of, prompt, sentence
-from drivers.spi import Camera, CancelToken, DeviceKind, FingerprintScanner, ScanEvent, StillCamera
+from drivers.spi import Camera, CancelToken, CardEncoder, DeviceKind, FingerprintScanner, ScanEvent, StillCamera
 
 
 class ExitCode(IntEnum):
@@ -77,7 +77,9 @@ def main() -> None:
 
 
 @main.command("list")
-@click.option("--address", "addresses", multiple=True, help="usb:, usbip://host:port, http://..., video:; repeatable.")
+@click.option(
+    "--address", "addresses", multiple=True, help="usb:, usbip://host:port, http://..., video:, pcsc:; repeatable."
+)
 @_as_json
 @_language
 def list_devices(addresses: tuple[str, ...], as_json: bool, lang: str | None) -> None:
@@ -131,6 +133,8 @@ def capture(
     try:
         found = _find(usb_id, address)
         device = build(found, **({"host_seed": host_seeds} if host_seeds else {}))
+        if isinstance(device, CardEncoder):
+            raise UnsupportedDevice("a card encoder takes no pictures", device_id=found.device_id)
         say = (lambda _: None) if as_json else (lambda name: click.echo(prompt(name, language)))
         report = _capture_and_save(device, found, timeout_s, cancel, out, say)
     except DriverError as error:

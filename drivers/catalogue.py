@@ -24,7 +24,7 @@ from drivers.fingerprint.nb1010.wire import MODELS as NB1010_MODELS
 from drivers.fingerprint.tenprint.wire import USB_IDS as TENPRINT_IDS
 from drivers.fingerprint.uru4000.wire import MODELS as URU4000_MODELS
 from drivers.fingerprint.zk4500.wire import USB_ID as ZK4500_USB_ID
-from drivers.spi import Camera, DeviceKind, FingerprintScanner
+from drivers.spi import Device, DeviceKind
 
 ENTRY_POINT_GROUP = "enrollment.drivers"
 
@@ -56,16 +56,16 @@ class CatalogueEntry:
     url_schemes: frozenset[str] = frozenset()
     proven: Proof = Proof.MODEL_ONLY
 
-    def load(self) -> Callable[..., FingerprintScanner | Camera]:
+    def load(self) -> Callable[..., Device]:
         """Import the driver's class. Raises UnsupportedDevice where that fails."""
         module, _, name = self.target.partition(":")
         try:
-            driver: Callable[..., FingerprintScanner | Camera] = getattr(importlib.import_module(module), name)
+            driver: Callable[..., Device] = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError) as error:
             raise UnsupportedDevice("the driver cannot be loaded", driver=self.name, target=self.target) from error
         return driver
 
-    def build(self, address: str, **options: object) -> FingerprintScanner | Camera:
+    def build(self, address: str, **options: object) -> Device:
         """Construct a driver without opening its device. Raises UnsupportedDevice for options that it does not take."""
         driver = self.load()
         try:
@@ -127,6 +127,12 @@ BUILT_IN = (
         DeviceKind.CAMERA,
         "drivers.camera.dslr.driver:Dslr",
         url_schemes=frozenset({"ptpip", "gphoto2"}),
+    ),
+    CatalogueEntry(
+        "pcsc",
+        DeviceKind.CARD_ENCODER,
+        "drivers.card.pcsc_encoder:PcscEncoder",
+        url_schemes=frozenset({"pcsc"}),
     ),
 )
 

@@ -1,8 +1,9 @@
 """What is attached now, and which driver drives it.
 
 A device's id stays the same across re-plugs and restarts: the serial number where there is one, else the socket it is
-plugged into; for a camera on the network, its address. "usb:" alone is every scanner, "video:" every camera on USB, and
-"gphoto2:" every reflex camera there.
+plugged into; for a camera on the network, its address; for a card reader without a serial number, its model and slot.
+"usb:" alone is every scanner, "video:" every camera on USB, "gphoto2:" every reflex camera there, and "pcsc:" every
+card reader.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from drivers.camera import video_devices
 from drivers.camera.dslr import usb_bodies
 from drivers.catalogue import CatalogueEntry, Proof
 from drivers.errors import DeviceError, DeviceNotFound, UnsupportedDevice
-from drivers.spi import Camera, DeviceKind, FingerprintScanner
+from drivers.pcsc import readers
+from drivers.pcsc.readers import Reader
+from drivers.spi import Device, DeviceKind
 from drivers.usb import bus, hotplug
 
 _BUS_SCHEMES = ("usb", "usbip")
@@ -78,7 +81,7 @@ def discover(addresses: Sequence[str], *, usb_ids: Collection[tuple[int, int]] |
 
 
 def look(address: str, *, usb_ids: Collection[tuple[int, int]] | None = None) -> Look:
-    """Look at one address: usb:, usb:1-10, usbip://host:port, usbip://host:port/1-1, http://, rtsp://, video:/dev/...
+    """Look at one address: usb:, usb:1-10, usbip://host:port/1-1, http://, rtsp://, video:/dev/..., pcsc:, pcsc:NAME
 
     A camera's address may end in #name, which then is its id. An address that fails is told of, and raises nothing.
     usb_ids: look only for these (vendor, product) on a bus; None for all that the catalogue knows.
@@ -114,17 +117,25 @@ class Naming:
 
 
 def watch_bus(addresses: Sequence[str], on_change: Callable[[], None]) -> Callable[[], None] | None:
-    """Call back, on another thread, whenever a local USB device comes or goes; returns what ends it.
+    """Call back, on other threads, whenever a local USB device or a card reader comes or goes; returns what ends it.
 
     None where nobody can tell of changes, or no address is local: then only a look shows them.
     """
-    if not any(address.lower().startswith(("usb:", "video:", "gphoto2:")) for address in addresses):
-        return None
-    watch = hotplug.watch_local_bus(on_change)
-    return None if watch is None else watch.close
+    schemes = {address.partition(":")[0].lower() for address in addresses}
+    ends = []
+    if schemes & {"usb", "video", "gphoto2"} and (watch := hotplug.watch_local_bus(on_change)) is not None:
+        ends.append(watch.close)
+    if "pcsc" in schemes:
+        ends.append(readers.watch_readers(on_change))
+
+    def end() -> None:
+        for one in ends:
+            one()
+
+    return end if ends else None
 
 
-def build(found: FoundDevice, **options: object) -> FingerprintScanner | Camera:
+def build(found: FoundDevice, **options: object) -> Device:
     """Construct the driver of a found device without opening it.
 
     Raises UnsupportedDevice where there is no such driver, or for options that it does not take.
@@ -145,6 +156,8 @@ def _look_at(address: str, usb_ids: Collection[tuple[int, int]] | None) -> list[
         if scheme in entry.url_schemes:
             if address == "gphoto2:":
                 return [_describe_body(body, entry) for body in usb_bodies.usb_bodies()]
+            if scheme == "pcsc":
+                return [_describe_reader(reader, entry) for reader in _readers_at(address)]
             if scheme == "video":
                 return [_name_camera(*_take_as_it_is(place, entry)) for place in _video_places(address)]
             return [_take_as_it_is(address, entry)]
@@ -173,6 +186,37 @@ def _describe_body(body: usb_bodies.UsbBody, entry: CatalogueEntry) -> tuple[Fou
     return FoundDevice(
         device_id, entry.kind, entry.name, body.address, body.vendor, body.model, body.serial, entry.proven
     ), path
+
+
+def _readers_at(address: str) -> list[Reader]:
+    """Every reader for "pcsc:" alone; else the one of this name, or of this model."""
+    wanted = address.partition(":")[2]
+    found = readers.list_readers()
+    if not wanted:
+        return found
+    for reader in found:
+        if reader.name == wanted:
+            return [reader]
+    named = [reader for reader in found if wanted == reader.model and not reader.slot]
+    if not named:
+        raise DeviceNotFound("no such card reader is attached", address=address)
+    return named[:1]
+
+
+def _describe_reader(reader: Reader, entry: CatalogueEntry) -> tuple[FoundDevice, str]:
+    slot = f"-{reader.slot}" if reader.slot else ""
+    device_id = f"{entry.name}-{_slug(reader.serial) or _slug(reader.model)}{slot}"
+    return FoundDevice(
+        device_id,
+        entry.kind,
+        entry.name,
+        f"pcsc:{reader.name}",
+        reader.vendor,
+        reader.model,
+        reader.serial,
+        entry.proven,
+        reader.arrival,
+    ), _slug(reader.name)
 
 
 def _video_places(address: str) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -338,3 +338,6 @@ class CardEncoder(Protocol):
         Raises CaptureTimedOut when no card came within timeout_s, CaptureCancelled, DeviceBusy (another program holds
         it, which is named where that can be told), CardMute, DeviceError.
         """
+
+
+Device: TypeAlias = FingerprintScanner | Camera | CardEncoder

@@ -122,6 +122,9 @@ def _parser() -> argparse.ArgumentParser:
         default="announced",
         help="extended lengths: taken and told in the ATR, taken, or neither",
     )
+    card.add_argument("--exchange-ms", type=float, default=0.0, help="what a real wire adds to each exchange")
+    card.add_argument("--octets-per-s", type=float, help="what a real wire carries; default: no time at all")
+    card.add_argument("--atr", type=bytes.fromhex, default=b"", help="another answer to reset, in hexadecimal digits")
     card.set_defaults(command=_card)
 
     pcscd = kinds.add_parser("pcscd", help="the real pcscd with virtual readers, unseen by the network")
@@ -291,6 +294,7 @@ def _dslr(arguments: argparse.Namespace) -> None:
 
 
 def _card(arguments: argparse.Namespace) -> None:
+    from firmware_stubs.card.reader_slot import Pace
     from firmware_stubs.card.serving import serve
 
     stop = threading.Event()
@@ -306,7 +310,9 @@ def _card(arguments: argparse.Namespace) -> None:
             PROFILES[arguments.profile],
             extended=arguments.extended != "refused",
             announced=arguments.extended == "announced",
+            other_atr=arguments.atr,
         ),
+        pace=Pace(max(0.0, arguments.exchange_ms / 1000), arguments.octets_per_s),
         ready=lambda url, control: _announce("card", url, control),
         stop=stop,
     )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from typing import Final, TypeVar
 
+import numpy as np
 from cryptography.hazmat.primitives.asymmetric import ec
+from PIL import Image
 
 from bench.fuzzing.target import Target, require
 from enrollment.core.chip import security_infos
-from enrollment.core.chip.dg2_face import decode_dg2, encode_dg2
+from enrollment.core.chip.dg2_face import decode_dg2, encode_dg2, portrait_pixels
 from enrollment.core.chip.dg3_fingers import decode_dg3, encode_dg3
 from enrollment.core.chip.dg13_identity import PrintedIdentity
 from enrollment.core.chip.dg15_public_key import decode_dg15, encode_dg15
@@ -76,6 +79,25 @@ def passive(data: bytes) -> None:
     require(not passed or data == security_object(), "a changed security object passes")
 
 
+def portrait(data: bytes) -> None:
+    """The first two octets are its sides, the first bit of them how it is compressed."""
+    if len(data) < 3:
+        return
+    width, height = 1 + (data[0] & 0x7F), 1 + data[1]
+    face = FaceImage(width, height, data[2:], image_data_type=data[0] >> 7)
+    require(portrait_pixels(face).shape == (height, width, 3), "pixels of other sides")
+
+
+def portraits() -> list[bytes]:
+    pixels = np.random.default_rng(1).integers(0, 256, (20, 30, 3), np.uint8)
+    found = []
+    for form, first in (("JPEG", 29), ("JPEG2000", 0x80 | 29)):
+        out = io.BytesIO()
+        Image.fromarray(pixels).save(out, form)
+        found.append(bytes((first, 19)) + out.getvalue())
+    return found
+
+
 CHIP_TARGETS: Final = (
     Target("EF-COM", comes_back(CommonData.decode, CommonData.encode), lambda: [CommonData((1, 2, 14)).encode()], 64),
     Target(
@@ -93,6 +115,7 @@ CHIP_TARGETS: Final = (
     Target(
         "EF-DG2", lambda data: require(decode_dg2(data).width, "no width"), lambda: [encode_dg2(FaceImage(3, 4, b"x"))]
     ),
+    Target("portrait", portrait, portraits),
     Target("EF-DG3", lambda data: require(len(decode_dg3(data)) <= 255, "fingers"), lambda: [encode_dg3((), bytes(8))]),
     Target(
         "EF-DG13", identity, lambda: [PrintedIdentity("001195000017", "Ân", "02/09/1995", father="x").encode()], 1024

@@ -31,6 +31,7 @@ from drivers.errors import (
     UnsupportedDevice,
 )
 from drivers.spi import CancelToken
+from drivers.traffic import TRAFFIC_LEVEL, traffic
 from drivers.usb.request import Completion, Request, Submission, SubmittingBackend, TransferKind
 
 CONTROL_TIMEOUT_S = 5.0
@@ -38,11 +39,8 @@ _CANCEL_GRACE_S = 1.0  # for a backend to give a cancelled request back
 _CANCEL_SLICE_S = 0.05  # how often a waiting call looks at its token; callbacks would pile up on a long-lived one
 _MAX_INTERRUPTS = 64  # unread ones; a chattering device loses its oldest
 
-TRAFFIC_LEVEL = 5  # below DEBUG: off unless somebody listens to this very logger
 
 _logger = logging.getLogger(__name__)
-_traffic = logging.getLogger("drivers.usb.traffic")
-_traffic.propagate = False  # what a reader asks for goes to him, never into the station's log
 
 _ERROR_OF_ERRNO: dict[int, tuple[type[DeviceError], str]] = {
     errno.ENODEV: (DeviceGone, "the device is gone"),
@@ -270,7 +268,7 @@ class UsbTransport:
 
     def note(self, pending: PendingTransfer, completion: Completion) -> None:
         """Record how a request ended; called on the backend's thread."""
-        if _traffic.isEnabledFor(TRAFFIC_LEVEL):
+        if traffic.isEnabledFor(TRAFFIC_LEVEL):
             self._log_traffic(pending, completion)
         with self._changed:
             pending.completion = completion
@@ -291,7 +289,7 @@ class UsbTransport:
                 where += f" = {request.payload[0]:#04x}"
         direction = "in" if request.is_in else "out"
         outcome = "ok" if completion.error == 0 else errno.errorcode.get(completion.error, str(completion.error))
-        _traffic.log(
+        traffic.log(
             TRAFFIC_LEVEL,
             "%s %s %s %d of %d bytes, %.2f ms, %s",
             *(direction, kind, where, completion.transferred, request.length),

@@ -42,6 +42,7 @@ STEPS: Final = {
         "đặt tờ giấy trắng sát trước ống kính: không được thấy ai",
     ),
     "frames": ("taking frames", "chụp hình"),
+    "card": ("put a chip card into the reader; it stays as it is", "đặt thẻ chip vào đầu đọc; thẻ không bị thay đổi"),
 }
 MARKS: Final = {Severity.OK: ("ok", "green"), Severity.WARNING: ("! ", "yellow"), Severity.ERROR: ("!!", "red")}
 
@@ -75,6 +76,7 @@ def selftest(station: Station, out: Output, device_id: str, folder: Path) -> Non
     """Test a device and leave a report as JSON and on one page.
 
     The platen must be empty (before a camera: a white sheet): this is checked, and no map is kept where it is not.
+    A card reader needs a card, any one, which stays as it is.
     Exit status: 0 all is well, 1 there are warnings, 2 there are errors.
     """
     status = station.diagnostics.GetStatus(diagnostics_pb2.GetStatusRequest())

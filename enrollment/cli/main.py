@@ -9,6 +9,7 @@ import click
 import grpc
 
 from enrollment.cli import (
+    commands_card,
     commands_device,
     commands_devices,
     commands_doctor,
@@ -78,6 +79,7 @@ main.add_command(commands_devices.devices)
 main.add_command(commands_enroll.enroll)
 main.add_command(commands_dossier.dossier)
 main.add_command(commands_outbox.outbox)
+main.add_command(commands_card.card)
 main.add_command(commands_receipt.receipt)
 main.add_command(commands_explain.explain)
 main.add_command(commands_doctor.doctor)

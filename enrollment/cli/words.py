@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from enrollment.v1 import device_pb2, types_pb2
+from enrollment.v1 import card_pb2, device_pb2, types_pb2
 
 FINGERS: Final[dict[int, tuple[str, str]]] = {
     1: ("right thumb", "ngón cái phải"),
@@ -101,10 +101,37 @@ STATES: Final[dict[str, str]] = {
     "busy": "đang dùng",
     "faulty": "có lỗi",
     "detached": "đã rút",
+    "collected": "đã thu nhận",
+    "sent": "đã gửi trung tâm",
+    "personalised": "đã ghi dữ liệu",
+    "arrived": "đã về điểm",
+    "handed over": "đã trả dân",
+    "returned": "đã trả về trung tâm",
+    "destroyed": "đã tiêu hủy",
+    "spoiled": "phôi hỏng",
     "fingerprint scanner": "máy quét vân tay",
     "camera": "máy ảnh",
     "card encoder": "máy ghi thẻ",
 }
+
+
+ROW_OUTCOMES: Final[dict[int, tuple[str, str]]] = {
+    card_pb2.CARD_ROW_OUTCOME_ARRIVED: ("arrived", "đã về"),
+    card_pb2.CARD_ROW_OUTCOME_ALREADY_ARRIVED: ("had arrived before", "đã về từ trước"),
+    card_pb2.CARD_ROW_OUTCOME_UNKNOWN_CARD: ("no card of this number", "không có thẻ mang số này"),
+    card_pb2.CARD_ROW_OUTCOME_UNKNOWN_DOSSIER: ("no card of this dossier here", "điểm này không có hồ sơ này"),
+    card_pb2.CARD_ROW_OUTCOME_WRONG_STATE: ("the card's state does not allow it", "trạng thái của thẻ không cho phép"),
+    card_pb2.CARD_ROW_OUTCOME_OTHER_DOSSIER: ("the card is of another dossier", "thẻ thuộc hồ sơ khác"),
+    card_pb2.CARD_ROW_OUTCOME_OTHER_CARD: ("the dossier has another card", "hồ sơ đã có thẻ khác"),
+    card_pb2.CARD_ROW_OUTCOME_OTHER_POINT: ("for another point", "thẻ của điểm khác"),
+    card_pb2.CARD_ROW_OUTCOME_DUPLICATE: ("stands in an earlier row", "trùng với dòng trước"),
+    card_pb2.CARD_ROW_OUTCOME_MALFORMED: ("no card number or dossier id", "sai số thẻ hoặc mã hồ sơ"),
+}
+
+
+def row_outcome(code: int, language: str) -> str:
+    """What became of a row of a list of cards."""
+    return ROW_OUTCOMES.get(code, (f"outcome {code}",) * 2)[language == "vi"]
 
 
 PROOFS: Final[dict[int, tuple[str, str]]] = {

@@ -21,11 +21,14 @@
         PositionAlreadyCaptured
         PositionNotInPlan
         CardRefused           a chip card answered with a status word that ends what was being done
+          WrongCardPassword   a chip card does not accept the zone or CAN that it was given
+        CardSpoiled           a chip card was begun, and can no longer become what it was to be
       TrustFailure            a signature, digest, key or sequence does not hold
         WrongRecipient, SignatureInvalid, DigestMismatch, SequenceBroken, UnknownSigner
         UntrustedChain        a certificate that no trusted authority issued
         CertificateNotValid   a certificate outside of its time
         CardNotGenuine        a chip card that does not know a key that it must know
+        CardChannelBroken     a chip card's answer came without the protection that was agreed
         CardBelongsElsewhere  a chip card of another profile, or of another dossier
 
 Each class carries a stable `reason` (UPPER_SNAKE, for programs) and keyword facts (strings and numbers, for people).
@@ -167,6 +170,24 @@ class CardRefused(RuleViolation):
     reason = "CARD_REFUSED"
 
 
+class WrongCardPassword(CardRefused):
+    """A chip card that does not accept the password (zone or CAN): one try was made, and none is made again by itself.
+
+    Facts: step, status, and tries_left where the card tells it.
+    """
+
+    reason = "WRONG_CARD_PASSWORD"
+
+
+class CardSpoiled(RuleViolation):
+    """A chip card that was begun, and refuses again and again to become what it was to be; facts: step, status.
+
+    It is not locked as a finished card, and nobody else can be given it: it is to be destroyed.
+    """
+
+    reason = "CARD_SPOILED"
+
+
 class TrustFailure(EnrollmentError):
     """A signature, digest, key or sequence does not hold."""
 
@@ -222,6 +243,15 @@ class CardNotGenuine(TrustFailure):
     """
 
     reason = "CARD_NOT_GENUINE"
+
+
+class CardChannelBroken(TrustFailure):
+    """An answer of a chip card without the protection that was agreed: changed on its way, or of another card.
+
+    Whether the command was carried out is not known: read back what stands before it is repeated. Facts: step.
+    """
+
+    reason = "CARD_CHANNEL_BROKEN"
 
 
 class CardBelongsElsewhere(TrustFailure):

@@ -16,12 +16,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from drivers import discovery
+from enrollment.core.chip.card_profile import CardProfile
 from enrollment.core.dossier.plan import Plan
 from enrollment.core.errors import EnrollmentError
 from enrollment.core.fingerprint.compiled import prepare
 from enrollment.core.sealing.public_keys import RegistryTrust, decode_registry_trust
+from enrollment.service.capture.hand_over import HandOverDesk
 from enrollment.service.capture.preview import Previews
 from enrollment.service.capture.studio import Studio
+from enrollment.service.cards.authority import CardAuthority
+from enrollment.service.cards.desk import CardDesk
+from enrollment.service.cards.held_card import Patience
 from enrollment.service.config import (
     Clock,
     ConfigInvalid,
@@ -29,6 +34,7 @@ from enrollment.service.config import (
     ShareConfig,
     StationConfig,
     SystemClock,
+    load_card_profiles,
     load_plans,
 )
 from enrollment.service.devices.inventory import Inventory
@@ -95,11 +101,11 @@ class Station:
         config, clock = self._config, self._clock
         self._lock = _lock_folder(config.folder)
         try:
-            plans = load_plans(config)
+            plans, profiles = load_plans(config), load_card_profiles(config)
             passphrase = config.passphrase()
             self._keys = SoftwareKeys.load(config.keys_folder, passphrase)
             shared = _shared(config.share, passphrase)
-            self.store = Store.open(config.database, clock, self._keys)
+            self.store = Store.open(config.database, clock, self._keys, place=config.station_id)
         except BaseException:
             os.close(self._lock)
             raise
@@ -135,7 +141,7 @@ class Station:
         )
         gate = SessionGate(self.store.sessions.authenticate, self._store_pool, clock, self._admit_other_pc)
         self._server = RpcServer(
-            config.socket, config.socket_mode, gate, self._services(plans), self._metrics.called, shared
+            config.socket, config.socket_mode, gate, self._services(plans, profiles), self._metrics.called, shared
         )
         try:
             await self._server.start()
@@ -175,16 +181,21 @@ class Station:
         self.store.close()
         os.close(self._lock)
 
-    def _services(self, plans: dict[str, Plan]) -> dict[str, Register]:
+    def _services(self, plans: dict[str, Plan], profiles: dict[str, CardProfile]) -> dict[str, Register]:
         studio, store = self._studio, self.store
         devices = DeviceServicer(studio, store.audit)
         captures = CaptureServicer(studio, self._metrics)
         dossiers = DossierServicer(studio, plans, self._wake_sealer)
         outbox = OutboxServicer(studio, store.outbox, self._events, self._wake_uploader, lambda: self._trust)
-        # Type checkers take these two for abstract: what they do not build answers NOT_IMPLEMENTED.
+        written = self._config.cards
+        authority = CardAuthority(written, profiles, self._config.passphrase)
+        patience = Patience() if written is None else Patience(written.insert_timeout_s, written.return_timeout_s)
+        desk = CardDesk(studio, store.cards, store.card_orders, authority, patience)
+        # A type checker takes this one for abstract: what it does not build answers NOT_IMPLEMENTED.
         diagnostics_type: Any = DiagnosticsServicer
-        cards_type: Any = CardServicer
-        diagnostics, cards = diagnostics_type(studio, store, self._config, self._vitals, self._metrics), cards_type()
+        diagnostics = diagnostics_type(studio, store, self._config, self._vitals, self._metrics)
+        hand_over = HandOverDesk(store.cards, self._keys, self._config.station_id, self._config.hand_over)
+        cards = CardServicer(studio, store, desk, hand_over, self._keys.verifying_key, store.sessions.authenticate)
         prefix = "enrollment.v1"
         return {
             f"{prefix}.DeviceService": lambda server: device_pb2_grpc.add_DeviceServiceServicer_to_server(

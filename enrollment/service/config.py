@@ -7,7 +7,10 @@
 [registry]  address, trust, ca, certificate, private_key (the last in the keys folder when not given)
 [devices]   addresses, poll_s
 [plans]     folder (optional): plans of this point, beside and before the built-in ones
+[cards]     profiles, trust, signer_certificate, signer_key, keys, key_version; token_module, token_label and
+            token_pin_file; insert_timeout_s, return_timeout_s (all optional): this station writes and reads cards
 [outbox]    chunk_bytes, backoff_min_s, backoff_max_s, call_timeout_s
+[hand_over] false_match_rate, tries, tries_in_all, shift_hours
 """
 
 from __future__ import annotations
@@ -17,19 +20,25 @@ import time
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from enrollment.core.chip.card_profile import CardProfile, card_profile_from_table
 from enrollment.core.dossier.plan import Plan, parse_plan
-from enrollment.core.errors import EnrollmentError, InvalidPlan
+from enrollment.core.errors import EnrollmentError, InvalidCardProfile, InvalidPlan
 from enrollment.core.sealing.field_rules import require_text
 
 MAX_CONFIG_BYTES: Final = 256 * 1024
 MAX_PASSPHRASE_BYTES: Final = 4096
 PASSPHRASE_CREDENTIAL: Final = "station-passphrase"  # noqa: S105 - its name among systemd's credentials
 SHARE_FOLDER: Final = "share"
+CARDS_FOLDER: Final = "cards"
+FALSE_MATCH_RATES: Final = (
+    2e-5,
+    1e-2,
+)  # of a finger with two prints in the dossier, as far as core.fingerprint measured
 MAX_SOCKET_PATH: Final = 107  # bytes; sun_path of sockaddr_un less its end
 
 
@@ -81,6 +90,30 @@ class ShareConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CardsConfig:
+    """What cards are written with, and whom to trust of those that are read. All paths are absolute.
+
+    profiles: a folder of card profiles beside and before the built-in ones. trust: a folder of CSCA certificates.
+    signer_certificate, signer_key: the document signer's. keys: the folder of the cards' keys. key_version: of the keys
+    that cards are given, 1..127. token_module: the PKCS #11 library of the token that has the master keys, None where
+    they are in the folder. insert_timeout_s: for a card to be put into the reader; return_timeout_s: for one that was
+    lost to come back.
+    """
+
+    trust: Path
+    signer_certificate: Path
+    signer_key: Path
+    keys: Path
+    key_version: int = 1
+    profiles: Path | None = None
+    token_module: Path | None = None
+    token_label: str = ""
+    token_pin_file: Path | None = None
+    insert_timeout_s: float = 30.0
+    return_timeout_s: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
 class DevicesConfig:
     """addresses as drivers.discovery takes them; poll_s: seconds between two looks where no bus tells of changes."""
 
@@ -99,9 +132,23 @@ class OutboxConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class HandOverConfig:
+    """How a card is handed over.
+
+    false_match_rate: of one comparison of a live finger with the dossier's. tries: in one call; tries_in_all: that may
+    fail in a row before only two officers can hand the card over. shift: so long a supervisor may undo it.
+    """
+
+    false_match_rate: float = 1e-4
+    tries: int = 3
+    tries_in_all: int = 9
+    shift: timedelta = timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True)
 class StationConfig:
     """Everything that a daemon needs to know before it starts. registry is None for a station that never sends, share
-    for one that only its own PC uses."""
+    for one that only its own PC uses, cards for one that writes and reads none."""
 
     station_id: str
     folder: Path
@@ -110,9 +157,11 @@ class StationConfig:
     passphrase_file: Path | None = None
     registry: RegistryConfig | None = None
     share: ShareConfig | None = None
+    cards: CardsConfig | None = None
     devices: DevicesConfig = field(default_factory=DevicesConfig)
     outbox: OutboxConfig = field(default_factory=OutboxConfig)
     plans_folder: Path | None = None
+    hand_over: HandOverConfig = field(default_factory=HandOverConfig)
 
     @property
     def database(self) -> Path:
@@ -221,9 +270,11 @@ def load_config(path: Path) -> StationConfig:
         passphrase_file=state.path("passphrase_file"),
         registry=_registry(table("registry"), folder) if "registry" in content else None,
         share=_share(table("share"), folder) if "share" in content else None,
+        cards=_cards(table("cards"), folder) if "cards" in content else None,
         devices=_devices(table("devices")),
         outbox=_outbox(table("outbox")),
         plans_folder=plans.path("folder"),
+        hand_over=_hand_over(table("hand_over")),
     )
     for rest in (station, state, listen, plans):
         rest.done()
@@ -260,6 +311,34 @@ def _share(table: _Table, folder: Path) -> ShareConfig:
     return config
 
 
+def default_cards(folder: Path) -> CardsConfig:
+    """Where a station's card files lie unless station.toml says otherwise. folder: the station's."""
+    cards = folder / CARDS_FOLDER
+    return CardsConfig(cards / "csca", cards / "signer.pem", cards / "signer-key.pem", cards)
+
+
+def _cards(table: _Table, folder: Path) -> CardsConfig:
+    usual = default_cards(folder)
+    config = CardsConfig(
+        trust=table.path("trust", usual.trust) or folder,
+        signer_certificate=table.path("signer_certificate", usual.signer_certificate) or folder,
+        signer_key=table.path("signer_key", usual.signer_key) or folder,
+        keys=table.path("keys", usual.keys) or folder,
+        key_version=int(table.number("key_version", 1, 1, 127)),
+        profiles=table.path("profiles"),
+        token_module=table.path("token_module"),
+        token_label=str(table.take("token_label", str, "")),
+        token_pin_file=table.path("token_pin_file"),
+        insert_timeout_s=table.number("insert_timeout_s", 30.0, 0.1, 600),
+        return_timeout_s=table.number("return_timeout_s", 15.0, 0.1, 600),
+    )
+    token = (config.token_module is not None, bool(config.token_label), config.token_pin_file is not None)
+    if any(token) and not all(token):
+        raise table.wrong("token_module", "needs token_label and token_pin_file beside it")
+    table.done()
+    return config
+
+
 def _devices(table: _Table) -> DevicesConfig:
     addresses = table.take("addresses", list, ["usb:"])
     if len(addresses) > 64 or not all(isinstance(address, str) and len(address) <= 500 for address in addresses):
@@ -282,6 +361,17 @@ def _outbox(table: _Table) -> OutboxConfig:
     return config
 
 
+def _hand_over(table: _Table) -> HandOverConfig:
+    config = HandOverConfig(
+        false_match_rate=table.number("false_match_rate", 1e-4, *FALSE_MATCH_RATES),
+        tries=int(table.number("tries", 3, 1, 20)),
+        tries_in_all=int(table.number("tries_in_all", 9, 1, 100)),
+        shift=timedelta(hours=table.number("shift_hours", 12.0, 0.0, 7 * 24.0)),
+    )
+    table.done()
+    return config
+
+
 def load_plans(config: StationConfig) -> dict[str, Plan]:
     """The station's plans by name: the built-in ones, and those of its folder, which replace them.
 
@@ -298,6 +388,25 @@ def load_plans(config: StationConfig) -> dict[str, Plan]:
                 raise ConfigInvalid(f"the plan {path} cannot be used: {error}", file=str(path)) from error
             plans[plan.plan_id] = plan
     return dict(sorted(plans.items()))
+
+
+def load_card_profiles(config: StationConfig) -> dict[str, CardProfile]:
+    """The station's card profiles by name: the built-in ones, and those of its folder, which replace them.
+
+    Raises ConfigInvalid naming the file.
+    """
+    built_in = resources.files("enrollment.service") / "card_profiles"
+    found = [(entry.name, entry.read_bytes()) for entry in built_in.iterdir() if entry.name.endswith(".toml")]
+    if config.cards is not None and config.cards.profiles is not None:
+        found += [(str(path), _read(path, MAX_CONFIG_BYTES)) for path in sorted(config.cards.profiles.glob("*.toml"))]
+    profiles = {}
+    for name, content in found:
+        try:
+            profile = card_profile_from_table(tomllib.loads(content.decode("utf-8")))
+        except (InvalidCardProfile, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+            raise ConfigInvalid(f"the card profile {name} cannot be used: {error}", file=name) from error
+        profiles[profile.profile_id] = profile
+    return dict(sorted(profiles.items()))
 
 
 def _read(path: Path, limit: int) -> bytes:

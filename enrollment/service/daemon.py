@@ -3,6 +3,7 @@
     enrolld init          makes a station's folder: configuration, keys, database
     enrolld issue-session makes an operator's token
     enrolld share         lets other PCs use this station's devices (share_commands)
+    enrolld cards         what chip cards are signed and written with (card_commands)
     enrolld run           serves until SIGTERM or SIGINT
 
 Everything heavy is imported by the command that needs it.
@@ -21,6 +22,7 @@ from typing import Any, Final
 import click
 
 from enrollment.core.errors import EnrollmentError
+from enrollment.service.card_commands import cards
 from enrollment.service.share_commands import share
 
 CONFIG_NAME: Final = "station.toml"
@@ -78,7 +80,7 @@ def init(
     try:
         config = load_config(path)
         keys = software_keys.SoftwareKeys.create(config.keys_folder, config.station_id, config.passphrase())
-        Store.open(config.database, SystemClock(), keys).close()
+        Store.open(config.database, SystemClock(), keys, place=config.station_id).close()
     except BaseException:
         path.unlink()
         raise
@@ -127,7 +129,8 @@ def issue_session(path: Path, operator_id: str, role: str, hours: float, as_json
     from enrollment.service.store.store import Store
 
     config = load_config(path)
-    store = Store.open(config.database, SystemClock(), SoftwareKeys.load(config.keys_folder, config.passphrase()))
+    keys = SoftwareKeys.load(config.keys_folder, config.passphrase())
+    store = Store.open(config.database, SystemClock(), keys, place=config.station_id)
     try:
         token = store.sessions.issue(operator_id, Role(role), timedelta(hours=hours))
     finally:
@@ -175,6 +178,7 @@ async def _serve(path: Path) -> None:
 
 
 main.add_command(share)
+main.add_command(cards)
 
 
 def _say(facts: dict[str, Any], as_json: bool) -> None:

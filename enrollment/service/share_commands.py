@@ -169,10 +169,11 @@ def _write_down(config: StationConfig, action: str, **facts: str | int) -> None:
     """In the audit log, as sessions are."""
     from enrollment.service.config import SystemClock
     from enrollment.service.keys.software_keys import SoftwareKeys
-    from enrollment.service.store.outbox_store import SYSTEM
+    from enrollment.service.store.audit_log import SYSTEM
     from enrollment.service.store.store import Store
 
-    store = Store.open(config.database, SystemClock(), SoftwareKeys.load(config.keys_folder, config.passphrase()))
+    keys = SoftwareKeys.load(config.keys_folder, config.passphrase())
+    store = Store.open(config.database, SystemClock(), keys, place=config.station_id)
     try:
         store.audit.append(action, SYSTEM, **facts)
     finally:

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from enrollment.v1 import capture_pb2 as _capture_pb2
 from enrollment.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -41,7 +42,11 @@ class _CardStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CardState.V
     CARD_STATE_DESTROYED: _CardState.ValueType  # 5
     """Destroyed."""
     CARD_STATE_SPOILED: _CardState.ValueType  # 6
-    """Failed in personalisation; never to be handed over."""
+    """Failed in personalisation; never to be handed over. The dossier's card is still due."""
+    CARD_STATE_COLLECTED: _CardState.ValueType  # 7
+    """The dossier is complete; there is no card yet."""
+    CARD_STATE_SENT: _CardState.ValueType  # 8
+    """The registry has the dossier; there is no card yet."""
 
 class CardState(_CardState, metaclass=_CardStateEnumTypeWrapper):
     """Where a card is in its life."""
@@ -59,8 +64,68 @@ CARD_STATE_RETURNED: CardState.ValueType  # 4
 CARD_STATE_DESTROYED: CardState.ValueType  # 5
 """Destroyed."""
 CARD_STATE_SPOILED: CardState.ValueType  # 6
-"""Failed in personalisation; never to be handed over."""
+"""Failed in personalisation; never to be handed over. The dossier's card is still due."""
+CARD_STATE_COLLECTED: CardState.ValueType  # 7
+"""The dossier is complete; there is no card yet."""
+CARD_STATE_SENT: CardState.ValueType  # 8
+"""The registry has the dossier; there is no card yet."""
 Global___CardState: _TypeAlias = CardState  # noqa: Y015
+
+class _CardRowOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CardRowOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CardRowOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CARD_ROW_OUTCOME_UNSPECIFIED: _CardRowOutcome.ValueType  # 0
+    """Not given."""
+    CARD_ROW_OUTCOME_ARRIVED: _CardRowOutcome.ValueType  # 1
+    """The card has arrived."""
+    CARD_ROW_OUTCOME_ALREADY_ARRIVED: _CardRowOutcome.ValueType  # 2
+    """It had arrived before, by another batch."""
+    CARD_ROW_OUTCOME_UNKNOWN_CARD: _CardRowOutcome.ValueType  # 3
+    """The ledger has no card of this number, and the row names no dossier."""
+    CARD_ROW_OUTCOME_UNKNOWN_DOSSIER: _CardRowOutcome.ValueType  # 4
+    """The ledger has no card of this dossier."""
+    CARD_ROW_OUTCOME_WRONG_STATE: _CardRowOutcome.ValueType  # 5
+    """The card's, or the dossier's, state does not allow it; `found` names the state."""
+    CARD_ROW_OUTCOME_OTHER_DOSSIER: _CardRowOutcome.ValueType  # 6
+    """The card was made for another dossier than the row says; `found` names that."""
+    CARD_ROW_OUTCOME_OTHER_CARD: _CardRowOutcome.ValueType  # 7
+    """The dossier has another card, which is neither returned nor destroyed; `found` names its number."""
+    CARD_ROW_OUTCOME_OTHER_POINT: _CardRowOutcome.ValueType  # 8
+    """The list names another point; `found` names it."""
+    CARD_ROW_OUTCOME_DUPLICATE: _CardRowOutcome.ValueType  # 9
+    """The card or the dossier stands in an earlier row already; `found` is that row's number."""
+    CARD_ROW_OUTCOME_MALFORMED: _CardRowOutcome.ValueType  # 10
+    """The card's number or the dossier's id is none."""
+
+class CardRowOutcome(_CardRowOutcome, metaclass=_CardRowOutcomeEnumTypeWrapper):
+    """What became of one row of a list of cards."""
+
+CARD_ROW_OUTCOME_UNSPECIFIED: CardRowOutcome.ValueType  # 0
+"""Not given."""
+CARD_ROW_OUTCOME_ARRIVED: CardRowOutcome.ValueType  # 1
+"""The card has arrived."""
+CARD_ROW_OUTCOME_ALREADY_ARRIVED: CardRowOutcome.ValueType  # 2
+"""It had arrived before, by another batch."""
+CARD_ROW_OUTCOME_UNKNOWN_CARD: CardRowOutcome.ValueType  # 3
+"""The ledger has no card of this number, and the row names no dossier."""
+CARD_ROW_OUTCOME_UNKNOWN_DOSSIER: CardRowOutcome.ValueType  # 4
+"""The ledger has no card of this dossier."""
+CARD_ROW_OUTCOME_WRONG_STATE: CardRowOutcome.ValueType  # 5
+"""The card's, or the dossier's, state does not allow it; `found` names the state."""
+CARD_ROW_OUTCOME_OTHER_DOSSIER: CardRowOutcome.ValueType  # 6
+"""The card was made for another dossier than the row says; `found` names that."""
+CARD_ROW_OUTCOME_OTHER_CARD: CardRowOutcome.ValueType  # 7
+"""The dossier has another card, which is neither returned nor destroyed; `found` names its number."""
+CARD_ROW_OUTCOME_OTHER_POINT: CardRowOutcome.ValueType  # 8
+"""The list names another point; `found` names it."""
+CARD_ROW_OUTCOME_DUPLICATE: CardRowOutcome.ValueType  # 9
+"""The card or the dossier stands in an earlier row already; `found` is that row's number."""
+CARD_ROW_OUTCOME_MALFORMED: CardRowOutcome.ValueType  # 10
+"""The card's number or the dossier's id is none."""
+Global___CardRowOutcome: _TypeAlias = CardRowOutcome  # noqa: Y015
 
 class _CheckResult:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -102,21 +167,33 @@ class Card(_message.Message):
     LOCATION_FIELD_NUMBER: _builtins.int
     STATE_TIME_FIELD_NUMBER: _builtins.int
     HISTORY_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
+    STANDS_FIELD_NUMBER: _builtins.int
+    HAS_RECEIPT_FIELD_NUMBER: _builtins.int
+    UNDONE_FIELD_NUMBER: _builtins.int
     card_id: _builtins.str
-    """The card's own number."""
+    """The card's own number; empty while there is no card yet."""
     dossier_id: _builtins.str
     """The dossier that it was made for."""
     state: Global___CardState.ValueType
     """Where it is in its life."""
     location: _builtins.str
     """The point that has it."""
+    profile: _builtins.str
+    """The card profile, for example "vn-cccd"."""
+    stands: _builtins.bool
+    """Whether the dossier's card is accounted for by this one; false where it was replaced or spoiled."""
+    has_receipt: _builtins.bool
+    """Whether there is a receipt of a hand-over."""
+    undone: _builtins.bool
+    """Whether that hand-over was undone."""
     @_builtins.property
     def state_time(self) -> _timestamp_pb2.Timestamp:
         """Since when (station clock, UTC)."""
 
     @_builtins.property
     def history(self) -> _containers.RepeatedCompositeFieldContainer[Global___CardEvent]:
-        """Earlier states, oldest first; only when one card is read."""
+        """Every state so far, oldest first; only when one card is read."""
 
     def __init__(
         self,
@@ -127,10 +204,14 @@ class Card(_message.Message):
         location: _builtins.str = ...,
         state_time: _timestamp_pb2.Timestamp | None = ...,
         history: _abc.Iterable[Global___CardEvent] | None = ...,
+        profile: _builtins.str = ...,
+        stands: _builtins.bool = ...,
+        has_receipt: _builtins.bool = ...,
+        undone: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["state_time", b"state_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "dossier_id", b"dossier_id", "history", b"history", "location", b"location", "state", b"state", "state_time", b"state_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "dossier_id", b"dossier_id", "has_receipt", b"has_receipt", "history", b"history", "location", b"location", "profile", b"profile", "stands", b"stands", "state", b"state", "state_time", b"state_time", "undone", b"undone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -146,12 +227,21 @@ class CardEvent(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     OPERATOR_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    LOCATION_FIELD_NUMBER: _builtins.int
+    SECOND_OPERATOR_ID_FIELD_NUMBER: _builtins.int
+    BATCH_ID_FIELD_NUMBER: _builtins.int
     state: Global___CardState.ValueType
     """The state that it entered."""
     operator_id: _builtins.str
     """The operator who recorded it."""
     reason: _builtins.str
     """Why, where a reason was given."""
+    location: _builtins.str
+    """The point that had the card from then on."""
+    second_operator_id: _builtins.str
+    """The second officer, where two vouched."""
+    batch_id: _builtins.str
+    """The delivery that it came with, where it arrived."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When (station clock, UTC)."""
@@ -163,10 +253,13 @@ class CardEvent(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         operator_id: _builtins.str = ...,
         reason: _builtins.str = ...,
+        location: _builtins.str = ...,
+        second_operator_id: _builtins.str = ...,
+        batch_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["operator_id", b"operator_id", "reason", b"reason", "state", b"state", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "location", b"location", "operator_id", b"operator_id", "reason", b"reason", "second_operator_id", b"second_operator_id", "state", b"state", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -182,6 +275,7 @@ class CardCheck(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Its number in the specification of checks."""
     name: _builtins.str
@@ -190,6 +284,10 @@ class CardCheck(_message.Message):
     """Its result."""
     detail: _builtins.str
     """The fact behind the result; no personal field."""
+    reason: _builtins.str
+    """Why it failed or could not be made, stable, for programs: an error's reason, or for example NEEDS_CHECK; empty where it
+    passed.
+    """
     def __init__(
         self,
         *,
@@ -197,10 +295,11 @@ class CardCheck(_message.Message):
         name: _builtins.str = ...,
         result: Global___CheckResult.ValueType = ...,
         detail: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "name", b"name", "number", b"number", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "name", b"name", "number", b"number", "reason", b"reason", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -219,9 +318,12 @@ class PersonaliseCardRequest(_message.Message):
     dossier_id: _builtins.str
     """The dossier whose data is written."""
     profile: _builtins.str
-    """The card profile, for example "vn-cccd"."""
+    """The card profile, for example "vn-cccd"; empty for the one that the dossier's procedure names."""
     request_id: _builtins.str
-    """The same id again resumes instead of beginning a second card. A UUID chosen by the client."""
+    """A UUID chosen by the client. The same id again goes on with the card that was begun, also after the daemon was started
+    anew, and refuses another. A new id goes on with that card too when it lies in the encoder; else that card is given
+    up as spoiled and another one begun.
+    """
     @_builtins.property
     def lease(self) -> _capture_pb2.LeaseReference:
         """The encoder's lease."""
@@ -250,6 +352,7 @@ class PersonaliseCardResponse(_message.Message):
 
     PROGRESS_FIELD_NUMBER: _builtins.int
     CARD_FIELD_NUMBER: _builtins.int
+    CHECK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def progress(self) -> Global___CardProgress:
         """Bytes written so far."""
@@ -258,17 +361,22 @@ class PersonaliseCardResponse(_message.Message):
     def card(self) -> Global___Card:
         """Done: the card as the ledger has it."""
 
+    @_builtins.property
+    def check(self) -> Global___CardCheck:
+        """One check of the card that was written, before it is done."""
+
     def __init__(
         self,
         *,
         progress: Global___CardProgress | None = ...,
         card: Global___Card | None = ...,
+        check: Global___CardCheck | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "event", b"event", "progress", b"progress"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "check", b"check", "event", b"event", "progress", b"progress"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "event", b"event", "progress", b"progress"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "check", b"check", "event", b"event", "progress", b"progress"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["progress", "card"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["progress", "card", "check"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -284,11 +392,11 @@ class CardProgress(_message.Message):
     DONE_BYTES_FIELD_NUMBER: _builtins.int
     TOTAL_BYTES_FIELD_NUMBER: _builtins.int
     step: _builtins.str
-    """What is being done, for example "DG2"."""
+    """What is being done, for example "EF.DG2"."""
     done_bytes: _builtins.int
-    """Bytes done."""
+    """Bytes of files that stand on the card; while a card is read: steps done."""
     total_bytes: _builtins.int
-    """Bytes in all."""
+    """Bytes, or steps, in all."""
     def __init__(
         self,
         *,
@@ -313,10 +421,15 @@ class VerifyCardRequest(_message.Message):
     LEASE_FIELD_NUMBER: _builtins.int
     DOSSIER_ID_FIELD_NUMBER: _builtins.int
     ACCESS_KEY_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
     dossier_id: _builtins.str
     """The dossier that the card must belong to; empty when any card is read."""
     access_key: _builtins.str
-    """The card access number or the MRZ key, where the client has read it from the card; never logged."""
+    """The card access number, or the machine readable zone (its three lines), where the client has read it from the card;
+    never logged. Empty where the dossier tells it.
+    """
+    profile: _builtins.str
+    """The card profile; empty for the one that the dossier's procedure names, or the station's only one."""
     @_builtins.property
     def lease(self) -> _capture_pb2.LeaseReference:
         """The encoder's lease."""
@@ -327,10 +440,11 @@ class VerifyCardRequest(_message.Message):
         lease: _capture_pb2.LeaseReference | None = ...,
         dossier_id: _builtins.str = ...,
         access_key: _builtins.str = ...,
+        profile: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_key", b"access_key", "dossier_id", b"dossier_id", "lease", b"lease"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_key", b"access_key", "dossier_id", b"dossier_id", "lease", b"lease", "profile", b"profile"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -344,6 +458,8 @@ class VerifyCardResponse(_message.Message):
 
     PROGRESS_FIELD_NUMBER: _builtins.int
     CHECK_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def progress(self) -> Global___CardProgress:
         """How far reading is."""
@@ -352,45 +468,159 @@ class VerifyCardResponse(_message.Message):
     def check(self) -> Global___CardCheck:
         """One check is done."""
 
+    @_builtins.property
+    def file(self) -> Global___CardFile:
+        """A file, after the last check."""
+
+    @_builtins.property
+    def verdict(self) -> Global___CardVerdict:
+        """What the checks come to, last."""
+
     def __init__(
         self,
         *,
         progress: Global___CardProgress | None = ...,
         check: Global___CardCheck | None = ...,
+        file: Global___CardFile | None = ...,
+        verdict: Global___CardVerdict | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "event", b"event", "progress", b"progress"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "event", b"event", "file", b"file", "progress", b"progress", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "event", b"event", "progress", b"progress"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "event", b"event", "file", b"file", "progress", b"progress", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["progress", "check"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["progress", "check", "file", "verdict"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___VerifyCardResponse: _TypeAlias = VerifyCardResponse  # noqa: Y015
 
 @_typing.final
+class CardVerdict(_message.Message):
+    """What the checks of a card come to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERIFIED_FIELD_NUMBER: _builtins.int
+    ACCESS_FIELD_NUMBER: _builtins.int
+    verified: _builtins.bool
+    """No check failed, and those passed without which the card's data or its chip would be taken on trust."""
+    access: _builtins.str
+    """How the card was opened, for example "PACE-ECDH-GM, AES-128, brainpoolP256r1"; empty where it was not."""
+    def __init__(
+        self,
+        *,
+        verified: _builtins.bool = ...,
+        access: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access", b"access", "verified", b"verified"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CardVerdict: _TypeAlias = CardVerdict  # noqa: Y015
+
+@_typing.final
+class CardFile(_message.Message):
+    """One file of a card, as the card gave it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name, for example "EF.DG1"."""
+    content: _builtins.bytes
+    """Its octets."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        content: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CardFile: _TypeAlias = CardFile  # noqa: Y015
+
+@_typing.final
+class CardArrival(_message.Message):
+    """One row of a list of cards."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CARD_ID_FIELD_NUMBER: _builtins.int
+    DOSSIER_ID_FIELD_NUMBER: _builtins.int
+    POINT_FIELD_NUMBER: _builtins.int
+    card_id: _builtins.str
+    """The card's own number."""
+    dossier_id: _builtins.str
+    """The dossier that it was made for; empty where the list does not say."""
+    point: _builtins.str
+    """The point that it is for; empty where the list does not say."""
+    def __init__(
+        self,
+        *,
+        card_id: _builtins.str = ...,
+        dossier_id: _builtins.str = ...,
+        point: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "dossier_id", b"dossier_id", "point", b"point"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CardArrival: _TypeAlias = CardArrival  # noqa: Y015
+
+@_typing.final
 class ImportCardBatchRequest(_message.Message):
-    """Records an arrival."""
+    """A list of cards that have arrived, or a piece of it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     BATCH_ID_FIELD_NUMBER: _builtins.int
     CARD_IDS_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    FIRST_ROW_FIELD_NUMBER: _builtins.int
+    ROW_COUNT_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    LOCATION_FIELD_NUMBER: _builtins.int
     batch_id: _builtins.str
-    """Names the delivery."""
+    """Names the delivery: 1..64 letters, digits and . _ @ -"""
+    first_row: _builtins.int
+    """Number of the first of them in the list, from 1; 0 for 1."""
+    row_count: _builtins.int
+    """Rows of the whole list, at most 200,000; 0 for those of this request."""
+    sha256: _builtins.str
+    """SHA-256 over all rows (docs/card-ledger.md), lower-case hex; what was received must have it. Empty: only for a list in one request."""
+    location: _builtins.str
+    """Where the cards lie from now on, for example a safe; empty for this point."""
     @_builtins.property
     def card_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Numbers of the cards in it."""
+        """Numbers of cards, where the list names no dossiers; in place of `rows`."""
+
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___CardArrival]:
+        """Rows of the list, at most 1000 in one request."""
 
     def __init__(
         self,
         *,
         batch_id: _builtins.str = ...,
         card_ids: _abc.Iterable[_builtins.str] | None = ...,
+        rows: _abc.Iterable[Global___CardArrival] | None = ...,
+        first_row: _builtins.int = ...,
+        row_count: _builtins.int = ...,
+        sha256: _builtins.str = ...,
+        location: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "card_ids", b"card_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "card_ids", b"card_ids", "first_row", b"first_row", "location", b"location", "row_count", b"row_count", "rows", b"rows", "sha256", b"sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -398,31 +628,314 @@ Global___ImportCardBatchRequest: _TypeAlias = ImportCardBatchRequest  # noqa: Y0
 
 @_typing.final
 class ImportCardBatchResponse(_message.Message):
-    """What became of the list."""
+    """How far the list is, or what became of it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ARRIVED_FIELD_NUMBER: _builtins.int
     UNKNOWN_CARD_IDS_FIELD_NUMBER: _builtins.int
+    RECEIVED_ROWS_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    BATCH_FIELD_NUMBER: _builtins.int
+    ALREADY_DONE_FIELD_NUMBER: _builtins.int
     arrived: _builtins.int
-    """Cards now in the state ARRIVED."""
+    """Cards that this list brought into the state ARRIVED."""
+    received_rows: _builtins.int
+    """Rows that the station holds so far: the next request begins behind them."""
+    done: _builtins.bool
+    """Whether the list is whole and carried out."""
+    already_done: _builtins.bool
+    """Whether it had been carried out before: nothing was changed now."""
     @_builtins.property
     def unknown_card_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Numbers that match no dossier of this point."""
+        """Numbers of cards in rows of the outcome UNKNOWN_CARD or UNKNOWN_DOSSIER, at most 500."""
+
+    @_builtins.property
+    def batch(self) -> Global___CardBatch:
+        """What became of it, once it is done."""
 
     def __init__(
         self,
         *,
         arrived: _builtins.int = ...,
         unknown_card_ids: _abc.Iterable[_builtins.str] | None = ...,
+        received_rows: _builtins.int = ...,
+        done: _builtins.bool = ...,
+        batch: Global___CardBatch | None = ...,
+        already_done: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrived", b"arrived", "unknown_card_ids", b"unknown_card_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["already_done", b"already_done", "arrived", b"arrived", "batch", b"batch", "done", b"done", "received_rows", b"received_rows", "unknown_card_ids", b"unknown_card_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportCardBatchResponse: _TypeAlias = ImportCardBatchResponse  # noqa: Y015
+
+@_typing.final
+class CardBatch(_message.Message):
+    """A delivery that was carried out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    ROW_COUNT_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    OPERATOR_ID_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    batch_id: _builtins.str
+    """Its name."""
+    sha256: _builtins.str
+    """SHA-256 over its rows, lower-case hex."""
+    row_count: _builtins.int
+    """Its rows."""
+    operator_id: _builtins.str
+    """Who imported it."""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___CardRowCount]:
+        """Rows by outcome; those that do not occur are left out."""
+
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When (station clock, UTC)."""
+
+    def __init__(
+        self,
+        *,
+        batch_id: _builtins.str = ...,
+        sha256: _builtins.str = ...,
+        row_count: _builtins.int = ...,
+        counts: _abc.Iterable[Global___CardRowCount] | None = ...,
+        operator_id: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "counts", b"counts", "operator_id", b"operator_id", "row_count", b"row_count", "sha256", b"sha256", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CardBatch: _TypeAlias = CardBatch  # noqa: Y015
+
+@_typing.final
+class CardRowCount(_message.Message):
+    """How many rows had one outcome."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    outcome: Global___CardRowOutcome.ValueType
+    """The outcome."""
+    rows: _builtins.int
+    """Rows."""
+    def __init__(
+        self,
+        *,
+        outcome: Global___CardRowOutcome.ValueType = ...,
+        rows: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CardRowCount: _TypeAlias = CardRowCount  # noqa: Y015
+
+@_typing.final
+class CardRow(_message.Message):
+    """One row of a batch, and what became of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    CARD_ID_FIELD_NUMBER: _builtins.int
+    DOSSIER_ID_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    FOUND_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Its number in the list, from 1."""
+    card_id: _builtins.str
+    """The card's number as the list has it, at most 64 characters of it."""
+    dossier_id: _builtins.str
+    """The dossier's id likewise."""
+    outcome: Global___CardRowOutcome.ValueType
+    """What became of it."""
+    found: _builtins.str
+    """What stood in the way, as the outcome says."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        card_id: _builtins.str = ...,
+        dossier_id: _builtins.str = ...,
+        outcome: Global___CardRowOutcome.ValueType = ...,
+        found: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "dossier_id", b"dossier_id", "found", b"found", "number", b"number", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CardRow: _TypeAlias = CardRow  # noqa: Y015
+
+@_typing.final
+class GetCardBatchRequest(_message.Message):
+    """Asks for a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    batch_id: _builtins.str
+    """The batch."""
+    page_size: _builtins.int
+    """At most this many rows: 1..500; 0 for 50."""
+    page_token: _builtins.str
+    """From the previous answer."""
+    def __init__(
+        self,
+        *,
+        batch_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCardBatchRequest: _TypeAlias = GetCardBatchRequest  # noqa: Y015
+
+@_typing.final
+class GetCardBatchResponse(_message.Message):
+    """A batch, and a page of its rows that did not arrive."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def batch(self) -> Global___CardBatch:
+        """The batch."""
+
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___CardRow]:
+        """In the order of the list."""
+
+    def __init__(
+        self,
+        *,
+        batch: Global___CardBatch | None = ...,
+        rows: _abc.Iterable[Global___CardRow] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "next_page_token", b"next_page_token", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCardBatchResponse: _TypeAlias = GetCardBatchResponse  # noqa: Y015
+
+@_typing.final
+class GetCardTotalsRequest(_message.Message):
+    """Asks for the counts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCardTotalsRequest: _TypeAlias = GetCardTotalsRequest  # noqa: Y015
+
+@_typing.final
+class GetCardTotalsResponse(_message.Message):
+    """Where every card is. collected = the sum of `counts`, always: each dossier's card is in exactly one state."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTED_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    SPOILED_FIELD_NUMBER: _builtins.int
+    REPLACED_FIELD_NUMBER: _builtins.int
+    UNACCOUNTED_FIELD_NUMBER: _builtins.int
+    collected: _builtins.int
+    """Dossiers that issue a card and were completed."""
+    spoiled: _builtins.int
+    """Blanks that were spoiled."""
+    replaced: _builtins.int
+    """Cards in whose place another one stands."""
+    unaccounted: _builtins.int
+    """collected less the sum of `counts`; anything but 0 is an error of the station."""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___CardStateCount]:
+        """Cards that stand for a dossier, by state; each state once, those without a card as well."""
+
+    def __init__(
+        self,
+        *,
+        collected: _builtins.int = ...,
+        counts: _abc.Iterable[Global___CardStateCount] | None = ...,
+        spoiled: _builtins.int = ...,
+        replaced: _builtins.int = ...,
+        unaccounted: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collected", b"collected", "counts", b"counts", "replaced", b"replaced", "spoiled", b"spoiled", "unaccounted", b"unaccounted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCardTotalsResponse: _TypeAlias = GetCardTotalsResponse  # noqa: Y015
+
+@_typing.final
+class CardStateCount(_message.Message):
+    """How many cards are in one state."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    CARDS_FIELD_NUMBER: _builtins.int
+    OLDEST_TIME_FIELD_NUMBER: _builtins.int
+    state: Global___CardState.ValueType
+    """The state."""
+    cards: _builtins.int
+    """Cards."""
+    @_builtins.property
+    def oldest_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when the longest of them has been there; absent where there is none."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___CardState.ValueType = ...,
+        cards: _builtins.int = ...,
+        oldest_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_oldest_time", b"_oldest_time", "oldest_time", b"oldest_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_oldest_time", b"_oldest_time", "cards", b"cards", "oldest_time", b"oldest_time", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__oldest_time: _TypeAlias = _typing.Literal["oldest_time"]  # noqa: Y015
+    _WhichOneofArgType__oldest_time: _TypeAlias = _typing.Literal["_oldest_time", b"_oldest_time"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__oldest_time) -> _WhichOneofReturnType__oldest_time | None: ...
+
+Global___CardStateCount: _TypeAlias = CardStateCount  # noqa: Y015
 
 @_typing.final
 class ListCardsRequest(_message.Message):
@@ -434,12 +947,18 @@ class ListCardsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     UNCHANGED_SINCE_FIELD_NUMBER: _builtins.int
+    LOCATION_FIELD_NUMBER: _builtins.int
+    DOSSIER_ID_FIELD_NUMBER: _builtins.int
     state: Global___CardState.ValueType
     """Only this state; unspecified for all."""
     page_size: _builtins.int
     """At most this many: 1..500; 0 for 50."""
     page_token: _builtins.str
     """From the previous answer."""
+    location: _builtins.str
+    """Only cards that this point has; empty for all."""
+    dossier_id: _builtins.str
+    """Only cards that were made for this dossier, also those that were spoiled or replaced; empty for all."""
     @_builtins.property
     def unchanged_since(self) -> _timestamp_pb2.Timestamp:
         """Only cards that have been in their state since before this time."""
@@ -451,10 +970,12 @@ class ListCardsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         unchanged_since: _timestamp_pb2.Timestamp | None = ...,
+        location: _builtins.str = ...,
+        dossier_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_unchanged_since", b"_unchanged_since", "unchanged_since", b"unchanged_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_unchanged_since", b"_unchanged_since", "page_size", b"page_size", "page_token", b"page_token", "state", b"state", "unchanged_since", b"unchanged_since"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_unchanged_since", b"_unchanged_since", "dossier_id", b"dossier_id", "location", b"location", "page_size", b"page_size", "page_token", b"page_token", "state", b"state", "unchanged_since", b"unchanged_since"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__unchanged_since: _TypeAlias = _typing.Literal["unchanged_since"]  # noqa: Y015
     _WhichOneofArgType__unchanged_since: _TypeAlias = _typing.Literal["_unchanged_since", b"_unchanged_since"]  # noqa: Y015
@@ -474,7 +995,7 @@ class ListCardsResponse(_message.Message):
     """Empty on the last page."""
     @_builtins.property
     def cards(self) -> _containers.RepeatedCompositeFieldContainer[Global___Card]:
-        """Longest in their state first."""
+        """Longest in their state first. A card that changes while pages are read comes again at its new place."""
 
     def __init__(
         self,
@@ -497,16 +1018,20 @@ class GetCardRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CARD_ID_FIELD_NUMBER: _builtins.int
+    DOSSIER_ID_FIELD_NUMBER: _builtins.int
     card_id: _builtins.str
     """The card."""
+    dossier_id: _builtins.str
+    """In place of the card's number: the dossier; the card that stands for it is read."""
     def __init__(
         self,
         *,
         card_id: _builtins.str = ...,
+        dossier_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "dossier_id", b"dossier_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -546,10 +1071,17 @@ class HandOverCardRequest(_message.Message):
     SCANNER_LEASE_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     VOUCHING_FIELD_NUMBER: _builtins.int
+    DOSSIER_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    FINGER_TIMEOUT_FIELD_NUMBER: _builtins.int
     card_id: _builtins.str
     """The card."""
     position: _types_pb2.FingerPosition.ValueType
-    """The finger to compare."""
+    """The finger to compare; unspecified, or one that the dossier holds no print of: the dossier's best."""
+    dossier_id: _builtins.str
+    """The dossier of the person at the counter: a card that was made for another is refused. Empty: whatever dossier the card has."""
+    request_id: _builtins.str
+    """The same id again returns the card as it was handed over instead of comparing again. A UUID chosen by the client."""
     @_builtins.property
     def scanner_lease(self) -> _capture_pb2.LeaseReference:
         """The scanner's lease; absent when two officers vouch."""
@@ -558,6 +1090,10 @@ class HandOverCardRequest(_message.Message):
     def vouching(self) -> Global___Vouching:
         """Two officers vouch instead of a finger."""
 
+    @_builtins.property
+    def finger_timeout(self) -> _duration_pb2.Duration:
+        """How long to wait for each finger; absent: 30 s."""
+
     def __init__(
         self,
         *,
@@ -565,15 +1101,22 @@ class HandOverCardRequest(_message.Message):
         scanner_lease: _capture_pb2.LeaseReference | None = ...,
         position: _types_pb2.FingerPosition.ValueType = ...,
         vouching: Global___Vouching | None = ...,
+        dossier_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        finger_timeout: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_scanner_lease", b"_scanner_lease", "_vouching", b"_vouching", "scanner_lease", b"scanner_lease", "vouching", b"vouching"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_finger_timeout", b"_finger_timeout", "_scanner_lease", b"_scanner_lease", "_vouching", b"_vouching", "finger_timeout", b"finger_timeout", "scanner_lease", b"scanner_lease", "vouching", b"vouching"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_scanner_lease", b"_scanner_lease", "_vouching", b"_vouching", "card_id", b"card_id", "position", b"position", "scanner_lease", b"scanner_lease", "vouching", b"vouching"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_finger_timeout", b"_finger_timeout", "_scanner_lease", b"_scanner_lease", "_vouching", b"_vouching", "card_id", b"card_id", "dossier_id", b"dossier_id", "finger_timeout", b"finger_timeout", "position", b"position", "request_id", b"request_id", "scanner_lease", b"scanner_lease", "vouching", b"vouching"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__finger_timeout: _TypeAlias = _typing.Literal["finger_timeout"]  # noqa: Y015
+    _WhichOneofArgType__finger_timeout: _TypeAlias = _typing.Literal["_finger_timeout", b"_finger_timeout"]  # noqa: Y015
     _WhichOneofReturnType__scanner_lease: _TypeAlias = _typing.Literal["scanner_lease"]  # noqa: Y015
     _WhichOneofArgType__scanner_lease: _TypeAlias = _typing.Literal["_scanner_lease", b"_scanner_lease"]  # noqa: Y015
     _WhichOneofReturnType__vouching: _TypeAlias = _typing.Literal["vouching"]  # noqa: Y015
     _WhichOneofArgType__vouching: _TypeAlias = _typing.Literal["_vouching", b"_vouching"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__finger_timeout) -> _WhichOneofReturnType__finger_timeout | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__scanner_lease) -> _WhichOneofReturnType__scanner_lease | None: ...
     @_typing.overload
@@ -589,19 +1132,23 @@ class Vouching(_message.Message):
 
     SECOND_OPERATOR_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    SECOND_SESSION_TOKEN_FIELD_NUMBER: _builtins.int
     second_operator_id: _builtins.str
-    """The second officer; the first is the caller."""
+    """The second officer; the first is the caller. Empty, or who `second_session_token` belongs to."""
     reason: _builtins.str
-    """Why no finger could be compared."""
+    """Why no finger could be compared; no personal field."""
+    second_session_token: _builtins.str
+    """The second officer's own session token, which proves that he is there; never logged."""
     def __init__(
         self,
         *,
         second_operator_id: _builtins.str = ...,
         reason: _builtins.str = ...,
+        second_session_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "second_operator_id", b"second_operator_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "second_operator_id", b"second_operator_id", "second_session_token", b"second_session_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -616,6 +1163,10 @@ class HandOverCardResponse(_message.Message):
     WAITING_FIELD_NUMBER: _builtins.int
     COMPARISON_FIELD_NUMBER: _builtins.int
     CARD_FIELD_NUMBER: _builtins.int
+    FINGER_FIELD_NUMBER: _builtins.int
+    FINGER_ON_FIELD_NUMBER: _builtins.int
+    LIFT_FINGER_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def waiting(self) -> _capture_pb2.Waiting:
         """The scanner waits for the finger."""
@@ -628,22 +1179,74 @@ class HandOverCardResponse(_message.Message):
     def card(self) -> Global___Card:
         """Done: the card is handed over."""
 
+    @_builtins.property
+    def finger(self) -> Global___HandOverFinger:
+        """Which finger the person is to lay down, and how many tries are left."""
+
+    @_builtins.property
+    def finger_on(self) -> _capture_pb2.FingerOn:
+        """A finger is on the platen."""
+
+    @_builtins.property
+    def lift_finger(self) -> _capture_pb2.LiftFinger:
+        """Wait for the finger to be lifted before the next try."""
+
+    @_builtins.property
+    def live(self) -> _capture_pb2.LiveVerdict:
+        """What the platen shows now. The newest only: a client that reads slowly misses some."""
+
     def __init__(
         self,
         *,
         waiting: _capture_pb2.Waiting | None = ...,
         comparison: Global___HandOverComparison | None = ...,
         card: Global___Card | None = ...,
+        finger: Global___HandOverFinger | None = ...,
+        finger_on: _capture_pb2.FingerOn | None = ...,
+        lift_finger: _capture_pb2.LiftFinger | None = ...,
+        live: _capture_pb2.LiveVerdict | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "comparison", b"comparison", "event", b"event", "waiting", b"waiting"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "comparison", b"comparison", "event", b"event", "finger", b"finger", "finger_on", b"finger_on", "lift_finger", b"lift_finger", "live", b"live", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "comparison", b"comparison", "event", b"event", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "comparison", b"comparison", "event", b"event", "finger", b"finger", "finger_on", b"finger_on", "lift_finger", b"lift_finger", "live", b"live", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["waiting", "comparison", "card"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["waiting", "comparison", "card", "finger", "finger_on", "lift_finger", "live"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___HandOverCardResponse: _TypeAlias = HandOverCardResponse  # noqa: Y015
+
+@_typing.final
+class HandOverFinger(_message.Message):
+    """What is asked of the person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    TRIES_LEFT_FIELD_NUMBER: _builtins.int
+    position: _types_pb2.FingerPosition.ValueType
+    """The finger."""
+    tries_left: _builtins.int
+    """Comparisons that may still fail before only two officers can hand the card over."""
+    @_builtins.property
+    def held(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.FingerPosition.ValueType]:
+        """Fingers that the dossier holds prints of, the best first."""
+
+    def __init__(
+        self,
+        *,
+        position: _types_pb2.FingerPosition.ValueType = ...,
+        held: _abc.Iterable[_types_pb2.FingerPosition.ValueType] | None = ...,
+        tries_left: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held", b"held", "position", b"position", "tries_left", b"tries_left"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HandOverFinger: _TypeAlias = HandOverFinger  # noqa: Y015
 
 @_typing.final
 class HandOverComparison(_message.Message):
@@ -653,8 +1256,17 @@ class HandOverComparison(_message.Message):
 
     QUALITY_FIELD_NUMBER: _builtins.int
     MATCHES_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    HINT_FIELD_NUMBER: _builtins.int
+    SAME_AS_FIELD_NUMBER: _builtins.int
     matches: _builtins.bool
     """Whether it is the dossier's finger at the required false match rate."""
+    attempt: _builtins.int
+    """1 for the first try."""
+    hint: _types_pb2.CaptureHint.ValueType
+    """What to ask of the person before the next try."""
+    same_as: _types_pb2.FingerPosition.ValueType
+    """Another finger of the dossier that it resembles; unspecified when none does."""
     @_builtins.property
     def quality(self) -> _types_pb2.Quality:
         """The live finger's quality."""
@@ -664,10 +1276,13 @@ class HandOverComparison(_message.Message):
         *,
         quality: _types_pb2.Quality | None = ...,
         matches: _builtins.bool = ...,
+        attempt: _builtins.int = ...,
+        hint: _types_pb2.CaptureHint.ValueType = ...,
+        same_as: _types_pb2.FingerPosition.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["quality", b"quality"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["matches", b"matches", "quality", b"quality"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "hint", b"hint", "matches", b"matches", "quality", b"quality", "same_as", b"same_as"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -681,19 +1296,23 @@ class UndoHandOverRequest(_message.Message):
 
     CARD_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     card_id: _builtins.str
     """The card."""
     reason: _builtins.str
-    """Why, for the audit log."""
+    """Why, for the audit log and the counter-entry; no personal field."""
+    request_id: _builtins.str
+    """The same id again returns the card as it was after the undoing. A UUID chosen by the client."""
     def __init__(
         self,
         *,
         card_id: _builtins.str = ...,
         reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -724,6 +1343,58 @@ class UndoHandOverResponse(_message.Message):
 Global___UndoHandOverResponse: _TypeAlias = UndoHandOverResponse  # noqa: Y015
 
 @_typing.final
+class GetHandOverReceiptRequest(_message.Message):
+    """Asks for the receipt of a hand-over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CARD_ID_FIELD_NUMBER: _builtins.int
+    card_id: _builtins.str
+    """The card."""
+    def __init__(
+        self,
+        *,
+        card_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetHandOverReceiptRequest: _TypeAlias = GetHandOverReceiptRequest  # noqa: Y015
+
+@_typing.final
+class GetHandOverReceiptResponse(_message.Message):
+    """The receipt, as bytes that anybody can verify (docs/card-ledger.md)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    VOID_RECEIPT_FIELD_NUMBER: _builtins.int
+    VERIFYING_KEY_FIELD_NUMBER: _builtins.int
+    receipt: _builtins.bytes
+    """The signed receipt."""
+    void_receipt: _builtins.bytes
+    """Its signed counter-entry, where the hand-over was undone; else empty."""
+    verifying_key: _builtins.bytes
+    """The station's verifying key, as its file verifying-key.txt has it."""
+    def __init__(
+        self,
+        *,
+        receipt: _builtins.bytes = ...,
+        void_receipt: _builtins.bytes = ...,
+        verifying_key: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "verifying_key", b"verifying_key", "void_receipt", b"void_receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetHandOverReceiptResponse: _TypeAlias = GetHandOverReceiptResponse  # noqa: Y015
+
+@_typing.final
 class RetireCardRequest(_message.Message):
     """Ends a card's life at this point."""
 
@@ -732,22 +1403,26 @@ class RetireCardRequest(_message.Message):
     CARD_ID_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     card_id: _builtins.str
     """The card."""
     state: Global___CardState.ValueType
     """RETURNED or DESTROYED."""
     reason: _builtins.str
-    """Why, for the audit log."""
+    """Why, for the audit log; no personal field."""
+    request_id: _builtins.str
+    """The same id again returns the card as it is. A UUID chosen by the client."""
     def __init__(
         self,
         *,
         card_id: _builtins.str = ...,
         state: Global___CardState.ValueType = ...,
         reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "reason", b"reason", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "reason", b"reason", "request_id", b"request_id", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -50,10 +50,20 @@ class CardServiceStub:
                 request_serializer=enrollment_dot_v1_dot_card__pb2.ImportCardBatchRequest.SerializeToString,
                 response_deserializer=enrollment_dot_v1_dot_card__pb2.ImportCardBatchResponse.FromString,
                 _registered_method=True)
+        self.GetCardBatch = channel.unary_unary(
+                '/enrollment.v1.CardService/GetCardBatch',
+                request_serializer=enrollment_dot_v1_dot_card__pb2.GetCardBatchRequest.SerializeToString,
+                response_deserializer=enrollment_dot_v1_dot_card__pb2.GetCardBatchResponse.FromString,
+                _registered_method=True)
         self.ListCards = channel.unary_unary(
                 '/enrollment.v1.CardService/ListCards',
                 request_serializer=enrollment_dot_v1_dot_card__pb2.ListCardsRequest.SerializeToString,
                 response_deserializer=enrollment_dot_v1_dot_card__pb2.ListCardsResponse.FromString,
+                _registered_method=True)
+        self.GetCardTotals = channel.unary_unary(
+                '/enrollment.v1.CardService/GetCardTotals',
+                request_serializer=enrollment_dot_v1_dot_card__pb2.GetCardTotalsRequest.SerializeToString,
+                response_deserializer=enrollment_dot_v1_dot_card__pb2.GetCardTotalsResponse.FromString,
                 _registered_method=True)
         self.GetCard = channel.unary_unary(
                 '/enrollment.v1.CardService/GetCard',
@@ -69,6 +79,11 @@ class CardServiceStub:
                 '/enrollment.v1.CardService/UndoHandOver',
                 request_serializer=enrollment_dot_v1_dot_card__pb2.UndoHandOverRequest.SerializeToString,
                 response_deserializer=enrollment_dot_v1_dot_card__pb2.UndoHandOverResponse.FromString,
+                _registered_method=True)
+        self.GetHandOverReceipt = channel.unary_unary(
+                '/enrollment.v1.CardService/GetHandOverReceipt',
+                request_serializer=enrollment_dot_v1_dot_card__pb2.GetHandOverReceiptRequest.SerializeToString,
+                response_deserializer=enrollment_dot_v1_dot_card__pb2.GetHandOverReceiptResponse.FromString,
                 _registered_method=True)
         self.RetireCard = channel.unary_unary(
                 '/enrollment.v1.CardService/RetireCard',
@@ -96,7 +111,16 @@ class CardServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ImportCardBatch(self, request, context):
-        """Records that a batch of finished cards has arrived at this point.
+        """Records that a batch of finished cards has arrived at this point. A long list comes in several requests, in order; nothing is carried out
+        before the last one, and then all of it at once. The same list again changes nothing and answers alike.
+        ALREADY_EXISTS / CARD_BATCH_CONFLICT (this batch id brought another list); INVALID_ARGUMENT / CARD_BATCH_MALFORMED; DATA_LOSS / DIGEST_MISMATCH.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCardBatch(self, request, context):
+        """Reads what became of a batch, with the rows that did not arrive.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,6 +128,13 @@ class CardServiceServicer:
 
     def ListCards(self, request, context):
         """Lists cards: which, where, since when.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCardTotals(self, request, context):
+        """Counts every card of this station by state, beside the dossiers that must have one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,21 +148,31 @@ class CardServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def HandOverCard(self, request, context):
-        """Hands a card over: the citizen's live finger is compared with the dossier's template, or two officers vouch with a reason.
+        """Hands a card over: the citizen's live finger is compared with the dossier's template, or two officers vouch with a reason. The receipt is
+        signed and on disk before the last event, `card`, is sent.
+        FAILED_PRECONDITION / CARD_TRANSITION_REFUSED, PRINTS_NOT_THERE, TRIES_USED_UP, FINGER_NOT_MATCHED, CARD_BELONGS_ELSEWHERE and those of leases;
+        PERMISSION_DENIED / SECOND_OFFICER_NEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UndoHandOver(self, request, context):
-        """Takes a hand-over back within the shift. Supervisors only.
+        """Takes a hand-over back within the shift. Supervisors only. FAILED_PRECONDITION / SHIFT_IS_OVER.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetHandOverReceipt(self, request, context):
+        """Reads the signed receipt of a card's last hand-over, and its counter-entry where it was undone. FAILED_PRECONDITION / NOT_HANDED_OVER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RetireCard(self, request, context):
-        """Records that a card was returned to the centre or destroyed.
+        """Records that a card was returned to the centre or destroyed; only a supervisor records a destruction.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,10 +196,20 @@ def add_CardServiceServicer_to_server(servicer, server):
                     request_deserializer=enrollment_dot_v1_dot_card__pb2.ImportCardBatchRequest.FromString,
                     response_serializer=enrollment_dot_v1_dot_card__pb2.ImportCardBatchResponse.SerializeToString,
             ),
+            'GetCardBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCardBatch,
+                    request_deserializer=enrollment_dot_v1_dot_card__pb2.GetCardBatchRequest.FromString,
+                    response_serializer=enrollment_dot_v1_dot_card__pb2.GetCardBatchResponse.SerializeToString,
+            ),
             'ListCards': grpc.unary_unary_rpc_method_handler(
                     servicer.ListCards,
                     request_deserializer=enrollment_dot_v1_dot_card__pb2.ListCardsRequest.FromString,
                     response_serializer=enrollment_dot_v1_dot_card__pb2.ListCardsResponse.SerializeToString,
+            ),
+            'GetCardTotals': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCardTotals,
+                    request_deserializer=enrollment_dot_v1_dot_card__pb2.GetCardTotalsRequest.FromString,
+                    response_serializer=enrollment_dot_v1_dot_card__pb2.GetCardTotalsResponse.SerializeToString,
             ),
             'GetCard': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCard,
@@ -174,6 +225,11 @@ def add_CardServiceServicer_to_server(servicer, server):
                     servicer.UndoHandOver,
                     request_deserializer=enrollment_dot_v1_dot_card__pb2.UndoHandOverRequest.FromString,
                     response_serializer=enrollment_dot_v1_dot_card__pb2.UndoHandOverResponse.SerializeToString,
+            ),
+            'GetHandOverReceipt': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHandOverReceipt,
+                    request_deserializer=enrollment_dot_v1_dot_card__pb2.GetHandOverReceiptRequest.FromString,
+                    response_serializer=enrollment_dot_v1_dot_card__pb2.GetHandOverReceiptResponse.SerializeToString,
             ),
             'RetireCard': grpc.unary_unary_rpc_method_handler(
                     servicer.RetireCard,
@@ -274,6 +330,33 @@ class CardService:
             _registered_method=True)
 
     @staticmethod
+    def GetCardBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/enrollment.v1.CardService/GetCardBatch',
+            enrollment_dot_v1_dot_card__pb2.GetCardBatchRequest.SerializeToString,
+            enrollment_dot_v1_dot_card__pb2.GetCardBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListCards(request,
             target,
             options=(),
@@ -290,6 +373,33 @@ class CardService:
             '/enrollment.v1.CardService/ListCards',
             enrollment_dot_v1_dot_card__pb2.ListCardsRequest.SerializeToString,
             enrollment_dot_v1_dot_card__pb2.ListCardsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCardTotals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/enrollment.v1.CardService/GetCardTotals',
+            enrollment_dot_v1_dot_card__pb2.GetCardTotalsRequest.SerializeToString,
+            enrollment_dot_v1_dot_card__pb2.GetCardTotalsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -371,6 +481,33 @@ class CardService:
             '/enrollment.v1.CardService/UndoHandOver',
             enrollment_dot_v1_dot_card__pb2.UndoHandOverRequest.SerializeToString,
             enrollment_dot_v1_dot_card__pb2.UndoHandOverResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetHandOverReceipt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/enrollment.v1.CardService/GetHandOverReceipt',
+            enrollment_dot_v1_dot_card__pb2.GetHandOverReceiptRequest.SerializeToString,
+            enrollment_dot_v1_dot_card__pb2.GetHandOverReceiptResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,17 +38,30 @@ class CardServiceStub:
     VerifyCard: _grpc.UnaryStreamMultiCallable[_card_pb2.VerifyCardRequest, _card_pb2.VerifyCardResponse]
     """Reads and checks the card in the encoder as a border reader would; a report of numbered checks."""
     ImportCardBatch: _grpc.UnaryUnaryMultiCallable[_card_pb2.ImportCardBatchRequest, _card_pb2.ImportCardBatchResponse]
-    """Records that a batch of finished cards has arrived at this point."""
+    """Records that a batch of finished cards has arrived at this point. A long list comes in several requests, in order; nothing is carried out
+    before the last one, and then all of it at once. The same list again changes nothing and answers alike.
+    ALREADY_EXISTS / CARD_BATCH_CONFLICT (this batch id brought another list); INVALID_ARGUMENT / CARD_BATCH_MALFORMED; DATA_LOSS / DIGEST_MISMATCH.
+    """
+    GetCardBatch: _grpc.UnaryUnaryMultiCallable[_card_pb2.GetCardBatchRequest, _card_pb2.GetCardBatchResponse]
+    """Reads what became of a batch, with the rows that did not arrive."""
     ListCards: _grpc.UnaryUnaryMultiCallable[_card_pb2.ListCardsRequest, _card_pb2.ListCardsResponse]
     """Lists cards: which, where, since when."""
+    GetCardTotals: _grpc.UnaryUnaryMultiCallable[_card_pb2.GetCardTotalsRequest, _card_pb2.GetCardTotalsResponse]
+    """Counts every card of this station by state, beside the dossiers that must have one."""
     GetCard: _grpc.UnaryUnaryMultiCallable[_card_pb2.GetCardRequest, _card_pb2.GetCardResponse]
     """Reads one card's ledger entry with its history."""
     HandOverCard: _grpc.UnaryStreamMultiCallable[_card_pb2.HandOverCardRequest, _card_pb2.HandOverCardResponse]
-    """Hands a card over: the citizen's live finger is compared with the dossier's template, or two officers vouch with a reason."""
+    """Hands a card over: the citizen's live finger is compared with the dossier's template, or two officers vouch with a reason. The receipt is
+    signed and on disk before the last event, `card`, is sent.
+    FAILED_PRECONDITION / CARD_TRANSITION_REFUSED, PRINTS_NOT_THERE, TRIES_USED_UP, FINGER_NOT_MATCHED, CARD_BELONGS_ELSEWHERE and those of leases;
+    PERMISSION_DENIED / SECOND_OFFICER_NEEDED.
+    """
     UndoHandOver: _grpc.UnaryUnaryMultiCallable[_card_pb2.UndoHandOverRequest, _card_pb2.UndoHandOverResponse]
-    """Takes a hand-over back within the shift. Supervisors only."""
+    """Takes a hand-over back within the shift. Supervisors only. FAILED_PRECONDITION / SHIFT_IS_OVER."""
+    GetHandOverReceipt: _grpc.UnaryUnaryMultiCallable[_card_pb2.GetHandOverReceiptRequest, _card_pb2.GetHandOverReceiptResponse]
+    """Reads the signed receipt of a card's last hand-over, and its counter-entry where it was undone. FAILED_PRECONDITION / NOT_HANDED_OVER."""
     RetireCard: _grpc.UnaryUnaryMultiCallable[_card_pb2.RetireCardRequest, _card_pb2.RetireCardResponse]
-    """Records that a card was returned to the centre or destroyed."""
+    """Records that a card was returned to the centre or destroyed; only a supervisor records a destruction."""
 
 @_typing.type_check_only
 class CardServiceAsyncStub(CardServiceStub):
@@ -60,17 +73,30 @@ class CardServiceAsyncStub(CardServiceStub):
     VerifyCard: _aio.UnaryStreamMultiCallable[_card_pb2.VerifyCardRequest, _card_pb2.VerifyCardResponse]  # type: ignore[assignment]
     """Reads and checks the card in the encoder as a border reader would; a report of numbered checks."""
     ImportCardBatch: _aio.UnaryUnaryMultiCallable[_card_pb2.ImportCardBatchRequest, _card_pb2.ImportCardBatchResponse]  # type: ignore[assignment]
-    """Records that a batch of finished cards has arrived at this point."""
+    """Records that a batch of finished cards has arrived at this point. A long list comes in several requests, in order; nothing is carried out
+    before the last one, and then all of it at once. The same list again changes nothing and answers alike.
+    ALREADY_EXISTS / CARD_BATCH_CONFLICT (this batch id brought another list); INVALID_ARGUMENT / CARD_BATCH_MALFORMED; DATA_LOSS / DIGEST_MISMATCH.
+    """
+    GetCardBatch: _aio.UnaryUnaryMultiCallable[_card_pb2.GetCardBatchRequest, _card_pb2.GetCardBatchResponse]  # type: ignore[assignment]
+    """Reads what became of a batch, with the rows that did not arrive."""
     ListCards: _aio.UnaryUnaryMultiCallable[_card_pb2.ListCardsRequest, _card_pb2.ListCardsResponse]  # type: ignore[assignment]
     """Lists cards: which, where, since when."""
+    GetCardTotals: _aio.UnaryUnaryMultiCallable[_card_pb2.GetCardTotalsRequest, _card_pb2.GetCardTotalsResponse]  # type: ignore[assignment]
+    """Counts every card of this station by state, beside the dossiers that must have one."""
     GetCard: _aio.UnaryUnaryMultiCallable[_card_pb2.GetCardRequest, _card_pb2.GetCardResponse]  # type: ignore[assignment]
     """Reads one card's ledger entry with its history."""
     HandOverCard: _aio.UnaryStreamMultiCallable[_card_pb2.HandOverCardRequest, _card_pb2.HandOverCardResponse]  # type: ignore[assignment]
-    """Hands a card over: the citizen's live finger is compared with the dossier's template, or two officers vouch with a reason."""
+    """Hands a card over: the citizen's live finger is compared with the dossier's template, or two officers vouch with a reason. The receipt is
+    signed and on disk before the last event, `card`, is sent.
+    FAILED_PRECONDITION / CARD_TRANSITION_REFUSED, PRINTS_NOT_THERE, TRIES_USED_UP, FINGER_NOT_MATCHED, CARD_BELONGS_ELSEWHERE and those of leases;
+    PERMISSION_DENIED / SECOND_OFFICER_NEEDED.
+    """
     UndoHandOver: _aio.UnaryUnaryMultiCallable[_card_pb2.UndoHandOverRequest, _card_pb2.UndoHandOverResponse]  # type: ignore[assignment]
-    """Takes a hand-over back within the shift. Supervisors only."""
+    """Takes a hand-over back within the shift. Supervisors only. FAILED_PRECONDITION / SHIFT_IS_OVER."""
+    GetHandOverReceipt: _aio.UnaryUnaryMultiCallable[_card_pb2.GetHandOverReceiptRequest, _card_pb2.GetHandOverReceiptResponse]  # type: ignore[assignment]
+    """Reads the signed receipt of a card's last hand-over, and its counter-entry where it was undone. FAILED_PRECONDITION / NOT_HANDED_OVER."""
     RetireCard: _aio.UnaryUnaryMultiCallable[_card_pb2.RetireCardRequest, _card_pb2.RetireCardResponse]  # type: ignore[assignment]
-    """Records that a card was returned to the centre or destroyed."""
+    """Records that a card was returned to the centre or destroyed; only a supervisor records a destruction."""
 
 class CardServiceServicer(metaclass=_abc_1.ABCMeta):
     """Personalises and verifies cards in a leased encoder, and keeps the ledger of where each card is."""
@@ -97,7 +123,18 @@ class CardServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _card_pb2.ImportCardBatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_card_pb2.ImportCardBatchResponse, _abc.Awaitable[_card_pb2.ImportCardBatchResponse]]:
-        """Records that a batch of finished cards has arrived at this point."""
+        """Records that a batch of finished cards has arrived at this point. A long list comes in several requests, in order; nothing is carried out
+        before the last one, and then all of it at once. The same list again changes nothing and answers alike.
+        ALREADY_EXISTS / CARD_BATCH_CONFLICT (this batch id brought another list); INVALID_ARGUMENT / CARD_BATCH_MALFORMED; DATA_LOSS / DIGEST_MISMATCH.
+        """
+
+    @_abc_1.abstractmethod
+    def GetCardBatch(
+        self,
+        request: _card_pb2.GetCardBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_card_pb2.GetCardBatchResponse, _abc.Awaitable[_card_pb2.GetCardBatchResponse]]:
+        """Reads what became of a batch, with the rows that did not arrive."""
 
     @_abc_1.abstractmethod
     def ListCards(
@@ -106,6 +143,14 @@ class CardServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_card_pb2.ListCardsResponse, _abc.Awaitable[_card_pb2.ListCardsResponse]]:
         """Lists cards: which, where, since when."""
+
+    @_abc_1.abstractmethod
+    def GetCardTotals(
+        self,
+        request: _card_pb2.GetCardTotalsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_card_pb2.GetCardTotalsResponse, _abc.Awaitable[_card_pb2.GetCardTotalsResponse]]:
+        """Counts every card of this station by state, beside the dossiers that must have one."""
 
     @_abc_1.abstractmethod
     def GetCard(
@@ -121,7 +166,11 @@ class CardServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _card_pb2.HandOverCardRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_card_pb2.HandOverCardResponse], _abc.AsyncIterator[_card_pb2.HandOverCardResponse]]:
-        """Hands a card over: the citizen's live finger is compared with the dossier's template, or two officers vouch with a reason."""
+        """Hands a card over: the citizen's live finger is compared with the dossier's template, or two officers vouch with a reason. The receipt is
+        signed and on disk before the last event, `card`, is sent.
+        FAILED_PRECONDITION / CARD_TRANSITION_REFUSED, PRINTS_NOT_THERE, TRIES_USED_UP, FINGER_NOT_MATCHED, CARD_BELONGS_ELSEWHERE and those of leases;
+        PERMISSION_DENIED / SECOND_OFFICER_NEEDED.
+        """
 
     @_abc_1.abstractmethod
     def UndoHandOver(
@@ -129,7 +178,15 @@ class CardServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _card_pb2.UndoHandOverRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_card_pb2.UndoHandOverResponse, _abc.Awaitable[_card_pb2.UndoHandOverResponse]]:
-        """Takes a hand-over back within the shift. Supervisors only."""
+        """Takes a hand-over back within the shift. Supervisors only. FAILED_PRECONDITION / SHIFT_IS_OVER."""
+
+    @_abc_1.abstractmethod
+    def GetHandOverReceipt(
+        self,
+        request: _card_pb2.GetHandOverReceiptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_card_pb2.GetHandOverReceiptResponse, _abc.Awaitable[_card_pb2.GetHandOverReceiptResponse]]:
+        """Reads the signed receipt of a card's last hand-over, and its counter-entry where it was undone. FAILED_PRECONDITION / NOT_HANDED_OVER."""
 
     @_abc_1.abstractmethod
     def RetireCard(
@@ -137,6 +194,6 @@ class CardServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _card_pb2.RetireCardRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_card_pb2.RetireCardResponse, _abc.Awaitable[_card_pb2.RetireCardResponse]]:
-        """Records that a card was returned to the centre or destroyed."""
+        """Records that a card was returned to the centre or destroyed; only a supervisor records a destruction."""
 
 def add_CardServiceServicer_to_server(servicer: CardServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

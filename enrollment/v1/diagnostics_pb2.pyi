@@ -257,7 +257,8 @@ class RunDeviceSelfTestResponse(_message.Message):
     MAP_FIELD_NUMBER: _builtins.int
     step: _builtins.str
     """A step begins, by its stable name: open, empty-platen or even-surface (somebody must clear the platen, or lay an even light
-    sheet before the lens), frames, indicator:NAME (somebody must look and listen).
+    sheet before the lens), frames, card (somebody must put one in; it stays as it is), indicator:NAME (somebody must look and
+    listen).
     """
     @_builtins.property
     def measure(self) -> _types_pb2.Measure:

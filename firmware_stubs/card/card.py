@@ -153,7 +153,7 @@ class Card:
             case 0, 0x88:
                 if proved is not Access.READER:
                     raise Refused(Status.SECURITY_NOT_SATISFIED)
-                return internal_authenticate(command.data, memory.objects), Status.OK
+                return internal_authenticate(command.data, memory.objects, self._random), Status.OK
             case 0x80, 0x50:
                 answer, self._opening = scp03.initialize_update(command, memory, self.profile)
                 self._channel = None

@@ -29,7 +29,8 @@ class Fault(Enum):
 class Order:
     """A fault to come: it lets `after` chances pass, then strikes `times` times.
 
-    executed: whether the card carries the command out before it fails. ins: only commands of that instruction count.
+    executed: whether the card carries the command out before it fails. ins: only commands of that instruction count;
+    longer_than: only commands of more octets, as a reader has it that hides its limit.
     """
 
     kind: Fault
@@ -37,12 +38,15 @@ class Order:
     times: int = 1
     executed: bool = False
     ins: int | None = None
+    longer_than: int = 0
     answer: bytes = b""
     seconds: float = 0.0
 
     def strikes(self, apdu: bytes) -> bool:
         """Whether it strikes at this command; uses a chance up."""
-        if self.times == 0 or (self.ins is not None and apdu[1:2] != bytes((self.ins,))):
+        if self.times == 0 or len(apdu) <= self.longer_than:
+            return False
+        if self.ins is not None and apdu[1:2] != bytes((self.ins,)):
             return False
         if self.after:
             self.after -= 1
@@ -56,7 +60,9 @@ class Order:
 
 
 def parse_order(body: bytes) -> Order:
-    """Read {"kind", "after", "times", "executed", "ins", "bytes", "seconds"}: hexadecimal bytes, all but kind optional.
+    """Read {"kind", "after", "times", "executed", "ins", "longer_than", "bytes", "seconds"}; bytes are hexadecimal.
+
+    All but kind are optional.
 
     Raises Refusal.
     """
@@ -64,7 +70,7 @@ def parse_order(body: bytes) -> Order:
         said = json.loads(body)
     except (ValueError, RecursionError):
         said = None
-    known = {"kind", "after", "times", "executed", "ins", "bytes", "seconds"}
+    known = {"kind", "after", "times", "executed", "ins", "longer_than", "bytes", "seconds"}
     if not isinstance(said, dict) or not said.keys() <= known:
         raise Refusal(400, "FAULT_INVALID", f"a JSON object of {', '.join(sorted(known))}")
     kind = next((fault for fault in Fault if fault.value == said.get("kind")), None)
@@ -79,6 +85,7 @@ def parse_order(body: bytes) -> Order:
         times=_count(said, "times", 1),
         executed=executed,
         ins=_count(said, "ins", 0, most=0xFF) if "ins" in said else None,
+        longer_than=_count(said, "longer_than", 0),
         answer=_bytes(said.get("bytes", "")),
         seconds=_seconds(said.get("seconds", 0.0)),
     )

@@ -48,7 +48,9 @@ def main() -> int:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP_RUNNING))
     with _listener(gate) as opened:
         with _listener(clients) as listener:
-            daemon = subprocess.Popen(["/bin/sh", "-c", _START, pcscd, config], stdin=listener.fileno())
+            # It logs to its standard output; ours is a pipe that nobody reads on, and would stop it when full.
+            command = ["/bin/sh", "-c", _START, pcscd, config]
+            daemon = subprocess.Popen(command, stdin=listener.fileno(), stdout=sys.stderr)
         signal.signal(signal.SIGTERM, lambda *_: daemon.terminate())
         threading.Thread(target=_serve, args=(opened,), daemon=True).start()
         threading.Thread(target=_watch_stdin, args=(daemon,), daemon=True).start()

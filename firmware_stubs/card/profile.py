@@ -25,6 +25,7 @@ class Profile:
     read: the files that may be, and who reads each; until the card is operational the personaliser may read all.
     scp_i: the "i" parameter of SCP03: 10 pseudo-random challenge, 20 R-MAC, 60 R-MAC and R-ENC.
     extended: whether it takes extended lengths. announced: whether its ATR tells so.
+    other_atr: what it answers to a reset instead, whatever that tells: T=0, or nothing that makes sense.
     """
 
     name: str
@@ -35,10 +36,13 @@ class Profile:
     scp_i: int = 0x70
     extended: bool = True
     announced: bool = True
+    other_atr: bytes = b""
 
     @property
     def atr(self) -> bytes:
         """T=1; historical bytes with the card capabilities (ISO/IEC 7816-4, 12.1.1.9)."""
+        if self.other_atr:
+            return self.other_atr
         lengths = 0x80 | (0x40 if self.announced else 0)  # command chaining; extended Lc and Le
         historical = bytes((0x80, 0x73, 0x84, 0x21, lengths))
         told = bytes((0x80 | len(historical), 0x80, 0x01)) + historical

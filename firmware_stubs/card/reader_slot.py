@@ -15,6 +15,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from firmware_stubs.card.card import Card
@@ -30,18 +31,41 @@ _READ_S: Final = 0.02  # for vpcd to have read an announced length before the re
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a real reader and card exchange: what an exchange takes by itself, and its octets besides.
+
+    exchange_s: seconds. octets_per_s: both ways; None for no time at all.
+    """
+
+    exchange_s: float = 0.0
+    octets_per_s: float | None = None
+
+    def seconds(self, octets: int) -> float:
+        """Of an exchange of so many."""
+        return self.exchange_s + (octets / self.octets_per_s if self.octets_per_s else 0.0)
+
+
 class ReaderSlot:
     """Serves one card in a thread of its own until closed.
 
     connect: to vpcd, raising OSError while it is not there. lock: held while a card works, by all slots that share a
-    state file.
+    state file. pace: at which the card answers, over what it takes for that.
     """
 
-    def __init__(self, number: int, connect: Callable[[], socket.socket], card: Card, lock: threading.RLock) -> None:
+    def __init__(
+        self,
+        number: int,
+        connect: Callable[[], socket.socket],
+        card: Card,
+        lock: threading.RLock,
+        pace: Pace = Pace(),
+    ) -> None:
         self._number = number
         self._connect = connect
         self._card = card
         self._lock = lock
+        self._pace = pace
         self._inserted = threading.Event()
         self._inserted.set()
         self._pause_s = 0.0
@@ -119,6 +143,7 @@ class ReaderSlot:
                     connection.sendall(len(b"\x90\x00").to_bytes(2))
                     time.sleep(_READ_S)
                     return
+                time.sleep(self._pace.seconds(len(body) + len(answer)))
                 _send(connection, answer)
             elif body[0] == TELL_ATR:
                 self._save()

@@ -25,7 +25,7 @@ from firmware_stubs.card.gate import LOOPBACK, connect
 from firmware_stubs.card.memory import StateFile
 from firmware_stubs.card.pcscd import FIRST_PORT, MAX_SLOTS
 from firmware_stubs.card.profile import VN_CCCD, Profile
-from firmware_stubs.card.reader_slot import ReaderSlot
+from firmware_stubs.card.reader_slot import Pace, ReaderSlot
 
 
 def serve(
@@ -37,6 +37,7 @@ def serve(
     slots: int = 1,
     state: Path | None = None,
     profile: Profile = VN_CCCD,
+    pace: Pace = Pace(),  # noqa: B008 - frozen
     ready: Callable[[str, str], None],
     stop: threading.Event,
 ) -> None:
@@ -44,6 +45,7 @@ def serve(
 
     host, port: of vpcd's first slot, the others follow; port 0 for vpcd's own, 35963. gate: to a vpcd in a network of
     its own, instead of host. slots: with a card in each, 1 to 16. state: keeps the cards over the process's end.
+    pace: of their wire.
     ready: called once with the URL of the first slot and that of the control port; vpcd need not be there yet.
     Raises OSError where a port cannot be bound or `state` cannot be used.
     """
@@ -65,7 +67,7 @@ def serve(
         served: list[ReaderSlot] = []
         control = at_end.enter_context(running(Server((LOOPBACK, control_port), ControlHandler, served)))
         for number, memory in enumerate(memories[:slots]):
-            slot = ReaderSlot(number, partial(to_vpcd, number), Card(memory, profile, keep), lock)
+            slot = ReaderSlot(number, partial(to_vpcd, number), Card(memory, profile, keep), lock, pace)
             at_end.callback(slot.close)
             served.append(slot)
         ready(f"vpcd://{host}:{first}" if gate is None else f"vpcd+unix://{gate}", control.url)

@@ -15,9 +15,12 @@ from tests.contract.device_stubs import DeviceStub
 class CardStub(DeviceStub):
     """Cards in the slots of a pcscd with a gate."""
 
-    def __init__(self, gate: Path, *, slots: int = 1, state: Path | None = None) -> None:
+    def __init__(
+        self, gate: Path, *, slots: int = 1, state: Path | None = None, extended: str = "announced", atr: str = ""
+    ) -> None:
         kept = [] if state is None else ["--state", str(state)]
-        super().__init__("card", "--gate", str(gate), "--slots", str(slots), *kept)
+        kind = ["--extended", extended, "--atr", atr]
+        super().__init__("card", "--gate", str(gate), "--slots", str(slots), *kind, *kept)
 
     def state(self, slot: int = 0) -> Any:
         return self.control("GET", f"/state?slot={slot}")

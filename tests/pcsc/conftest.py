@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from firmware_stubs.card.memory import Memory, StateFile
 from firmware_stubs.card.pcscd import Pcscd, missing
-from tests.pcsc.card_process import CardStub, Connection
+
+pytest.register_assert_rewrite("tests.contract.device_stubs")  # which a module here loads as a plugin, too
+
+from tests.pcsc.card_process import CardStub, Connection  # noqa: E402
 
 READERS = 2
 
@@ -41,13 +45,21 @@ class CardShelf:
     """The cards' process, which a test may end and start again on the same state."""
 
     def __init__(self, gate: Path, state: Path) -> None:
-        self._gate = gate
+        self.gate = gate
         self._state = state
         self.stub = CardStub(gate, slots=2 * READERS, state=state)
 
+    def put(self, slot: int, memory: Memory) -> None:
+        """Another card in a slot."""
+        self.stub.stop()
+        memories = StateFile(self._state).load(2 * READERS)
+        memories[slot] = memory
+        StateFile(self._state).save(memories)
+        self.restart()
+
     def restart(self) -> None:
         self.stub.stop()
-        self.stub = CardStub(self._gate, slots=2 * READERS, state=self._state)
+        self.stub = CardStub(self.gate, slots=2 * READERS, state=self._state)
 
 
 @pytest.fixture(scope="session")

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from firmware_stubs.card import tlv
-from firmware_stubs.card.curve import BRAINPOOL_P256R1
+from enrollment.core.chip.access.pace import PaceVariant, open_by_pace
+from enrollment.core.chip.access.password import AccessKey
+from enrollment.core.chip.apdu import Command, Response
+from enrollment.core.chip.security_infos import BRAINPOOL_P256R1, PACE_ECDH_GM_AES_128
 from firmware_stubs.card.memory import DEVELOPMENT_KEY, MAX_TRIES
 from firmware_stubs.card.pcscd import FIRST_PORT, Pcscd
-from firmware_stubs.card.scp03 import cmac
-from firmware_stubs.card.secure_messaging import ENCRYPTION, MAC, PASSWORD, derive
+from tests.card_wire import CardWire
 from tests.pcsc.card_process import (
     NO_SERVICE,
     NOT_TRANSACTED,
@@ -35,7 +35,6 @@ from tests.pcsc.card_process import (
     within,
 )
 from tests.pcsc.conftest import CardShelf
-from tests.pcsc.sm_reader import AesReader
 
 AID = bytes.fromhex("A0000002471001")
 
@@ -130,41 +129,12 @@ def test_the_holders_reader_opens_a_personalised_card_by_its_can(cards: CardShel
     connection = connected(slot)
     assert connection.send("00A4040C07A0000002471001") == (b"", 0x9000)
     assert connection.send("00B08D0000") == (b"", 0x6982)
-    reader = pace_by_can(connection, b"123456")
-    assert reader.send("0CA4020C", bytes.fromhex("010D")) == (b"", 0x9000)
-    assert reader.send("0CB00000", le=b"\xdf") == (content[:0xDF], 0x9000)
-    assert reader.send("0CB02700", le=b"\x10") == (content[0x2700:][:16], 0x9000)
-
-
-def pace_by_can(connection: Connection, can: bytes) -> AesReader:
-    """A reader's session over that connection; the points are of the model's own curve, the rest of the standard."""
-    curve, oid = BRAINPOOL_P256R1, bytes.fromhex("04007F00070202040202")
-
-    def step(last: bool, tag: int, value: bytes) -> bytes:
-        body = tlv.encode(0x7C, tlv.encode(tag, value) if tag else b"")
-        data, status = connection.send(f"{0x00 if last else 0x10:02X}860000{len(body):02X}{body.hex()}00")
-        assert status == 0x9000
-        return tlv.decode(tlv.only(data, 0x7C))[0][1]
-
-    template = tlv.encode(0x80, oid) + b"\x83\x01\x02"
-    assert connection.send(f"0022C1A4{len(template):02X}{template.hex()}") == (b"", 0x9000)
-    sealed = step(False, 0, b"")
-    nonce = Cipher(algorithms.AES(derive(can, PASSWORD, 16)), modes.CBC(bytes(16))).decryptor().update(sealed)
-    first, second = secrets.randbelow(curve.n), secrets.randbelow(curve.n)
-    theirs = step(False, 0x81, curve.encode(curve.multiply(first, curve.generator)))
-    mapped = curve.add(
-        curve.multiply(int.from_bytes(nonce), curve.generator), curve.multiply(first, curve.decode(theirs))
-    )
-    own = curve.encode(curve.multiply(second, mapped))
-    theirs = step(False, 0x83, own)
-    secret = curve.abscissa(curve.multiply(second, curve.decode(theirs)))
-    encryption, mac = derive(secret, ENCRYPTION, 16), derive(secret, MAC, 16)
-
-    def token(public: bytes) -> bytes:
-        return cmac(mac, tlv.encode(0x7F49, tlv.encode(0x06, oid) + tlv.encode(0x86, public)))[:8]
-
-    assert step(True, 0x85, token(theirs)) == token(own)
-    return AesReader(connection.transmit, encryption, mac)
+    wire = CardWire(connection.transmit)
+    variant = PaceVariant(PACE_ECDH_GM_AES_128, BRAINPOOL_P256R1, 16)
+    session = open_by_pace(wire.transmit, variant, AccessKey.of_access_number("123456"), secrets.token_bytes)
+    assert session.send(Command(0, 0xA4, 0x02, 0x0C, bytes.fromhex("010D"))) == Response(b"", 0x9000)
+    assert session.send(Command(0, 0xB0, 0, 0, le=0xDF)) == Response(content[:0xDF], 0x9000)
+    assert session.send(Command(0, 0xB0, 0x27, 0, le=16)) == Response(content[0x2700:][:16], 0x9000)
 
 
 def test_power_lost_in_a_write_leaves_the_old_bytes_or_the_new(cards: CardShelf) -> None:

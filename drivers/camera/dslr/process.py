@@ -17,11 +17,12 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from drivers.camera.dslr import pipe
+from drivers import pipe
 from drivers.camera.dslr.address import DslrAddress
 from drivers.camera.dslr.library import Body
-from drivers.camera.dslr.pipe import Message
 from drivers.errors import DriverError
+from drivers.pipe import Message
+from drivers.side_process import told
 from drivers.spi import CameraSetting
 
 _ORPHAN_GRACE_S = 3.0  # for a call that is under way when the driver's process has died
@@ -44,7 +45,7 @@ def main() -> None:
                 else:
                     answer = _answer(body, request.said)
             except DriverError as error:
-                answer = Message({"error": error.reason, "message": str(error), "facts": error.facts})
+                answer = told(error)
             pipe.send(channel, answer)
     except OSError:
         return  # nobody is there to be told

@@ -5,29 +5,16 @@ A call that takes longer ends the process, and with it whatever the library is w
 
 from __future__ import annotations
 
-import logging
-import socket
-import subprocess
-import sys
 from dataclasses import asdict
 from typing import Any
 
-from drivers import errors
-from drivers.camera.dslr import pipe
 from drivers.camera.dslr.address import DslrAddress
-from drivers.camera.dslr.pipe import Content, Message
-from drivers.errors import DeviceNotReady, DeviceStalled, DriverError
+from drivers.errors import DeviceStalled
+from drivers.pipe import Content, Message
+from drivers.side_process import SideProcess
 from drivers.spi import CameraSetting, DeviceIdentity, SettingState
 
 _START_LIMIT_S = 10.0  # for Python and the library, from a cold disk
-_CLOSE_LIMIT_S = 1.0
-_EXIT_LIMIT_S = 5.0  # a process that was killed is gone at once, unless the system itself hangs in its USB call
-
-_KINDS = {
-    kind.reason: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, DriverError)
-}
-
-_logger = logging.getLogger(__name__)
 
 
 class RemoteBody:
@@ -41,17 +28,7 @@ class RemoteBody:
         """Start the process. Raises DeviceNotReady where the system starts none."""
         self._call_limit_s = call_limit_s
         self._download_limit_s = download_limit_s
-        self._channel, theirs = socket.socketpair()
-        try:
-            with theirs:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "drivers.camera.dslr.process"],
-                    stdin=theirs.fileno(),
-                    stdout=subprocess.DEVNULL,
-                )
-        except OSError as error:
-            self._channel.close()
-            raise DeviceNotReady("the process that speaks with the camera cannot be started") from error
+        self._process = SideProcess("drivers.camera.dslr.process")
 
     def open(self, address: DslrAddress) -> DeviceIdentity:
         """Connect, and return what the body says of itself."""
@@ -60,16 +37,7 @@ class RemoteBody:
 
     def close(self) -> None:
         """Let go of the body, kindly if the library can, and end the process. Never raises; idempotent."""
-        try:
-            self._channel.shutdown(socket.SHUT_WR)
-            self._process.wait(_CLOSE_LIMIT_S)
-        except (OSError, subprocess.TimeoutExpired):
-            self.kill()
-        self._channel.close()
-        try:
-            self._process.wait(_EXIT_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            _logger.warning("the process %d of a reflex camera does not end", self._process.pid)
+        self._process.close()
 
     def kill(self) -> None:
         """End the process now: a call that waits for it fails."""
@@ -105,15 +73,8 @@ class RemoteBody:
     def _call(self, call: str, limit_s: float | None = None, **arguments: Any) -> Message:
         limit_s = self._call_limit_s if limit_s is None else limit_s
         try:
-            self._channel.settimeout(limit_s)
-            pipe.send(self._channel, Message({"call": call} | arguments))
-            answer = pipe.receive(self._channel, limit_s)
+            return self._process.ask(Message({"call": call} | arguments), limit_s)
         except TimeoutError as error:
-            self.kill()
             raise DeviceStalled("the camera's library does not come back", call=call, limit_s=limit_s) from error
         except (EOFError, OSError) as error:
-            self.kill()
             raise DeviceStalled("the process that speaks with the camera ended", call=call) from error
-        if "error" in answer.said:
-            raise _KINDS[answer.said["error"]](answer.said["message"], **answer.said["facts"])
-        return answer

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.camera.dslr.address import DslrAddress
-from drivers.camera.dslr.pipe import Content
 from drivers.camera.dslr.remote import RemoteBody
 from drivers.camera.newest_frame import CANCEL_SLICE_S, NewestFrame
 from drivers.errors import (
@@ -33,6 +32,7 @@ from drivers.errors import (
     UnsupportedDevice,
 )
 from drivers.frame import Frame
+from drivers.pipe import Content
 from drivers.spi import CancelToken, DeviceIdentity
 
 _PERIOD_S = 0.04  # between frames of live view: a preview needs no more, and the camera keeps cool

@@ -7,9 +7,10 @@ import secrets
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 import cv2
@@ -17,6 +18,7 @@ import grpc
 
 from enrollment.cli.connection import connect
 from enrollment.cli.contact_sheet import contact_sheet, entries
+from enrollment.cli.demo.card import issue_card
 from enrollment.cli.demo.processes import ProcessFailed
 from enrollment.cli.demo.station import DemoStation, running_station
 from enrollment.cli.demo.subject import (
@@ -42,6 +44,11 @@ PERSON: Final = {
     "sex": "F",
     "personal_number": "001195000001",
     "place_of_residence": "Số 1, phố Mẫu, Hà Nội",
+    "place_of_origin": "Xã Mẫu, Hà Nội",
+    "ethnicity": "Kinh",
+    "religion": "Không",
+    "father": "Nguyễn Văn Mẫu",
+    "mother": "Trần Thị Thử",
 }
 
 
@@ -71,18 +78,23 @@ def run(
     portrait: bytes | None,
     person: int,
     folder: Path,
-) -> tuple[Enrollment, Evidence]:
-    """Enroll one person and collect the evidence."""
+) -> tuple[Enrollment, Evidence, dict[str, Any]]:
+    """Enroll one person, collect the evidence, and issue the card; what became of it last."""
     stand_in = TenPrintStandIn if PLANS[plan] == "tenprint" else StandIn
     subject = stand_in(demo.platen, demo.scene, impressions, portrait, person, order=[])
     with connect(demo.socket, demo.token) as station:
         done = enroll(station, plan_id=plan, demographics=PERSON, subject=subject, listener=Narrator(out))
         evidence = collect(station, done.dossier, done.package.package_id, demo.trust, folder)
+        if demo.reader.why_not:
+            card: dict[str, Any] = {"verified": False, "why": demo.reader.why_not}
+        else:
+            card = issue_card(station, out, done.dossier.dossier_id, demo.authority, folder / "card")
+            done.seconds["card"] = card["seconds"]
     save_sheet(done, evidence, folder / "contact-sheet.png")
-    return done, evidence
+    return done, evidence, card
 
 
-def stay(demo: DemoStation, out: Output, plan: str) -> None:
+def stay(demo: DemoStation, out: Output, plan: str, dossier_id: str) -> None:
     """Leave the station running for enrollctl until Ctrl-C."""
     lay, what = "finger=1&impression=0", "a finger"
     if PLANS[plan] == "tenprint":
@@ -95,6 +107,7 @@ def stay(demo: DemoStation, out: Output, plan: str) -> None:
         f"export ENROLL_SOCKET={demo.socket} ENROLL_TOKEN_FILE={token_file}",
         ".venv/bin/enrollctl devices",
         f"curl -X PUT '{demo.platen.url}/platen?{lay}'   # lay {what}",
+        *([] if demo.reader.why_not else [f".venv/bin/enrollctl card verify --dossier {dossier_id}"]),
     ):
         out.say(f"    {line}", f"    {line}")
     out.say("Ctrl-C ends it", "Ctrl-C để dừng")
@@ -150,13 +163,14 @@ def main(
             running_station(Path(home), out.say, PLANS[plan]) as demo,
         ):
             started = time.monotonic()
-            done, evidence = run(demo, out, plan, impressions, picture, person, folder)
+            done, evidence, card = run(demo, out, plan, impressions, picture, person, folder)
             done.seconds = {"start": round(started - began, 3), **done.seconds}
             done.seconds["total"] = round(time.monotonic() - began, 3)
-            report(out, done, evidence)
+            report(out, done, evidence, card)
             if stays:
-                stay(demo, out, plan)
-        if not (evidence.receipt_verified and done.package.state == outbox_pb2.PACKAGE_STATE_ACKNOWLEDGED):
+                stay(demo, out, plan, done.dossier.dossier_id)
+        acknowledged = done.package.state == outbox_pb2.PACKAGE_STATE_ACKNOWLEDGED
+        if not (evidence.receipt_verified and acknowledged and (card["verified"] or "why" in card)):
             sys.exit(EXIT_REFUSED)
     except grpc.RpcError as error:
         failure = describe(error)
@@ -171,7 +185,7 @@ def _give_up(out: Output, text: str, reason: str) -> None:
     sys.exit(EXIT_REFUSED)
 
 
-def report(out: Output, done: Enrollment, evidence: Evidence) -> None:
+def report(out: Output, done: Enrollment, evidence: Evidence, card: Mapping[str, Any]) -> None:
     """The ledger, where things are, and the last line for programs."""
     ledger = evidence.ledger
     verified = evidence.receipt_verified
@@ -185,8 +199,15 @@ def report(out: Output, done: Enrollment, evidence: Evidence) -> None:
         f"sổ cái   thu nhận {ledger.collected}, đã gửi {ledger.sent}, đã xác nhận {ledger.acknowledged}",
         style="bold",
     )
+    if "why" in card:
+        out.say(f"card     not written: {card['why']}", f"thẻ      chưa ghi: {card['why']}", style="yellow")
+    else:
+        word, vi = ("verified", "hợp lệ") if card["verified"] else ("DOES NOT VERIFY", "KHÔNG HỢP LỆ")
+        number, style = card["card_id"], "green" if card["verified"] else "red"
+        out.say(f"card     {number} written and {word}", f"thẻ      {number} đã ghi, {vi}", style=style)
     folder = os.path.relpath(evidence.folder)
     files = "contact-sheet.png, records/, package.sealed, receipt.cose, registry-trust, ledger.json"
+    files += "" if "why" in card else ", card/"
     out.say(f"results  {folder}: {files}", f"kết quả  {folder}: {files}")
     out.say(f"time     {done.seconds['total']:.1f} s", f"thời gian {done.seconds['total']:.1f} giây")
     out.value(
@@ -196,6 +217,7 @@ def report(out: Output, done: Enrollment, evidence: Evidence) -> None:
             "receipt_verified": verified,
             "fingers": len(captured_fingers(done.dossier)),
             "portrait": any(not capture.position for capture in done.dossier.captures),
+            "card": dict(card),
             "seconds": done.seconds,
             "output_dir": str(evidence.folder),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from types import MappingProxyType
 from typing import IO, Any, Final
 
 READY_TIMEOUT_S: Final = 60.0
@@ -52,11 +54,14 @@ def _tail(log: Path, lines: int = 15) -> str:
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
 
 
-def launch(name: str, module: str, arguments: Sequence[str], log: Path) -> Running:
-    """Start `python -m module` without waiting for it; call `await_ready` next."""
+def launch(
+    name: str, module: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str] = MappingProxyType({})
+) -> Running:
+    """Start `python -m module` without waiting for it; call `await_ready` next. environment: beside our own."""
     with log.open("w", encoding="utf-8") as sink:
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
+            env={**os.environ, **environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=sink,

@@ -1,6 +1,6 @@
 """A card profile: which application, files, access rules and algorithms a card has, as data.
 
-A profile is TOML: profile_id, version, title_vi, title_en, aid, [mrz], [access], [chip_authentication],
+A profile is TOML: profile_id, version, title_vi, title_en, aid, [mrz], [validity], [access], [chip_authentication],
 [active_authentication], [document_signer] and [[files]]. Whoever reads the file hands in its tables.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
 from typing import Any, Final
 
 from enrollment.core.chip.ef_com import DATA_GROUP_TAGS
@@ -29,6 +30,7 @@ CURVES: Final[Mapping[str, int]] = {
 PROTOCOLS: Final = frozenset({"bac", "pace"})
 READ_RULES: Final = frozenset({"always", "access", "terminal"})
 MAX_FILES: Final = 32
+MAX_AGE, MAX_EARLY_YEARS, MAX_UTC_OFFSET_H = 150, 10, 14
 REQUIRED_FILES: Final = frozenset({"EF.COM", "EF.SOD", "EF.DG1", "EF.DG2"})  # 9303-10, 3.2
 
 _DATA_GROUP: Final = re.compile(r"EF\.DG([1-9][0-9]?)")
@@ -51,6 +53,47 @@ class ZoneRules:
         _require(re.fullmatch(r"[ACI][0-9A-Z<]?", self.document_code), "document_code", self.document_code)
         _require(re.fullmatch(r"[A-Z]{1,3}", self.issuer), "issuer", self.issuer)
         _require(re.fullmatch(r"[0-9]{6}|<{6}", self.no_expiry), "no_expiry", self.no_expiry)
+
+
+@dataclass(frozen=True, slots=True)
+class ValidityRules:
+    """How long a card is good. change_ages: years of age at which it is changed; without an end after the last of them.
+
+    early_years: a card issued so shortly before such an age holds until the next one. utc_offset_hours: whose days.
+    Source: Law on Identification 26/2023/QH15, article 21.
+    """
+
+    change_ages: tuple[int, ...]
+    early_years: int
+    utc_offset_hours: int
+
+    def __post_init__(self) -> None:
+        ages: object = self.change_ages
+        plain = isinstance(ages, list | tuple) and all(type(age) is int and 0 < age <= MAX_AGE for age in ages)
+        _require(plain, "change_ages", str(ages))
+        object.__setattr__(self, "change_ages", tuple(self.change_ages))
+        _require(list(self.change_ages) == sorted(set(self.change_ages)), "change_ages", str(ages))
+        _require(0 <= self.early_years <= MAX_EARLY_YEARS, "early_years", str(self.early_years))
+        _require(abs(self.utc_offset_hours) <= MAX_UTC_OFFSET_H, "utc_offset_hours", str(self.utc_offset_hours))
+
+    def day_of(self, at: datetime) -> date:
+        """The day that it is where cards are issued. at: aware."""
+        return at.astimezone(timezone(timedelta(hours=self.utc_offset_hours))).date()
+
+    def expires(self, born: date, issued: date) -> date | None:
+        """The last day of a card that is issued on this day; None for one without an end."""
+        for age in self.change_ages:
+            if issued < birthday(born, age - self.early_years):
+                return birthday(born, age)
+        return None
+
+
+def birthday(born: date, age: int) -> date:
+    """The day on which somebody is so old; born on 29 February: the 28th where there is no other."""
+    try:
+        return born.replace(year=born.year + age)
+    except ValueError:
+        return date(born.year + age, 2, 28)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +196,7 @@ class CardProfile:
     title_en: str
     aid: str
     mrz: ZoneRules
+    validity: ValidityRules
     access: AccessRules
     chip_authentication: ChipAuthentication
     active_authentication: ActiveAuthentication
@@ -186,11 +230,14 @@ class CardProfile:
 
 _TABLES: Final[Mapping[str, type[Any]]] = {
     "mrz": ZoneRules,
+    "validity": ValidityRules,
     "access": AccessRules,
     "chip_authentication": ChipAuthentication,
     "active_authentication": ActiveAuthentication,
     "document_signer": SignerRules,
 }
+
+_LISTS: Final[Mapping[str, tuple[str, ...]]] = {"access": ("protocols",), "validity": ("change_ages",)}
 
 
 def card_profile_from_table(table: Mapping[str, Any]) -> CardProfile:
@@ -198,7 +245,7 @@ def card_profile_from_table(table: Mapping[str, Any]) -> CardProfile:
     top = dict(table)
     for name, kind in _TABLES.items():
         if name in top:
-            nested = ("protocols",) if kind is AccessRules else ()
+            nested = _LISTS.get(name, ())
             top[name] = build(kind, top[name], name, InvalidCardProfile, nested=nested)
     top["files"] = build_rows(CardFile, top.get("files", []), "files", InvalidCardProfile)
     return build(CardProfile, top, "profile", InvalidCardProfile, nested=(*_TABLES, "files"))

@@ -8,6 +8,7 @@ Source: ICAO Doc 9303-10, 8th edition, 4.7.2.
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from typing import Final
 
 import cv2
@@ -17,18 +18,26 @@ from PIL import Image
 
 from enrollment.core.chip.elementary_file import value_of
 from enrollment.core.errors import ImageOverBudget, InvalidImage, MalformedRecord
+from enrollment.core.records.compressed_image import ImageForm, decode_colours
 from enrollment.core.records.data_object import DataObject
 from enrollment.core.records.iso19785_3_tlv import FACE_IMAGE, SC37_OWNER, decode_group, encode_group, wrap_face
-from enrollment.core.records.iso19794_5_2005 import FaceImage, FaceImageRecord
+from enrollment.core.records.iso19794_5_2005 import FaceImage, FaceImageRecord, ImageDataType
+from enrollment.core.records.octets import check_range
 
 TAG: Final = 0x75
 IMAGE_BUDGET_OCTETS: Final = 20 * 1024
 # Sides of the portrait on the card, pixels: 3 x 4, two and a half times the 240 x 320 of 9303-9's smallest.
 MAX_WIDTH_PX, MAX_HEIGHT_PX = 480, 640
 MIN_SIDE_PX: Final = 64  # of what is given
+MAX_READ_SIDE_PX: Final = 1024  # of a card's portrait, whoever made it: its decoder has 3 MB to fill
 # Peak signal to noise over all samples, dB: below 28 eyes and mouth smear, above 50 nobody sees a difference.
 LEAST_PSNR_DB, MOST_PSNR_DB = 28.0, 50.0
 PSNR_STEP_DB: Final = 0.5
+
+_FORMS: Final[Mapping[int, ImageForm]] = {
+    ImageDataType.JPEG: ImageForm.JPEG,
+    ImageDataType.JPEG_2000: ImageForm.JPEG_2000,
+}
 
 
 def compress_portrait(bgr: NDArray[np.uint8], budget: int = IMAGE_BUDGET_OCTETS) -> FaceImage:
@@ -58,6 +67,17 @@ def compress_portrait(bgr: NDArray[np.uint8], budget: int = IMAGE_BUDGET_OCTETS)
     return FaceImage(width=width, height=height, image=best)
 
 
+def middle_of_frame(bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The middle of a frame that is broader than a card's portrait, 3 x 4; a view. No face is looked for.
+
+    bgr: (H, W, 3); one that is not broader comes back as it is.
+    """
+    height, width = bgr.shape[:2]
+    wanted = round(height * MAX_WIDTH_PX / MAX_HEIGHT_PX)
+    left = max(0, (width - wanted) // 2)
+    return bgr[:, left : left + min(wanted, width)]
+
+
 def encode_dg2(face: FaceImage) -> bytes:
     """EF.DG2."""
     return DataObject(TAG, encode_group([wrap_face(FaceImageRecord((face,)).encode())])).encode()
@@ -73,6 +93,19 @@ def decode_dg2(octets: bytes) -> FaceImage:
     if (owner, kind) != (SC37_OWNER, FACE_IMAGE):
         raise MalformedRecord(f"EF.DG2: its CBEFF header says {owner:04X}, {kind:04X}", owner=owner, type=kind)
     return FaceImageRecord.decode(template.record).faces[0]
+
+
+def portrait_pixels(face: FaceImage) -> NDArray[np.uint8]:
+    """The portrait, (H, W, 3) uint8 RGB, of the sides that its record tells.
+
+    Raises MalformedRecord where it is larger than MAX_READ_SIDE_PX, does not decode, or is of other sides.
+    """
+    for side in (face.width, face.height):
+        check_range(side, 1, MAX_READ_SIDE_PX, "side", "portrait")
+    form = _FORMS.get(face.image_data_type)
+    if form is None:
+        raise MalformedRecord("portrait: of an unknown image data type", type=face.image_data_type)
+    return decode_colours(face.image, face.width, face.height, form)
 
 
 def _checked(bgr: object) -> NDArray[np.uint8]:

@@ -22,9 +22,11 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from enrollment.core.chip.public_keys import key_of
 from enrollment.core.chip.security_object import SecurityObject
-from enrollment.core.errors import CertificateNotValid, DigestMismatch, EnrollmentError, UntrustedChain
+from enrollment.core.errors import CertificateNotValid, DigestMismatch, EnrollmentError, MalformedRecord, UntrustedChain
 
 CHECKS: Final[Mapping[int, str]] = {
     1: "security object",
@@ -111,9 +113,7 @@ def issuer_of(signer: x509.Certificate, authorities: Iterable[x509.Certificate])
         if authority.subject != signer.issuer or not _may(authority, as_authority=True):
             continue
         named = True
-        try:
-            signer.verify_directly_issued_by(authority)
-        except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
+        if not is_issued_by(signer, authority):
             continue
         if not _may(signer, as_authority=False):
             raise UntrustedChain("the signer's certificate is not one that may sign documents")
@@ -121,6 +121,21 @@ def issuer_of(signer: x509.Certificate, authorities: Iterable[x509.Certificate])
     if named:
         raise UntrustedChain("the authority of that name did not sign the signer's certificate")
     raise UntrustedChain("no trusted authority has the name of the signer's issuer")
+
+
+def is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    """Whether the authority's name and key are those of the certificate's issuer."""
+    try:
+        try:
+            certificate.verify_directly_issued_by(authority)
+        except UnsupportedAlgorithm:  # of a curve with its parameters written out
+            key, digest = key_of(authority), certificate.signature_hash_algorithm
+            if certificate.issuer != authority.subject or digest is None or isinstance(key, rsa.RSAPublicKey):
+                return False
+            key.verify(certificate.signature, certificate.tbs_certificate_bytes, ec.ECDSA(digest))
+    except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm, MalformedRecord):
+        return False
+    return True
 
 
 def check_validity(signer: x509.Certificate, authority: x509.Certificate, at: datetime) -> None:

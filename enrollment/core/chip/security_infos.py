@@ -71,8 +71,7 @@ class SecurityInfo:
 
     def encode(self) -> bytes:
         """The SEQUENCE."""
-        identifier = asn1.encode_der(_identifier(self.protocol))
-        return DataObject(_SEQUENCE, identifier + self.required + self.optional).encode()
+        return DataObject(_SEQUENCE, encoded_identifier(self.protocol) + self.required + self.optional).encode()
 
 
 def numbered(protocol: str, version: int, parameter: int | None = None) -> SecurityInfo:
@@ -88,6 +87,11 @@ def chip_authentication_key(public_key_info: bytes, key_id: int | None = None) -
 def active_authentication(signature_algorithm: str = ECDSA_PLAIN_SHA256) -> SecurityInfo:
     """By which algorithm the card signs in active authentication; needed where its key is on a curve."""
     return SecurityInfo(ACTIVE_AUTHENTICATION, asn1.encode_der(1), asn1.encode_der(_identifier(signature_algorithm)))
+
+
+def encoded_identifier(dotted: str) -> bytes:
+    """The object identifier in DER. Raises MalformedRecord for what is none."""
+    return asn1.encode_der(_identifier(dotted))
 
 
 def algorithm_of(info: SecurityInfo) -> str:

@@ -18,13 +18,13 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ObjectIdentifier
 
 from enrollment.core.chip.elementary_file import value_of
+from enrollment.core.chip.public_keys import key_of
 from enrollment.core.chip.signature_algorithms import (
     ECDSA_SHA256,
     DigestIdentifier,
@@ -185,8 +185,8 @@ class SecurityObject:
             raise SignatureInvalid("the signature is of another content type")
         algorithm = signature_algorithm(self._signer.algorithm)
         try:
-            key: object = certificate.public_key()
-        except (ValueError, UnsupportedAlgorithm):
+            key = key_of(certificate)
+        except MalformedRecord:
             raise SignatureInvalid("the signer's key cannot be read", algorithm=algorithm.name) from None
         algorithm.verify(key, self._signer.signature, asn1.encode_der(self._signer.attributes))
         if asn1.encode_der(digest[0]) != asn1.encode_der(digested(digest_of(self._signer.digest), self._content)):
@@ -217,7 +217,7 @@ def sign_security_object(
     check_range(len(data_groups), LEAST_DATA_GROUPS, MOST_DATA_GROUPS, "number of data groups", _NAME)
     for number in data_groups:
         check_range(number, 1, MOST_DATA_GROUPS, "data group", _NAME)
-    if certificate.public_key() != key.public_key():
+    if key_of(certificate) != key.public_key():
         raise SignatureInvalid("the certificate is of another key than the one that signs")
     digest = digest_identifier(algorithm.digest)
     hashed = [

@@ -46,11 +46,12 @@ def _check(planned: PlannedField, text: str) -> None:
         raise _refuse(planned.name, "does not have the form that the plan asks for")
     if planned.rule == "personal_number":
         check_form(text, planned.name)
-    if planned.rule == "date" and _date(text) is None:
+    if planned.rule == "date" and date_of(text) is None:
         raise _refuse(planned.name, "must be a date dd/mm/yyyy that exists")
 
 
-def _date(text: str) -> date | None:
+def date_of(text: str) -> date | None:
+    """The day of a field with the rule "date"; None where it is none."""
     match = DATE.fullmatch(text)
     if match is None:
         return None
@@ -63,7 +64,7 @@ def _date(text: str) -> date | None:
 
 def _check_number_against_birth(plan: Plan, fields: Mapping[str, str]) -> None:
     """Century, sex and year digits of a personal number must agree with the other fields, where those are given."""
-    born = _date(fields.get("date_of_birth", ""))
+    born = date_of(fields.get("date_of_birth", ""))
     for planned in plan.fields:
         number = fields.get(planned.name, "")
         if planned.rule == "personal_number" and number:

@@ -1,7 +1,7 @@
 """A plan: what a procedure captures and asks, as data. The rules change by circular; this code does not.
 
-A plan is TOML: plan_id, version, title_vi, title_en, [[fingerprints]], an optional [portrait], [[fields]]. Unknown keys
-are refused: a misspelt limit must not silently become no limit.
+A plan is TOML: plan_id, version, title_vi, title_en, card_profile where it issues a card, [[fingerprints]], an optional
+[portrait], [[fields]]. Unknown keys are refused: a misspelt limit must not silently become no limit.
 """
 
 from __future__ import annotations
@@ -114,7 +114,10 @@ RULES: Final = frozenset({"", "personal_number", "date"})
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A procedure. fingerprints: in the order of capture; fields: in the order of asking."""
+    """A procedure. fingerprints: in the order of capture; fields: in the order of asking.
+
+    card_profile: of the card that it issues; "" where it issues none.
+    """
 
     plan_id: str
     version: int
@@ -123,9 +126,12 @@ class Plan:
     fingerprints: tuple[PlannedFingerprint, ...] = ()
     portrait: PlannedPortrait | None = None
     fields: tuple[PlannedField, ...] = ()
+    card_profile: str = ""
 
     def __post_init__(self) -> None:
         _require(IDENTIFIER.fullmatch(self.plan_id) is not None, "plan_id", self.plan_id)
+        whole = not self.card_profile or IDENTIFIER.fullmatch(self.card_profile) is not None
+        _require(whole, "card_profile", self.card_profile)
         _require(1 <= self.version <= 1_000_000, "version", self.version)
         _require(len(self.fields) <= MAX_FIELDS, "fields", len(self.fields))
         _require_distinct("position", [planned.position for planned in self.fingerprints])
@@ -165,6 +171,8 @@ def plan_to_table(plan: Plan) -> dict[str, Any]:
     table["fields"] = [_plain(planned) for planned in plan.fields]
     if plan.portrait is not None:
         table["portrait"] = _plain(plan.portrait)
+    if plan.card_profile:
+        table["card_profile"] = plan.card_profile
     return table
 
 

@@ -1,8 +1,9 @@
-"""Pixels of one image in the forms that finger image records carry: raw, PNG, JPEG 2000. Lossless both ways.
+"""Pixels of one image in the forms that records carry: raw, PNG, JPEG 2000 and, of a portrait, JPEG.
 
-A stranger's PNG or JPEG 2000 is walked first, without decoding: its own size must be the record's, and within what a
-fingerprint image may have. The decoder is then given only what carries pixels, with none of the optional chunks, boxes
-and header options whose cost does not show in the size.
+Fingers are grey, lossless both ways; portraits are colour, and only read here. A stranger's image is walked first,
+without decoding: its own size must be the record's, and within what such an image may have. The decoder is then given
+only what carries pixels, with none of the optional chunks, boxes and header options whose cost does not show in the
+size.
 Sources: PNG, ISO/IEC 15948:2004; JPEG 2000, ISO/IEC 15444-1:2019, annexes A (codestream) and I (boxes).
 """
 
@@ -28,7 +29,9 @@ MIN_CODE_BLOCK, MAX_CODE_BLOCK = 2, 8  # JPEG 2000, exponents less 2: 16 samples
 MAX_LEVELS: Final = 32  # JPEG 2000, table A.15
 MAX_PACKETS: Final = 1 << 16  # JPEG 2000, of all tiles' precincts and layers; without precincts there are some 50
 
-_NAME: Final = "finger image"
+MAX_SCANS: Final = 32  # JPEG; a progressive one of a camera has some 10, and each costs a pass over all pixels
+
+_NAME: Final = "image"
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _PNG_GREYSCALE: Final = (8, 0, 0, 0, 0)  # depth; colour type; compression, filter and interlace methods
 _PNG_FILTERS: Final = 5
@@ -38,6 +41,11 @@ _SOC, _SIZ, _COD, _SOT, _SOD, _EOC = 0xFF4F, 0xFF51, 0xFF52, 0xFF90, 0xFF93, 0xF
 _REFUSED_MARKERS: Final = {0xFF53: "COC", 0xFF5F: "POC", 0xFF60: "PPM", 0xFF61: "PPT", 0xFF5E: "RGN"}
 _SOT_OCTETS: Final = 12
 _REVERSIBLE: Final = 1
+_GREY, _COLOURS = 1, 3
+_JPEG_START: Final = b"\xff\xd8"
+_JPEG_FRAMES: Final = {0xFFC0, 0xFFC1, 0xFFC2}  # baseline, extended, progressive; all of Huffman
+_JPEG_SCAN: Final = 0xFFDA
+_JPEG_ADDED: Final = {*range(0xFFE0, 0xFFEE), 0xFFEF, 0xFFFE}  # all but Adobe's, which says how colours are coded
 
 
 class ImageForm(Enum):
@@ -47,10 +55,11 @@ class ImageForm(Enum):
     PNG = "PNG"
     JPEG_2000 = "JPEG 2000"
     JPEG_2000_LOSSLESS = "lossless JPEG 2000"
+    JPEG = "JPEG"
 
 
 def encode_pixels(pixels: NDArray[np.uint8], form: ImageForm) -> bytes:
-    """pixels: (H, W) uint8. JPEG 2000 is written lossless, whichever of the two is asked for."""
+    """pixels: (H, W) uint8. JPEG 2000 is written lossless, whichever of the two is asked for. form: but JPEG."""
     if form is ImageForm.RAW:
         return pixels.tobytes()
     out = io.BytesIO()
@@ -73,21 +82,67 @@ def decode_pixels(octets: bytes, width: int, height: int, form: ImageForm) -> ND
         check_range(len(octets), width * height, width * height, "image length", _NAME)
         return np.frombuffer(octets, np.uint8).reshape(height, width)
     if form is ImageForm.PNG:
-        return _decoded(_plain_png(octets, width, height), "PNG", width, height)
+        return _decoded(_plain_png(octets, width, height), "PNG", (height, width))
     codestream = _codestream(octets)
-    _check_codestream(codestream, width, height, lossless=form is ImageForm.JPEG_2000_LOSSLESS)
-    return _decoded(codestream, "JPEG2000", width, height)
+    _check_codestream(codestream, width, height, _GREY, lossless=form is ImageForm.JPEG_2000_LOSSLESS)
+    return _decoded(codestream, "JPEG2000", (height, width))
 
 
-def _decoded(octets: bytes, decoder: str, width: int, height: int) -> NDArray[np.uint8]:
+def decode_colours(octets: bytes, width: int, height: int, form: ImageForm) -> NDArray[np.uint8]:
+    """The (height, width, 3) uint8 pixels, RGB. form: JPEG or JPEG_2000.
+
+    The caller bounds width and height. Raises MalformedRecord where the octets are not such an image of three
+    components of 8 bits, or are one of another size, or would cost more than an image of that size may.
+    """
+    if form is ImageForm.JPEG_2000:
+        codestream = _codestream(octets)
+        _check_codestream(codestream, width, height, _COLOURS, lossless=False)
+        return _decoded(codestream, "JPEG2000", (height, width, _COLOURS))
+    return _decoded(_plain_jpeg(octets, width, height), "JPEG", (height, width, _COLOURS))
+
+
+def _decoded(octets: bytes, decoder: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(octets), formats=[decoder]) as image:
             pixels: NDArray[np.uint8] = np.asarray(image)
     except (OSError, SyntaxError, ValueError, MemoryError) as error:
         raise MalformedRecord(f"{_NAME}: the {decoder} does not decode", cause=type(error).__name__) from None
-    if pixels.shape != (height, width) or pixels.dtype != np.uint8:
-        raise MalformedRecord(f"{_NAME}: the {decoder} is not 8-bit grey of the record's size")
+    if pixels.shape != shape or pixels.dtype != np.uint8:
+        raise MalformedRecord(f"{_NAME}: the {decoder} does not have the record's colours of 8 bits")
     return pixels
+
+
+def _plain_jpeg(octets: bytes, width: int, height: int) -> bytes:
+    """The same image without what applications and people have added, which decoders parse.
+
+    It is of three components of 8 bits and this size, and few scans follow.
+    """
+    reader = OctetReader(octets, _NAME)
+    reader.expect(_JPEG_START, "start of JPEG")
+    kept, frames = [_JPEG_START], 0
+    while (marker := reader.unsigned(2, "marker")) != _JPEG_SCAN:
+        if not 0xFFC0 <= marker <= 0xFFFE:
+            raise MalformedRecord(f"{_NAME}: the JPEG's marker {marker:04X} is not read", field="marker", value=marker)
+        segment = _segment(reader)
+        if marker in _JPEG_FRAMES:
+            frames += 1
+            _check_jpeg_frame(segment.copy(), width, height)
+        if marker not in _JPEG_ADDED:
+            content = segment.take(segment.remaining, "marker segment")
+            kept.append(marker.to_bytes(2, "big") + (len(content) + 2).to_bytes(2, "big") + content)
+    check_range(frames, 1, 1, "JPEG frames", _NAME)
+    scan = _JPEG_SCAN.to_bytes(2, "big")
+    rest = scan + reader.take(reader.remaining, "scans")
+    check_range(rest.count(scan), 1, MAX_SCANS, "JPEG scans", _NAME)
+    return b"".join(kept) + rest
+
+
+def _check_jpeg_frame(frame: OctetReader, width: int, height: int) -> None:
+    frame.expect(b"\x08", "bits of a sample")
+    found_height, found_width = (frame.unsigned(2, "JPEG side") for _ in range(2))
+    check_range(found_height, height, height, "JPEG height", _NAME)
+    check_range(found_width, width, width, "JPEG width", _NAME)
+    check_range(frame.unsigned(1, "components"), _COLOURS, _COLOURS, "JPEG components", _NAME)
 
 
 def _plain_png(octets: bytes, width: int, height: int) -> bytes:
@@ -168,18 +223,18 @@ def _read_box(reader: OctetReader) -> tuple[bytes, bytes]:
         return kind, reader.take(length - header, "JP2 box")
 
 
-def _check_codestream(octets: bytes, width: int, height: int, *, lossless: bool) -> None:
+def _check_codestream(octets: bytes, width: int, height: int, components: int, *, lossless: bool) -> None:
     """Walk the main header and the tile-parts. Every option that is let through has a cost that the size bounds."""
     reader = OctetReader(octets, _NAME)
     reader.expect(_SOC.to_bytes(2, "big"), "start of codestream")
     reader.expect(_SIZ.to_bytes(2, "big"), "image and tile size")
-    tiles = _check_size(_segment(reader), width, height)
+    tiles = _check_size(_segment(reader), width, height, components)
     coded = False
     while (marker := reader.unsigned(2, "marker")) != _SOT:
         _refuse(marker)
         segment = _segment(reader)
         if marker == _COD:
-            _check_coding_style(segment, width, height, tiles, lossless=lossless)
+            _check_coding_style(segment, width, height, tiles * components, lossless=lossless)
             coded = True
     if not coded:
         raise MalformedRecord(f"{_NAME}: the codestream has no coding style", field="marker", value=_COD)
@@ -207,14 +262,14 @@ def _refuse(marker: int) -> None:
         raise MalformedRecord(f"{_NAME}: the codestream's marker {name} is not read", field="marker", value=marker)
 
 
-def _check_size(segment: OctetReader, width: int, height: int) -> int:
+def _check_size(segment: OctetReader, width: int, height: int, components: int) -> int:
     """Returns the number of tiles."""
     with segment.locating():
         segment.take(2, "capabilities")
         x, y, x_offset, y_offset, tile_x, tile_y, tile_x_offset, tile_y_offset = (
             segment.unsigned(4, "image or tile size") for _ in range(8)
         )
-        segment.expect(b"\0\1\x07\1\1", "one component of 8 bits")
+        segment.expect(components.to_bytes(2, "big") + b"\x07\1\1" * components, "components of 8 bits")
         segment.expect_end()
         check_range(x - x_offset, width, width, "JPEG 2000 width", _NAME)
         check_range(y - y_offset, height, height, "JPEG 2000 height", _NAME)

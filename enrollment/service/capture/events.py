@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from enrollment.core.dossier.model import Capture, CapturedFinger, QualityRecord
 from enrollment.core.fingerprint import SlapFinding, SlapKind
@@ -147,8 +147,10 @@ class Outcome:
     fingers: tuple[CapturedFinger, ...] = ()
 
 
-CaptureEvent = Waiting | FingerOn | Live | Judged | LiveJudged | StillRefused | LiftFinger | Outcome
+PlatenEvent = Waiting | FingerOn | Live | LiftFinger
+CaptureEvent = PlatenEvent | Judged | LiveJudged | StillRefused | Outcome
 Emit = Callable[[CaptureEvent], None]
+Event = TypeVar("Event")
 
 _NEWEST_ONLY: Final = (Live, LiveJudged)  # of these a reader that falls behind wants the newest
 
@@ -168,14 +170,17 @@ def outcome(capture: Capture, times: StageTimes) -> Outcome:
     )
 
 
-async def stream(session: Callable[[Emit], Coroutine[Any, Any, None]]) -> AsyncGenerator[CaptureEvent, None]:
+async def stream(
+    session: Callable[[Callable[[Event], None]], Coroutine[Any, Any, None]],
+    newest_only: tuple[type, ...] = _NEWEST_ONLY,
+) -> AsyncGenerator[Event, None]:
     """Run a session as a task of its own and yield its events; closing the stream cancels the task and waits for it.
 
     The session never waits for the reader, so a reader that stalls cannot hold up what is being stored, and of what a
-    platen shows live it misses all but the newest. `emit` may be called on the event loop only. What the session raises
-    is raised here, after the events before it.
+    platen shows live, or what else is of a kind in newest_only, it misses all but the newest. `emit` may be called on
+    the event loop only. What the session raises is raised here, after the events before it.
     """
-    unread = _Unread()
+    unread: _Unread[Event] = _Unread(newest_only)
     task = asyncio.create_task(session(unread.add))
     task.add_done_callback(lambda _: unread.news.set())
     try:
@@ -194,15 +199,17 @@ async def stream(session: Callable[[Emit], Coroutine[Any, Any, None]]) -> AsyncG
             task.exception()  # seen: raised above, or the reader is gone
 
 
-class _Unread:
+class _Unread(Generic[Event]):
     """The events that the reader has not taken yet."""
 
-    def __init__(self) -> None:
-        self.events: deque[CaptureEvent] = deque()
+    def __init__(self, newest_only: tuple[type, ...]) -> None:
+        self.events: deque[Event] = deque()
         self.news = asyncio.Event()
+        self._newest_only = newest_only
 
-    def add(self, event: CaptureEvent) -> None:
-        if self.events and any(isinstance(event, kind) and isinstance(self.events[-1], kind) for kind in _NEWEST_ONLY):
+    def add(self, event: Event) -> None:
+        kinds = self._newest_only
+        if self.events and any(isinstance(event, kind) and isinstance(self.events[-1], kind) for kind in kinds):
             self.events.pop()
         self.events.append(event)
         self.news.set()

@@ -87,7 +87,7 @@ def judge(
 ) -> Try:
     """Judge a scan. earlier: the best of each finger so far. Raises InvalidImage."""
     began_s = clock.monotonic()
-    image = FingerprintImage(scan.taken.frame.pixels, scan.taken.frame.resolution_ppi or CANON_PPI)
+    image = _image_of(scan.taken)
     images, findings = _cut(image, task, scan.taken)
     examined = {position: examine(one) for position, one in images.items()}
     judged_s = clock.monotonic()
@@ -118,6 +118,20 @@ def judge(
             compare_ms=1000 * (clock.monotonic() - judged_s),
         ),
     )
+
+
+def examine_print(taken: Taken, task: PrintTask) -> tuple[FingerprintTemplate, QualityRecord] | None:
+    """The single finger of a scan; None where none is there. Raises InvalidImage."""
+    images, _ = _cut(_image_of(taken), task, taken)
+    single = images.get(task.planned.position)
+    if single is None:
+        return None
+    examined = examine(single)
+    return examined.template, _quality_record(examined.quality)
+
+
+def _image_of(taken: Taken) -> FingerprintImage:
+    return FingerprintImage(taken.frame.pixels, taken.frame.resolution_ppi or CANON_PPI)
 
 
 def _cut(

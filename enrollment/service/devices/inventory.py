@@ -216,7 +216,7 @@ class Inventory:
         device_id = found.device_id
 
         def opened(driver: Driver) -> None:
-            loop.call_soon_threadsafe(self._opened, device_id, driver.identity, driver.capabilities)
+            loop.call_soon_threadsafe(self._opened, device_id, driver.identity, getattr(driver, "capabilities", None))
 
         def failed(error: DeviceError) -> None:
             loop.call_soon_threadsafe(self._failed, device_id, error)

@@ -14,13 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from drivers.errors import DeviceError, DeviceGone, DriverError
-from drivers.spi import Camera, CancelToken, FingerprintScanner
+from drivers.spi import CancelToken, Device
 
 _log = logging.getLogger(__name__)
 
 CANCEL_GRACE_S: Final = 0.15  # a cancelled stream ends within 200 ms, even where a driver is slower
 
-Driver = FingerprintScanner | Camera
+Driver = Device
 T = TypeVar("T")
 
 

@@ -12,6 +12,8 @@ from drivers import catalogue
 from enrollment.service.config import StationConfig
 from enrollment.service.diagnostics import (
     camera_checks,
+    card_checks,
+    card_issue_checks,
     folder_checks,
     machine_checks,
     running_checks,
@@ -40,11 +42,13 @@ STATION: Final[dict[tuple[str, ...], StationCheck]] = {
     ("keys", "keys-at-rest"): folder_checks.check_keys,
     ("registry-certificate", "registry-trust"): folder_checks.check_certificate,
     ("share",): folder_checks.check_share,
+    ("card-signer", "card-keys"): card_issue_checks.check_cards,
     ("camera-address",): camera_checks.check_cameras,
+    ("card-reader",): card_checks.check_readers,
     ("clock-backwards",): folder_checks.check_clock_against_files,
 }
 RUNNING: Final[dict[tuple[str, ...], Callable[[RunningState], Iterable[Finding]]]] = {
-    ("scanner", "camera", "device-addresses"): running_checks.check_devices,
+    ("scanner", "camera", "card-encoder", "device-addresses"): running_checks.check_devices,
     ("queue",): running_checks.check_queue,
     ("registry", "clock-offset"): running_checks.check_registry,
 }

@@ -19,6 +19,7 @@ RIVALS: Final = {
     "fprintd": "fprintd",
     "gvfs-gphoto2-vo": "gvfs-gphoto2-volume-monitor",
     "gvfsd-gphoto2": "gvfsd-gphoto2",
+    "scdaemon": "scdaemon",
 }
 
 
@@ -84,7 +85,7 @@ def check_pcsc(machine: Machine) -> Iterator[Finding]:
 
 
 def check_rivals(machine: Machine) -> Iterator[Finding]:
-    """device-rivals: programs of desktops that claim scanners and cameras."""
+    """device-rivals: programs of desktops that claim scanners, cameras and card readers."""
     folders = (machine.root / "proc").glob("[0-9]*")
     running = {machine.read(f"proc/{folder.name}/comm") for folder in folders}
     found = sorted(program for comm, program in RIVALS.items() if comm in running)
@@ -99,8 +100,8 @@ def check_rivals(machine: Machine) -> Iterator[Finding]:
         Severity.WARNING,
         f"Chương trình khác có thể chiếm thiết bị: {names}.",
         f"Other programs may claim devices: {names}.",
-        "Tắt hẳn: systemctl mask --now fprintd; gỡ gvfs-backends nếu dùng máy ảnh DSLR.",
-        "Switch them off: systemctl mask --now fprintd; remove gvfs-backends where a DSLR is used.",
+        "Tắt hẳn: systemctl mask --now fprintd; gỡ gvfs-backends nếu dùng máy ảnh DSLR; gỡ scdaemon nếu dùng thẻ chip.",
+        "Switch them off: systemctl mask --now fprintd; remove gvfs-backends (DSLR) and scdaemon (cards) where needed.",
     )
 
 

@@ -31,6 +31,51 @@ REMEDIES: Final = {
     "DEVICE_NOT_FOUND": ("Kiểm tra nguồn, cáp và địa chỉ trong station.toml.", "Check power, cable and its address."),
     "DEVICE_UNSUPPORTED": ("Kiểm tra kiểu máy trong README.", "See the README for the models that are driven."),
 }
+# The same of card readers, where it is another.
+CARD_REMEDIES: Final = {
+    "DEVICE_ACCESS_DENIED": (
+        "Cho tài khoản của dịch vụ dùng PC/SC: thêm luật polkit cho org.debian.pcsc-lite.access_pcsc và access_card.",
+        "Let the daemon's user at PC/SC: a polkit rule for org.debian.pcsc-lite.access_pcsc and access_card.",
+    ),
+    "DEVICE_BUSY": (
+        "Tắt chương trình khác đang giữ thẻ: trình duyệt có mô-đun thẻ, gpgconf --kill scdaemon.",
+        "Close the program that holds the card: a browser with a card module, gpgconf --kill scdaemon.",
+    ),
+    "DEVICE_NOT_FOUND": (
+        "Kiểm tra cáp của đầu đọc và tên trong station.toml.",
+        "Check the reader's cable, and its name in station.toml.",
+    ),
+    "DEVICE_STALLED": (
+        "Rút thẻ ra; nếu vẫn treo, rút và cắm lại đầu đọc.",
+        "Take the card out; if it still hangs, plug the reader in again.",
+    ),
+    "DEVICE_UNSUPPORTED": (
+        "Cài thư viện thẻ (extra card): pip install -r requirements/card.lock; xem README.",
+        "Install the cards' library (extra card): pip install -r requirements/card.lock; see the README.",
+    ),
+    "CARD_SERVICE_GONE": (
+        "Bật dịch vụ: systemctl enable --now pcscd.socket; nếu đã bật: systemctl restart pcscd.",
+        "Start the service: systemctl enable --now pcscd.socket; if it is: systemctl restart pcscd.",
+    ),
+    **dict.fromkeys(
+        ("CARD_GONE", "CARD_TRANSMIT_LOST"),
+        ("Đặt lại thẻ và giữ yên đến khi xong.", "Put the card back, and leave it until the work is done."),
+    ),
+    "CARD_RESET": (
+        "Tắt chương trình khác dùng đầu đọc thẻ rồi thử lại.",
+        "Close other programs that use card readers, and try again.",
+    ),
+    "CARD_MUTE": (
+        "Xoay lại thẻ, lau mặt tiếp xúc; nếu thẻ nào cũng vậy, gửi đầu đọc đi sửa.",
+        "Turn the card round, clean its contacts; if every card fails, send the reader to service.",
+    ),
+}
+
+
+def remedy(reason: str, kind: DeviceKind) -> tuple[str, str]:
+    """What to do after such a failure of such a device, Vietnamese and English."""
+    of_kind = CARD_REMEDIES if kind is DeviceKind.CARD_ENCODER else {}
+    return of_kind.get(reason) or REMEDIES.get(reason, REPLUG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +109,11 @@ class RunningState:
 
 
 def check_devices(state: RunningState) -> Iterator[Finding]:
-    """scanner, camera: one of each is attached and works; device-addresses: every configured address is reached."""
+    """scanner, camera: one of each is attached and works; card-encoder: so do those that there are; device-addresses:
+    every configured address is reached."""
     yield from _kind(state, DeviceKind.FINGERPRINT_SCANNER, "scanner", "máy quét vân tay", "fingerprint scanner")
     yield from _kind(state, DeviceKind.CAMERA, "camera", "máy ảnh", "camera")
+    yield from _kind(state, DeviceKind.CARD_ENCODER, "card-encoder", "đầu đọc thẻ", "card reader", required=False)
     for sentence in state.unreachable:
         address, _, why = sentence.partition(": ")
         yield Finding(
@@ -79,9 +126,11 @@ def check_devices(state: RunningState) -> Iterator[Finding]:
         )
 
 
-def _kind(state: RunningState, kind: DeviceKind, check: str, vi: str, en: str) -> Iterator[Finding]:
+def _kind(
+    state: RunningState, kind: DeviceKind, check: str, vi: str, en: str, *, required: bool = True
+) -> Iterator[Finding]:
     attached = [device for device in state.devices if device.kind is kind and device.attached]
-    if not attached:
+    if not attached and required:
         yield Finding(
             check,
             Severity.ERROR,
@@ -96,7 +145,7 @@ def _kind(state: RunningState, kind: DeviceKind, check: str, vi: str, en: str) -
             name = device.device_id
             yield Finding(check, Severity.OK, f"{name}: chưa thấy lỗi gì.", f"{name}: no failure is known.")
             continue
-        remedy_vi, remedy_en = REMEDIES.get(device.problem, REPLUG)
+        remedy_vi, remedy_en = remedy(device.problem, kind)
         yield Finding(
             check,
             Severity.ERROR,

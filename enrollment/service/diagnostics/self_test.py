@@ -1,6 +1,7 @@
 """The self-test of one leased device, told step by step.
 
     open, several times -> wire round trips -> is nothing there? -> frames -> noise, dead pixels, evenness -> indicators
+    an encoder: open -> a card in? -> round trips, lengths, throughput
 
 No person may be in what is kept. So the platen must be empty (or an even light surface before the lens): somebody is
 asked for it, the frames are checked for it, first before anything is measured and then group by group, and without it
@@ -24,6 +25,7 @@ from drivers.frame import Frame
 from drivers.spi import (
     Camera,
     CancelToken,
+    CardEncoder,
     DeviceKind,
     Impression,
     Indicating,
@@ -39,6 +41,7 @@ from enrollment.service.devices.inventory import StationDevice
 from enrollment.service.devices.leases import Lease
 from enrollment.service.devices.worker import Driver
 from enrollment.service.diagnostics import verdicts
+from enrollment.service.diagnostics.card_trial import examine_card
 from enrollment.service.diagnostics.findings import Finding
 from enrollment.service.diagnostics.wire_log import Transfer, tapped
 
@@ -90,7 +93,7 @@ async def self_test(
 ) -> AsyncGenerator[Event, None]:
     """Test a device under a lease.
 
-    empty_wait_s: for somebody to clear the platen. indicator_s: that each lamp or beeper is on.
+    empty_wait_s: for somebody to clear the platen, or to put a card in. indicator_s: that each lamp or beeper is on.
     A device that fails is a finding, and ends the test. Raises DeviceInUse, LeaseExpired, LeaseNotYours,
     CaptureCancelled when the lease ends meanwhile.
     """
@@ -101,7 +104,7 @@ async def self_test(
             async for event in _SelfTest(studio, lease, device, cancel, empty_wait_s, indicator_s).run():
                 yield event
         except (DeviceError, CaptureTimedOut) as error:
-            yield verdicts.failed(error.reason)
+            yield verdicts.failed(error.reason, device.kind)
         except CaptureCancelled:
             raise_why_ended(lease, device)
             raise
@@ -152,6 +155,10 @@ class _SelfTest:
     async def run(self) -> AsyncGenerator[Event, None]:
         async for event in self._openings():
             yield event
+        if self._device.kind is DeviceKind.CARD_ENCODER:
+            async for event in self._card():
+                yield event
+            return
         self._streams = await self._on_device(lambda driver: isinstance(driver, Camera | StreamingScanner))
         if self._streams or await self._on_device(lambda driver: isinstance(driver, PlatenImager)):
             async for event in self._imaging():
@@ -181,6 +188,26 @@ class _SelfTest:
             yield Measured("round_trip_p95_ms", high)
             yield Measured("round_trips", len(trips_ms))
             yield verdicts.round_trips(median, high)
+
+    async def _card(self) -> AsyncGenerator[Event, None]:
+        yield Step("card")
+        try:
+            found = await self._on_device(
+                lambda driver: examine_card(
+                    cast(CardEncoder, driver), timeout_s=self._empty_wait_s, cancel=self._cancel
+                )
+            )
+        except CaptureTimedOut:
+            yield verdicts.no_card()
+            return
+        median, high = (float(value) for value in np.percentile(found.round_trips_ms, (50, 95)))
+        yield Measured("card_round_trip_median_ms", median)
+        yield Measured("card_round_trip_p95_ms", high)
+        yield Measured("card_round_trips_per_s", 1000.0 / median)
+        yield Measured("card_block_octets", found.block)
+        yield Measured("card_throughput_kb_per_s", found.bytes_per_s / 1000)
+        yield verdicts.card_answers(median, found.bytes_per_s)
+        yield verdicts.lengths(found.block, extended=found.takes_extended_lengths)
 
     async def _imaging(self) -> AsyncGenerator[Event, None]:
         yield Step("even-surface" if self._is_camera else "empty-platen")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from drivers.spi import DeviceKind
 from enrollment.core.diagnostics import parameters as p
 from enrollment.core.diagnostics.imaging import ImagingTest
 from enrollment.service.diagnostics.findings import Finding, Severity
-from enrollment.service.diagnostics.running_checks import REMEDIES, REPLUG
+from enrollment.service.diagnostics.running_checks import remedy
 
 ROUND_TRIP_WARNING_MS: Final = 20.0  # full-speed USB answers in about 1 ms, USB/IP over a network in some
+CARD_ROUND_TRIP_WARNING_MS: Final = 60.0  # a contact card answers a short command in 5 to 20 ms
 RATE_ERROR: Final = 3.0  # frames a second that a preview needs at least (MOSIP biometric specification)
 RATE_WARNING: Final = 10.0  # a person who moves is seen late
 MISSING_WARNING: Final = 0.03  # of the frames
@@ -23,9 +25,9 @@ _SERVICE: Final = (
 _NEVER: Final = float("inf")
 
 
-def failed(reason: str) -> Finding:
+def failed(reason: str, kind: DeviceKind) -> Finding:
     """The device raised an error."""
-    remedy_vi, remedy_en = REMEDIES.get(reason, REPLUG)
+    remedy_vi, remedy_en = remedy(reason, kind)
     return Finding(
         "device", Severity.ERROR, f"Thiết bị bị lỗi [{reason}].", f"The device failed [{reason}].", remedy_vi, remedy_en
     )
@@ -50,6 +52,51 @@ def round_trips(median_ms: float, p95_ms: float) -> Finding:
             "Cắm thẳng vào máy, không qua hub; đổi cáp; với USB/IP thì kiểm tra mạng.",
             "Plug it into the machine, without a hub; another cable; for USB/IP look at the network.",
         ),
+    )
+
+
+def no_card() -> Finding:
+    return Finding(
+        "card",
+        Severity.WARNING,
+        "Không có thẻ trong đầu đọc: chưa thử được đường tới thẻ.",
+        "No card is in the reader: the way to a card was not tested.",
+        "Đặt một thẻ chip bất kỳ vào đầu đọc rồi chạy lại; thẻ không bị thay đổi.",
+        "Put any chip card into the reader, and run this again; it stays as it is.",
+    )
+
+
+def card_answers(median_ms: float, bytes_per_s: float) -> Finding:
+    return _judged(
+        "card",
+        median_ms,
+        (CARD_ROUND_TRIP_WARNING_MS, _NEVER),
+        (
+            f"Thẻ trả lời sau {median_ms:.2f} ms; {bytes_per_s / 1000:.0f} kB/giây.",
+            f"The card answers in {median_ms:.2f} ms; {bytes_per_s / 1000:.0f} kB/s.",
+        ),
+        (
+            "Lau mặt tiếp xúc của thẻ và đầu đọc; cắm đầu đọc thẳng vào máy, không qua hub.",
+            "Clean the contacts of card and reader; plug the reader into the machine, without a hub.",
+        ),
+    )
+
+
+def lengths(block: int, *, extended: bool) -> Finding:
+    if extended:
+        return Finding(
+            "card-lengths",
+            Severity.OK,
+            f"Lệnh dài: {block} byte mỗi lần trao đổi.",
+            f"Extended lengths: {block} bytes an exchange.",
+        )
+    return Finding(
+        "card-lengths",
+        Severity.WARNING,
+        f"Chỉ có lệnh ngắn, {block} byte mỗi lần trao đổi: ghi thẻ chậm hơn.",
+        f"Short lengths alone, {block} bytes an exchange: personalisation takes longer.",
+        "Thử thẻ khác; nếu thẻ nào cũng vậy, dùng đầu đọc có hỗ trợ extended APDU.",
+        "Try another card; if all are so, a reader that carries extended APDUs is faster.",
     )
 
 

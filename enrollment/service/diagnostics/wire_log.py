@@ -1,8 +1,8 @@
 """A device's wire log for those who ask for it, while they ask; off and free of cost otherwise.
 
-The USB transport composes each line (direction, kind, register, length, time: no content) and logs it under the name of
-the thread that opened the device, which is the device's worker. A reader has room for so many lines; one that is slow
-loses the oldest, and is told how many.
+A driver composes each line (direction, kind, register or command, length, time: no content) and logs it under the name
+of the thread that opened the device, which is the device's worker. A reader has room for so many lines; one that is
+slow loses the oldest, and is told how many.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
-# As drivers/usb/transport.py has them: the service sees drivers through their public face only.
-TRAFFIC_LOGGER: Final = "drivers.usb.traffic"
+# As drivers/traffic.py has them: the service sees drivers through their public face only.
+TRAFFIC_LOGGER: Final = "drivers.traffic"
 TRAFFIC_LEVEL: Final = 5
 CAPACITY: Final = 2000  # lines; about 200 KiB for a reader that has stopped, and a whole capture of any scanner
 

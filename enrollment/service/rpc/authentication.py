@@ -26,6 +26,9 @@ ROLES: Final = {  # methods that not every role may call
     "/enrollment.v1.DeviceService/TakeOverLease": frozenset({Role.SUPERVISOR}),
     "/enrollment.v1.DossierService/PurgeDossier": frozenset({Role.SUPERVISOR}),
     "/enrollment.v1.CardService/UndoHandOver": frozenset({Role.SUPERVISOR}),
+    "/enrollment.v1.CardService/HandOverCard": frozenset({Role.OPERATOR, Role.SUPERVISOR}),
+    "/enrollment.v1.CardService/ImportCardBatch": frozenset({Role.OPERATOR, Role.SUPERVISOR}),
+    "/enrollment.v1.CardService/RetireCard": frozenset({Role.OPERATOR, Role.SUPERVISOR}),
     "/enrollment.v1.DiagnosticsService/TraceDevice": frozenset({Role.TECHNICIAN, Role.SUPERVISOR}),
 }
 
@@ -35,6 +38,11 @@ _session: ContextVar[OperatorSession] = ContextVar("operator session")
 def operator_id() -> str:
     """The operator whose call this is."""
     return _session.get().operator_id
+
+
+def is_supervisor() -> bool:
+    """Whether it is a supervisor's call."""
+    return _session.get().role is Role.SUPERVISOR
 
 
 class SessionGate:

@@ -16,11 +16,11 @@ def fingerprint_event(event: events.CaptureEvent) -> capture_pb2.CaptureFingerpr
     Response = capture_pb2.CaptureFingerprintResponse
     match event:
         case events.Waiting():
-            return Response(waiting=_waiting(event))
+            return Response(waiting=waiting(event))
         case events.FingerOn(attempt):
             return Response(finger_on=capture_pb2.FingerOn(attempt=attempt))
         case events.Live():
-            return Response(live=_live(event))
+            return Response(live=live_verdict(event))
         case events.Judged():
             return Response(judged=_judged(event))
         case events.LiftFinger(attempt):
@@ -38,7 +38,7 @@ def portrait_event(event: events.CaptureEvent) -> capture_pb2.CapturePortraitRes
     Response = capture_pb2.CapturePortraitResponse
     match event:
         case events.Waiting():
-            return Response(waiting=_waiting(event))
+            return Response(waiting=waiting(event))
         case events.Judged():
             return Response(judged=_judged(event))
         case events.Outcome(accepted=True):
@@ -59,15 +59,17 @@ def picture(shown: Picture) -> capture_pb2.WatchPreviewResponse:
         jpeg=shown.jpeg,
         sequence=shown.sequence,
         age=duration(shown.age_s),
-        live=None if shown.live is None else _live(shown.live),
+        live=None if shown.live is None else live_verdict(shown.live),
     )
 
 
-def _waiting(event: events.Waiting) -> capture_pb2.Waiting:
+def waiting(event: events.Waiting) -> capture_pb2.Waiting:
+    """The device waits."""
     return capture_pb2.Waiting(attempt=event.attempt, max_attempts=event.max_attempts)
 
 
-def _live(event: events.Live) -> capture_pb2.LiveVerdict:
+def live_verdict(event: events.Live) -> capture_pb2.LiveVerdict:
+    """What a platen shows."""
     return capture_pb2.LiveVerdict(
         attempt=event.attempt,
         sequence=event.sequence,

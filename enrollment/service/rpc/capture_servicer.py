@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
 from typing import Any, Final
 
-from enrollment.service.capture.events import stream
+from enrollment.service.capture.events import Emit, stream
 from enrollment.service.capture.face_session import FaceSession, PortraitOrder
 from enrollment.service.capture.fingerprint_order import FingerprintOrder
 from enrollment.service.capture.fingerprint_session import FingerprintSession
@@ -47,7 +47,11 @@ class CaptureServicer(capture_pb2_grpc.CaptureServiceServicer):
             request_id=requests.request_id(request.request_id),
             operator_id=operator_id(),
         )
-        async with aclosing(stream(lambda emit: FingerprintSession(self._studio, order, emit).run())) as events:
+
+        def session(emit: Emit) -> Coroutine[Any, Any, None]:
+            return FingerprintSession(self._studio, order, emit).run()
+
+        async with aclosing(stream(session)) as events:
             async for event in events:
                 self._metrics.captured("fingerprint", event)
                 yield capture_messages.fingerprint_event(event)
@@ -62,7 +66,11 @@ class CaptureServicer(capture_pb2_grpc.CaptureServiceServicer):
             request_id=requests.request_id(request.request_id),
             operator_id=operator_id(),
         )
-        async with aclosing(stream(lambda emit: FaceSession(self._studio, order, emit).run())) as events:
+
+        def session(emit: Emit) -> Coroutine[Any, Any, None]:
+            return FaceSession(self._studio, order, emit).run()
+
+        async with aclosing(stream(session)) as events:
             async for event in events:
                 self._metrics.captured("portrait", event)
                 yield capture_messages.portrait_event(event)

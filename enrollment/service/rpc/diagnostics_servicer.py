@@ -32,7 +32,7 @@ from enrollment.service.store.store import Store
 from enrollment.v1 import diagnostics_pb2, diagnostics_pb2_grpc
 
 DISTRIBUTION: Final = "enrollment-workstation"
-WIRES: Final = ("usb:", "usbip:")  # addresses whose transfers pass through our own transport
+WIRES: Final = ("usb:", "usbip:", "pcsc:")  # addresses whose transfers pass through our own transport
 
 
 @dataclass(slots=True)

@@ -13,9 +13,10 @@ import grpc
 
 from drivers import errors as device
 from enrollment.core import errors as core
-from enrollment.core.dossier import lifecycle
+from enrollment.core.dossier import card_batch, card_lifecycle, lifecycle
 from enrollment.service import config
 from enrollment.service.capture import errors as capture
+from enrollment.service.cards import errors as cards
 from enrollment.service.devices import errors as leasing
 from enrollment.service.keys import errors as keys
 from enrollment.service.outbox import errors as outbox
@@ -104,6 +105,31 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     lifecycle.TransitionRefused: Row(
         Code.FAILED_PRECONDITION, "Hồ sơ đang ở trạng thái khác.", "The dossier's present state does not allow this."
     ),
+    card_lifecycle.CardTransitionRefused: Row(
+        Code.FAILED_PRECONDITION,
+        "Thẻ đang ở trạng thái khác: xem lịch sử của thẻ.",
+        "The card's present state does not allow this: look at its history.",
+    ),
+    card_lifecycle.ShiftIsOver: Row(
+        Code.FAILED_PRECONDITION,
+        "Đã quá ca làm việc, không huỷ được việc trả thẻ: hãy thu hồi thẻ và ghi trả về trung tâm.",
+        "The shift is over: this hand-over cannot be undone. Take the card back and record its return.",
+    ),
+    card_lifecycle.SupervisorRequired: Row(
+        Code.PERMISSION_DENIED,
+        "Việc này phải do người giám sát ghi nhận.",
+        "Only a supervisor records this.",
+    ),
+    card_batch.CardBatchMalformed: Row(
+        Code.INVALID_ARGUMENT,
+        "Danh sách thẻ sai định dạng hoặc quá dài: xem lại dòng được nêu.",
+        "The list of cards is malformed or too long: look at the row that is named.",
+    ),
+    card_lifecycle.CardNumberInvalid: Row(
+        Code.INVALID_ARGUMENT,
+        "Số thẻ không hợp lệ: hãy ghi số sê-ri của chip, không ghi số định danh cá nhân.",
+        "This is no card's number: give the serial number of its chip, never a personal number.",
+    ),
     capture.SameFingerTwice: Row(
         Code.FAILED_PRECONDITION,
         "Ngón này đã được thu ở vị trí khác: kiểm tra lại ngón tay.",
@@ -128,6 +154,26 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         Code.FAILED_PRECONDITION,
         "Ảnh từ máy ảnh nhỏ hơn yêu cầu: đổi độ phân giải máy ảnh.",
         "The camera's pictures are smaller than the procedure asks for: set a higher resolution.",
+    ),
+    capture.PrintsNotThere: Row(
+        Code.FAILED_PRECONDITION,
+        "Hồ sơ không có vân tay để đối chiếu: hai cán bộ cùng xác nhận, kèm lý do.",
+        "The dossier holds no print to compare with: two officers vouch, with a reason.",
+    ),
+    capture.FingerNotMatched: Row(
+        Code.FAILED_PRECONDITION,
+        "Vân tay không khớp hồ sơ: thử ngón khác, hoặc hai cán bộ cùng xác nhận.",
+        "The finger is not the dossier's: try another finger, or let two officers vouch.",
+    ),
+    capture.TriesUsedUp: Row(
+        Code.FAILED_PRECONDITION,
+        "Đã hết số lần đối chiếu vân tay cho thẻ này: chỉ hai cán bộ cùng xác nhận mới trả được thẻ.",
+        "The comparisons for this card are used up: only two officers can hand it over.",
+    ),
+    capture.SecondOfficerNeeded: Row(
+        Code.PERMISSION_DENIED,
+        "Cán bộ thứ hai phải là người khác, bằng phiên làm việc của chính mình.",
+        "The second officer must be another operator or supervisor, by a session of his own.",
     ),
     capture.SettingNotOffered: Row(
         Code.INVALID_ARGUMENT,
@@ -167,6 +213,22 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     store.StoreError: Row(Code.INTERNAL, "Kho hồ sơ gặp lỗi.", "The dossier store failed."),
     store.DossierUnknown: Row(Code.NOT_FOUND, "Không có hồ sơ này.", "There is no such dossier."),
     store.PackageUnknown: Row(Code.NOT_FOUND, "Không có gói này.", "There is no such package."),
+    store.CardUnknown: Row(
+        Code.NOT_FOUND,
+        "Sổ thẻ không có thẻ này: kiểm tra số thẻ hoặc mã hồ sơ.",
+        "The ledger has no such card: check its number or its dossier's id.",
+    ),
+    store.CardBatchUnknown: Row(
+        Code.NOT_FOUND, "Chưa nhập lô thẻ nào mang mã này.", "No list of cards was imported under this batch id."
+    ),
+    store.CardBatchConflict: Row(
+        Code.ALREADY_EXISTS,
+        "Mã lô này đã nhập một danh sách khác: đặt mã khác cho danh sách mới.",
+        "This batch id brought another list: give the new list an id of its own.",
+    ),
+    store.NotHandedOver: Row(
+        Code.FAILED_PRECONDITION, "Thẻ này chưa được trả.", "This card was never handed over: there is no receipt."
+    ),
     store.PartUnknown: Row(Code.NOT_FOUND, "Hồ sơ không có phần này.", "The dossier has no such part."),
     store.PartPurged: Row(
         Code.FAILED_PRECONDITION, "Dữ liệu hồ sơ đã được xoá vĩnh viễn.", "The dossier's data was destroyed for good."
@@ -228,6 +290,21 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     ),
     # Trust.
     core.CardRefused: Row(Code.FAILED_PRECONDITION, "Thẻ từ chối lệnh.", "The card refuses a command."),
+    core.WrongCardPassword: Row(
+        Code.FAILED_PRECONDITION,
+        "Thẻ không chấp nhận dữ liệu MRZ hoặc số CAN: hãy đối chiếu với thẻ trước khi thử lại.",
+        "The card does not accept the machine readable zone or CAN: compare them with the card before another try.",
+    ),
+    core.CardSpoiled: Row(
+        Code.FAILED_PRECONDITION,
+        "Thẻ ghi dở và không ghi tiếp được: hãy hủy thẻ và dùng thẻ khác.",
+        "The card was begun and cannot be finished: destroy it, and take another.",
+    ),
+    core.CardChannelBroken: Row(
+        Code.ABORTED,
+        "Trả lời của thẻ đã bị thay đổi trên đường truyền: hãy đặt lại thẻ và thử lại.",
+        "An answer of the card was changed on its way: place the card anew, and try again.",
+    ),
     core.CardNotGenuine: Row(
         Code.PERMISSION_DENIED,
         "Thẻ không chứng minh được là thẻ thật: hãy giữ lại thẻ và báo trung tâm.",
@@ -237,6 +314,21 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         Code.FAILED_PRECONDITION,
         "Thẻ này thuộc loại khác hoặc hồ sơ khác.",
         "This card is of another kind, or of another dossier.",
+    ),
+    cards.CardProfileUnknown: Row(
+        Code.INVALID_ARGUMENT,
+        "Trạm không có loại thẻ này, hoặc quy trình của hồ sơ cấp loại thẻ khác.",
+        "This station has no such card profile, or the dossier's procedure issues another card.",
+    ),
+    cards.AccessKeyInvalid: Row(
+        Code.INVALID_ARGUMENT,
+        "Số truy cập hoặc vùng MRZ của thẻ không đúng dạng: hãy đọc lại trên thẻ.",
+        "Neither a card access number nor a machine readable zone: read it from the card again.",
+    ),
+    cards.CardsNotConfigured: Row(
+        Code.FAILED_PRECONDITION,
+        "Trạm chưa được cấu hình để ghi và đọc thẻ: cần mục [cards] trong station.toml (enrolld cards init).",
+        "This station is not set up for cards: station.toml needs [cards] (enrolld cards init).",
     ),
     core.TrustFailure: Row(
         Code.FAILED_PRECONDITION, "Không xác minh được độ tin cậy.", "A signature, digest or key does not hold."

@@ -5,22 +5,29 @@ Protobuf has already made sure that strings are UTF-8; it does not bound lengths
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
+from enrollment.core.dossier.card_batch import BATCH_ID, MAX_FIELD, CardArrival
 from enrollment.core.dossier.model import FingerAbsence
 from enrollment.service.capture.studio import LeaseReference
 from enrollment.service.rpc.errors import MalformedRequest
-from enrollment.v1 import capture_pb2, types_pb2
+from enrollment.v1 import capture_pb2, card_pb2, types_pb2
 
 T = TypeVar("T")
 
 MAX_ID_LENGTH: Final = 200  # characters of a device id, lease id, part name or page token
 MAX_WORDS_LENGTH: Final = 200  # characters of what an operator writes
 MAX_CLIENT_NAME_LENGTH: Final = 64
+MAX_PLACE_LENGTH: Final = 64
+MAX_CARD_ROWS: Final = 1000  # of one request
+SHA256: Final = re.compile(r"[0-9a-f]{64}")
 MAX_PAGE_SIZE: Final = 500
 MAX_FIELDS: Final = 64  # personal fields of one dossier
 MAX_FIELD_LENGTH: Final = 2000  # characters; the plan's own limits are far lower
@@ -104,6 +111,48 @@ def seconds(value: Duration, field: str, *, low: float, high: float) -> float:
     if not well_formed or not low <= total <= high:
         raise _refuse(field, f"must be {low:g}..{high:g} seconds", minimum_s=low, maximum_s=high)
     return total
+
+
+def moment(value: Timestamp, field: str) -> datetime:
+    """A moment of the years 1 to 9999, UTC."""
+    try:
+        return value.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        raise _refuse(field, "not a moment") from None
+
+
+def place(value: str) -> str:
+    """Where cards lie; "" where nobody says."""
+    if value and (len(value) > MAX_PLACE_LENGTH or not value.isprintable() or value != value.strip()):
+        raise _refuse("location", f"more than {MAX_PLACE_LENGTH} characters, or not printable")
+    return value
+
+
+def batch_id(value: str) -> str:
+    """The name of a delivery."""
+    if BATCH_ID.fullmatch(value) is None:
+        raise _refuse("batch_id", "must be 1..64 letters, digits and . _ @ -")
+    return value
+
+
+def sha256(value: str) -> str:
+    """A digest in lower-case hex, or "" for none."""
+    if value and SHA256.fullmatch(value) is None:
+        raise _refuse("sha256", "must be 64 lower-case hexadecimal digits")
+    return value
+
+
+def card_rows(request: card_pb2.ImportCardBatchRequest) -> list[CardArrival]:
+    """The rows of a list, or of a piece of it; either form."""
+    if request.rows and request.card_ids:
+        raise _refuse("card_ids", "give rows or card_ids")
+    if not 1 <= len(request.rows) + len(request.card_ids) <= MAX_CARD_ROWS:
+        raise _refuse("rows", f"must be 1..{MAX_CARD_ROWS}", maximum=MAX_CARD_ROWS)
+    rows = [CardArrival(row.card_id, row.dossier_id, row.point) for row in request.rows]
+    rows += [CardArrival(card_id) for card_id in request.card_ids]
+    if any(len(text) > MAX_FIELD for row in rows for text in (row.card_id, row.dossier_id, row.point)):
+        raise _refuse("rows", f"a field of more than {MAX_FIELD} characters", maximum=MAX_FIELD)
+    return rows
 
 
 def position(value: int) -> int:

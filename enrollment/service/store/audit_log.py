@@ -15,6 +15,7 @@ from enrollment.service.store.instants import to_ms
 from enrollment.service.store.tables import AUDIT
 
 FIRST_DIGEST: Final = bytes(32)
+SYSTEM: Final = "system"  # who acts where no operator does
 
 
 class AuditLog:

@@ -30,6 +30,7 @@ from enrollment.core.errors import InvalidInput, PositionAlreadyCaptured, Positi
 from enrollment.service.config import Clock
 from enrollment.service.store import dossier_rows as rows
 from enrollment.service.store.audit_log import AuditLog
+from enrollment.service.store.card_ledger import CardLedger
 from enrollment.service.store.database import Database
 from enrollment.service.store.dossier_parts import StoredPrint, insert_parts, open_part, read_prints
 from enrollment.service.store.errors import (
@@ -44,6 +45,7 @@ from enrollment.service.store.packable import require_operator, require_parts
 from enrollment.service.store.tables import (
     ABSENCES,
     CAPTURES,
+    CARD_ORDERS,
     DOSSIERS,
     PACKAGE_CONTENTS,
     PACKAGES,
@@ -87,8 +89,8 @@ class DossierPage:
 class DossierStore:
     """The station's dossiers."""
 
-    def __init__(self, database: Database, vault: Vault, audit: AuditLog, clock: Clock) -> None:
-        self._database, self._vault, self._audit, self._clock = database, vault, audit, clock
+    def __init__(self, database: Database, vault: Vault, audit: AuditLog, clock: Clock, cards: CardLedger) -> None:
+        self._database, self._vault, self._audit, self._clock, self._cards = database, vault, audit, clock, cards
 
     def create(self, plan: Plan, demographics: Mapping[str, str], *, request_id: str, operator_id: str) -> Dossier:
         """Open a dossier; the same request again gives the same dossier.
@@ -117,6 +119,7 @@ class DossierStore:
                     dossier_id=dossier_id,
                     request_id=request_id,
                     request_digest=cipher.digest(request),
+                    card_profile=plan.card_profile or None,
                     state=DossierState.OPEN.value,
                     plan=plan_json,
                     operator_id=operator_id,
@@ -256,6 +259,8 @@ class DossierStore:
             now = to_ms(self._clock.now())
             _update(connection, dossier_id, state=DossierState.COMPLETE.value, completed_at=now)
             self._audit.append_in(connection, "dossier-completed", operator_id, dossier_id=dossier_id)
+            if dossier.plan.card_profile:
+                self._cards.collected_in(connection, dossier_id, dossier.plan.card_profile, operator_id=operator_id)
             return self._load(connection, dossier_id)
 
     def complete_dossiers(self) -> tuple[str, ...]:
@@ -359,5 +364,6 @@ def _erase(connection: Connection, dossier_id: str) -> None:
     _update(connection, dossier_id, wrapped_key=None, sealed_demographics=None)
     connection.execute(update(PARTS).where(PARTS.c.dossier_id == dossier_id).values(sealed_content=None))
     connection.execute(update(ABSENCES).where(ABSENCES.c.dossier_id == dossier_id).values(sealed_description=None))
+    connection.execute(update(CARD_ORDERS).where(CARD_ORDERS.c.dossier_id == dossier_id).values(sealed_content=None))
     packages = select(PACKAGES.c.package_id).where(PACKAGES.c.dossier_id == dossier_id)
     connection.execute(delete(PACKAGE_CONTENTS).where(PACKAGE_CONTENTS.c.package_id.in_(packages)))

@@ -23,6 +23,30 @@ class PackageUnknown(StoreError):
     reason = "PACKAGE_UNKNOWN"
 
 
+class CardUnknown(StoreError):
+    """The ledger has no card of this number, or none of this dossier."""
+
+    reason = "CARD_UNKNOWN"
+
+
+class CardBatchUnknown(StoreError):
+    """No list of cards of this batch id was carried out here."""
+
+    reason = "CARD_BATCH_UNKNOWN"
+
+
+class CardBatchConflict(StoreError):
+    """A batch id that brought another list of cards before."""
+
+    reason = "CARD_BATCH_CONFLICT"
+
+
+class NotHandedOver(StoreError):
+    """This card was never handed over: there is no receipt."""
+
+    reason = "NOT_HANDED_OVER"
+
+
 class PartUnknown(StoreError):
     """The dossier has no part of this name."""
 

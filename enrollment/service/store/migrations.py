@@ -5,6 +5,7 @@ The version is SQLite's `user_version`, 1 for the first release. Each step is on
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -12,18 +13,27 @@ from sqlalchemy import Connection, inspect
 
 from enrollment.service.store.database import Database
 from enrollment.service.store.errors import DatabaseTooNew, DatabaseUnavailable
+from enrollment.service.store.migration_cards import add_card_ledger, add_card_orders
 from enrollment.service.store.tables import METADATA
 
 Step = Callable[[Connection], None]
 
 FIRST_VERSION: Final = 1
-# STEPS[n] brings a file of version n + 1 to version n + 2. A step names its columns itself and, once released, never
-# changes: tables.py tells only what the newest version looks like.
-STEPS: Final[tuple[Step, ...]] = ()
-VERSION: Final = FIRST_VERSION + len(STEPS)
 
 
-def migrate(database: Database, steps: Sequence[Step] = STEPS) -> None:
+def steps_at(place: str) -> tuple[Step, ...]:
+    """The steps for the file of this point, from the first version on.
+
+    A step names its columns itself and, once released, never changes: tables.py tells only what the newest version
+    looks like.
+    """
+    return functools.partial(add_card_ledger, place=place), add_card_orders
+
+
+VERSION: Final = FIRST_VERSION + len(steps_at(""))
+
+
+def migrate(database: Database, steps: Sequence[Step] = steps_at("station")) -> None:
     """Carry out what is missing. Raises DatabaseTooNew, DatabaseUnavailable (also for another program's database)."""
     newest = FIRST_VERSION + len(steps)
     with database.read() as connection:

@@ -13,7 +13,8 @@ from enrollment.core.dossier.lifecycle import require_transition
 from enrollment.core.dossier.model import DossierState
 from enrollment.core.sealing.field_rules import MAX_SEQUENCE
 from enrollment.service.config import Clock
-from enrollment.service.store.audit_log import AuditLog
+from enrollment.service.store.audit_log import SYSTEM, AuditLog
+from enrollment.service.store.card_ledger import CardLedger
 from enrollment.service.store.database import Database
 from enrollment.service.store.errors import (
     ChainMoved,
@@ -29,7 +30,6 @@ MAX_PAGE: Final = 500
 MAX_PROBLEM_TEXT: Final = 500  # characters
 MAX_NAMED_GAPS: Final = 100
 PREDECESSOR_REFUSED: Final = "PREDECESSOR_REFUSED"
-SYSTEM: Final = "system"  # who acts where no operator does
 
 
 class PackageState(Enum):
@@ -105,8 +105,8 @@ class Ledger:
 class OutboxStore:
     """The station's packages."""
 
-    def __init__(self, database: Database, audit: AuditLog, clock: Clock) -> None:
-        self._database, self._audit, self._clock = database, audit, clock
+    def __init__(self, database: Database, audit: AuditLog, clock: Clock, cards: CardLedger) -> None:
+        self._database, self._audit, self._clock, self._cards = database, audit, clock, cards
 
     def next_link(self) -> ChainLink:
         """Where the next package will stand."""
@@ -239,7 +239,7 @@ class OutboxStore:
             return _load(connection, package_id)
 
     def acknowledge(self, package_id: str, receipt: bytes, received_at: datetime) -> OutboxPackage:
-        """Store a verified receipt and the dossier's state in one transaction. Idempotent."""
+        """Store a verified receipt, the dossier's state and its card's in one transaction. Idempotent."""
         with self._database.write() as connection:
             package = _load(connection, package_id)
             if package.state is PackageState.ACKNOWLEDGED:
@@ -253,6 +253,7 @@ class OutboxStore:
                     sent_bytes=PACKAGES.c.size_bytes, next_attempt_at=None, problem="", problem_text="",
                 )
             )  # fmt: skip
+            self._cards.sent_in(connection, package.dossier_id)
             self._audit.append_in(connection, "acknowledged", SYSTEM, package_id=package_id, sequence=package.sequence)
             return _load(connection, package_id)
 

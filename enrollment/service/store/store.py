@@ -12,10 +12,13 @@ from sqlalchemy.dialects.sqlite import insert
 
 from enrollment.service.config import Clock
 from enrollment.service.store.audit_log import AuditLog
+from enrollment.service.store.card_batches import CardBatches
+from enrollment.service.store.card_ledger import CardLedger
+from enrollment.service.store.card_orders import CardOrders
 from enrollment.service.store.database import Database
 from enrollment.service.store.dossier_store import DossierStore
 from enrollment.service.store.errors import DatabaseUnavailable
-from enrollment.service.store.migrations import migrate
+from enrollment.service.store.migrations import migrate, steps_at
 from enrollment.service.store.operator_sessions import OperatorSessions
 from enrollment.service.store.outbox_store import OutboxStore
 from enrollment.service.store.tables import SETTINGS
@@ -49,33 +52,40 @@ class Store:
     database: Database
     dossiers: DossierStore
     outbox: OutboxStore
+    cards: CardLedger
+    card_batches: CardBatches
     audit: AuditLog
     sessions: OperatorSessions
     settings: Settings
+    card_orders: CardOrders
 
     @classmethod
-    def open(cls, path: Path, clock: Clock, wrapper: KeyWrapper) -> Self:
+    def open(cls, path: Path, clock: Clock, wrapper: KeyWrapper, *, place: str = "station") -> Self:
         """Open or create the file, bring its tables up to date, finish a purge that a crash cut short.
 
+        place: this point, as the ledger of cards names it.
         Raises DatabaseUnavailable, DatabaseTooNew.
         """
         database = Database(path)
         try:
-            migrate(database)
+            migrate(database, steps_at(place))
         except BaseException:
             database.close()
             raise
         with suppress(DatabaseUnavailable):  # another process may be reading: the next start does it
             database.forget_deleted()  # a crash may have come between a purge and this
         audit = AuditLog(database, clock)
-        outbox = OutboxStore(database, audit, clock)
+        cards, vault = CardLedger(database, audit, clock, place), Vault(wrapper)
         return cls(
             database=database,
-            dossiers=DossierStore(database, Vault(wrapper), audit, clock),
-            outbox=outbox,
+            dossiers=DossierStore(database, vault, audit, clock, cards),
+            outbox=OutboxStore(database, audit, clock, cards),
+            cards=cards,
+            card_batches=CardBatches(database, audit, clock, place),
             audit=audit,
             sessions=OperatorSessions(database, audit, clock),
             settings=Settings(database),
+            card_orders=CardOrders(database, vault, audit, clock),
         )
 
     def close(self) -> None:

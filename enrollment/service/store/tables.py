@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from sqlalchemy import (
+    DDL,
     Boolean,
+    CheckConstraint,
     Column,
     ForeignKey,
     Index,
@@ -19,6 +21,8 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    event,
+    text,
 )
 
 METADATA: Final = MetaData()
@@ -37,7 +41,9 @@ DOSSIERS: Final = Table(
     Column("wrapped_key", LargeBinary),  # gone after a purge
     Column("sealed_demographics", LargeBinary),
     Column("request_digest", LargeBinary, nullable=False),
+    Column("card_profile", String),  # of the card that the plan issues, none where it issues no card
     Index("dossiers_by_state", "state", "dossier_id"),
+    Index("dossiers_with_card", "state", sqlite_where=text("card_profile IS NOT NULL")),
 )
 
 CAPTURES: Final = Table(
@@ -107,6 +113,20 @@ PACKAGE_CONTENTS: Final = Table(
     Column("content", LargeBinary, nullable=False),  # sealed to the registry: the station cannot read it
 )
 
+CARD_ORDERS: Final = Table(
+    "card_orders",
+    METADATA,
+    Column("order_id", String, primary_key=True),
+    Column("request_id", String, nullable=False, unique=True),
+    Column("dossier_id", String, ForeignKey("dossiers.dossier_id"), nullable=False, index=True),
+    Column("profile_id", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("card_id", String, nullable=False),  # "" until a card was met
+    Column("operator_id", String, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("sealed_content", LargeBinary),  # files and the chip's keys; gone when the order ends
+)
+
 SESSIONS: Final = Table(
     "sessions",
     METADATA,
@@ -132,4 +152,83 @@ SETTINGS: Final = Table(
     METADATA,
     Column("name", String, primary_key=True),
     Column("value", String, nullable=False),
+)
+
+# The ledger of cards. One row a card; `stands` marks the one by which its dossier's card is accounted for: the last one
+# that was made for it. Neither table holds a personal field: both outlive the dossier's content.
+
+CARDS: Final = Table(
+    "cards",
+    METADATA,
+    Column("entry", Integer, primary_key=True),
+    Column("dossier_id", String, ForeignKey("dossiers.dossier_id"), nullable=False, index=True),
+    Column("profile", String, nullable=False),
+    Column("card_id", String, unique=True),  # the card's own number, once there is a card
+    Column("state", String, nullable=False),
+    Column("place", String, nullable=False),
+    Column("since", Integer, nullable=False),
+    Column("stands", Boolean, nullable=False),
+    Column("last_event", Integer, nullable=False, unique=True),  # orders cards by their last change, whatever the clock
+    Column("failed_tries", Integer, nullable=False, server_default="0"),  # comparisons that did not match, in a row
+    CheckConstraint(
+        "state IN ('collected', 'sent', 'personalised', 'arrived', 'handed-over', 'returned', 'destroyed', 'spoiled')",
+        name="known_state",
+    ),
+    CheckConstraint("(state IN ('collected', 'sent')) = (card_id IS NULL)", name="numbered_once_made"),
+    CheckConstraint("stands IN (0, 1) AND NOT (stands AND state = 'spoiled')", name="spoiled_stands_for_none"),
+    Index("cards_standing", "dossier_id", unique=True, sqlite_where=text("stands")),
+    Index("cards_by_state", "state", "last_event"),
+    Index("cards_by_place", "place", "last_event"),
+)
+
+CARD_EVENTS: Final = Table(
+    "card_events",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column(
+        "entry", Integer, ForeignKey("cards.entry", deferrable=True, initially="DEFERRED"), nullable=False, index=True
+    ),
+    Column("state", String, nullable=False),  # that it entered
+    Column("at", Integer, nullable=False),
+    Column("operator_id", String, nullable=False),
+    Column("second_operator_id", String),
+    Column("place", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("batch_id", String),
+    Column("request_id", String, unique=True),
+    Column("receipt", LargeBinary),  # signed: of a hand-over, or of its undoing
+    CheckConstraint("state <> 'handed-over' OR receipt IS NOT NULL", name="handed_over_with_receipt"),
+)
+for _verb in ("UPDATE", "DELETE"):
+    event.listen(
+        CARD_EVENTS,
+        "after_create",
+        DDL(  # type: ignore[no-untyped-call]  # of SQLAlchemy
+            f"CREATE TRIGGER card_events_no_{_verb.lower()} BEFORE {_verb} ON card_events "
+            "BEGIN SELECT RAISE(ABORT, 'the history of cards only grows'); END"
+        ),
+    )
+
+CARD_BATCHES: Final = Table(
+    "card_batches",
+    METADATA,
+    Column("batch_id", String, primary_key=True),
+    Column("sha256", LargeBinary, nullable=False),  # of its rows, as core.dossier.card_batch has them
+    Column("rows", Integer, nullable=False),
+    Column("arrived", Integer, nullable=False),
+    Column("operator_id", String, nullable=False),
+    Column("at", Integer, nullable=False),
+)
+
+CARD_BATCH_ROWS: Final = Table(
+    "card_batch_rows",
+    METADATA,
+    Column("batch_id", String, ForeignKey("card_batches.batch_id"), primary_key=True),
+    Column("row", Integer, primary_key=True),  # 1 for the first
+    Column("card_id", String, nullable=False),
+    Column("dossier_id", String, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("found", String, nullable=False),  # what stood in the way: a state, a point
+    Column("entry", Integer),  # of the card that arrived
+    sqlite_with_rowid=False,
 )

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
+from enrollment.cli.card_flow import encoder_of
+from enrollment.cli.connection import connect
 from enrollment.cli.demo.station import DemoStation
 from enrollment.cli.demo.subject import StandIn, SyntheticImpressions
+from enrollment.cli.lease import held_lease
 from enrollment.v1 import dossier_pb2, dossier_pb2_grpc
 
 GUIDE = Path(__file__).parents[3] / "docs" / "client-guide.md"
@@ -52,6 +56,22 @@ def test_the_guides_client_enrolls_a_person_as_it_stands(demo: DemoStation, tmp_
     assert process.returncode == 0, complaints
     assert "PACKAGE_STATE_ACKNOWLEDGED" in said[-1]
     assert sum(line.endswith(("accepted \n", "exhausted \n")) for line in said if line.startswith("finger")) == 10
+    if not demo.reader.why_not:
+        write_the_newest_dossiers_card(demo)
+
+
+def write_the_newest_dossiers_card(demo: DemoStation) -> None:
+    found: dict[str, Any] = {}
+    exec(next(block for block in code_blocks() if "def write_card" in block), found)  # noqa: S102 - likewise
+    shown: list[str] = []
+    with connect(demo.socket, demo.token) as station:
+        newest = station.dossiers.ListDossiers(dossier_pb2.ListDossiersRequest(page_size=1)).dossiers[0].dossier_id
+        with held_lease(station, encoder_of(station), client_name="guide") as lease:
+            request = str(uuid.uuid4())
+            card = found["write_card"](station.cards, lease, newest, request, lambda name, *_: shown.append(name))
+            again = found["write_card"](station.cards, lease, newest, request, lambda *_: None)
+    assert (card.dossier_id, again.card_id) == (newest, card.card_id)
+    assert "signature" in shown
 
 
 def test_the_guides_error_reader_gives_reason_and_sentence(demo: DemoStation) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +13,18 @@ from typing import Any
 import cv2
 import pytest
 
+from enrollment.core.chip.mrz import MachineReadableZone
+from enrollment.core.chip.security_object import SecurityObject
 from enrollment.core.records.iso19794_2_2005 import FingerMinutiaeRecord, template_from_record
 from enrollment.core.records.iso19794_4_2005 import FingerImageRecord
+from firmware_stubs.card.pcscd import missing
 
 ROOT = Path(__file__).parents[3]
 SHARED = ROOT.parent / "shared" / "data"
-LAST_LINE = {"dossier_id", "package_sha256", "receipt_verified", "fingers", "portrait", "seconds", "output_dir"}
+LAST_LINE = {"dossier_id", "package_sha256", "receipt_verified", "fingers", "portrait", "card", "seconds", "output_dir"}
+CARD_FILES = {"EF.CardAccess", "EF.COM", "EF.SOD", "sod.der", "csca.pem", "report.json"} | {
+    f"EF.DG{number}.bin" for number in (1, 2, 13, 14, 15)
+}
 
 
 VERIFY = [sys.executable, "-m", "enrollment.cli.main", "--json", "receipt", "verify"]
@@ -55,9 +63,33 @@ def check_results(last: dict[str, Any], out: Path) -> None:
         template_from_record(FingerMinutiaeRecord.decode(path.with_suffix(".fmr").read_bytes()))
     ledger = json.loads((out / "ledger.json").read_text())
     assert (ledger["collected"], ledger["sent"], ledger["acknowledged"]) == ("1", "1", "1")
+    check_card(last, out)
     sheet = cv2.imread(str(out / "contact-sheet.png"))
     assert sheet is not None
     assert sheet.std() > 10, "the contact sheet is blank"
+
+
+def check_card(last: dict[str, Any], out: Path) -> None:
+    """Judged by others, too: openssl reads the security object, our own readers the files."""
+    if missing() or importlib.util.find_spec("smartcard") is None:
+        assert last["card"]["verified"] is False
+        assert last["card"]["why"]
+        return
+    folder = out / "card"
+    assert last["card"]["verified"] is True, last["card"]
+    assert {path.name for path in folder.iterdir()} == CARD_FILES
+    verify = ["openssl", "cms", "-verify", "-inform", "DER", "-in", "sod.der", "-CAfile", "csca.pem", "-purpose", "any"]
+    judged = subprocess.run([*verify, "-out", os.devnull], cwd=folder, capture_output=True, text=True, check=False)
+    assert judged.returncode == 0, judged.stderr
+    zone = MachineReadableZone.decode((folder / "EF.DG1.bin").read_bytes())
+    assert (zone.primary, zone.secondary) == (("NGUYEN",), ("THI", "MAU"))
+    groups = {number: (folder / f"EF.DG{number}.bin").read_bytes() for number in (1, 2, 13, 14, 15)}
+    signed = SecurityObject.decode((folder / "EF.SOD").read_bytes())
+    for number, octets in groups.items():
+        signed.verify_data_group(number, octets)
+    report = json.loads((folder / "report.json").read_text())
+    assert report["verified"] is True
+    assert len(report["checks"]) > 20
 
 
 def test_synthetic_person_is_enrolled_and_the_receipt_verifies_offline(tmp_path: Path) -> None:

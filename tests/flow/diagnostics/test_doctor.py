@@ -129,7 +129,15 @@ def test_dead_daemon_leaves_what_can_be_seen_and_names_what_cannot_and_nothing_i
     assert severity(found, "service") == "error"
     assert severity(found, "keys") == "ok"
     assert severity(found, "camera-address") == "ok"
-    assert set(found["not_seen"]) == {"scanner", "camera", "device-addresses", "queue", "registry", "clock-offset"}
+    assert set(found["not_seen"]) == {
+        "scanner",
+        "camera",
+        "card-encoder",
+        "device-addresses",
+        "queue",
+        "registry",
+        "clock-offset",
+    }
 
 
 def test_without_anything_named_the_machine_is_still_looked_at(enrollctl: Enrollctl) -> None:

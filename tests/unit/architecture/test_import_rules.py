@@ -25,6 +25,7 @@ PLANTED = [
         "enrollment/service/store/errors.py",
         "import enrollment.service.keys.software_keys",
     ),
+    ("service: daemon > assembly", "enrollment/service/capture/errors.py", "import enrollment.service.cards.errors"),
     ("drivers: discovery > catalogue", "drivers/frame.py", "import drivers.catalogue"),
     ("core is pure", "enrollment/core/errors.py", "import time"),
     ("core is pure", "enrollment/core/errors.py", "import sqlalchemy"),
@@ -34,6 +35,8 @@ PLANTED = [
     ("nothing shipped imports firmware stubs", "drivers/frame.py", "import firmware_stubs.portrait"),
     ("firmware stubs import nothing of ours", "firmware_stubs/portrait.py", "import drivers.frame"),
     ("only drivers.usb uses pyusb", "drivers/discovery.py", "import usb.core"),
+    ("only drivers.pcsc uses pyscard", "drivers/card/apdu.py", "import smartcard.scard"),
+    ("service sees only", "enrollment/service/config.py", "import drivers.pcsc.readers"),
 ]
 
 

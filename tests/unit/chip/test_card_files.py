@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import copy
-import tomllib
 from dataclasses import replace
-from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-import enrollment.service
 from enrollment.core.chip import security_infos as si
 from enrollment.core.chip.card_files import CardContents, card_files
 from enrollment.core.chip.card_profile import CardProfile, card_profile_from_table
-from enrollment.core.chip.dg2_face import compress_portrait, decode_dg2
+from enrollment.core.chip.dg2_face import decode_dg2
 from enrollment.core.chip.dg3_fingers import decode_dg3
 from enrollment.core.chip.dg13_identity import PrintedIdentity
 from enrollment.core.chip.dg15_public_key import decode_dg15
@@ -25,40 +19,14 @@ from enrollment.core.chip.ef_com import DATA_GROUP_TAGS, CommonData
 from enrollment.core.chip.elementary_file import HEADER_OCTETS, declared_octets
 from enrollment.core.chip.mrz import MachineReadableZone
 from enrollment.core.chip.passive_authentication import Outcome, examine
-from enrollment.core.chip.vn_zone import zone_of_person
 from enrollment.core.errors import InvalidCardProfile, MalformedRecord, SignatureInvalid
+from tests.unit.chip.issued_cards import PROFILE, TABLE, person
 from tests.unit.chip.signed_cards import NOW, authority_for, signer_for
-from tests.unit.chip.test_dg2_face import scene
 from tests.unit.chip.test_dg3_fingers import image_of, minutiae_of
-
-PROFILE_FILE = Path(next(iter(enrollment.service.__path__))) / "card_profiles" / "vn-cccd.toml"
-TABLE: dict[str, Any] = tomllib.loads(PROFILE_FILE.read_text("utf-8"))
-PROFILE = card_profile_from_table(TABLE)
-CHIP_KEY = ec.generate_private_key(ec.BrainpoolP256R1()).public_key()
 
 
 def contents() -> CardContents:
-    zone = zone_of_person(
-        PROFILE.mrz,
-        personal_number="001195000017",
-        full_name="Nguyễn Thị Đượm",
-        born=date(1995, 9, 2),
-        sex="F",
-        expires=date(2035, 9, 2),
-    )
-    pace = si.numbered(PROFILE.access.pace, 2, PROFILE.access.pace_parameter)
-    chip = si.numbered(PROFILE.chip_authentication.protocol, 1)
-    key = si.chip_authentication_key(CHIP_KEY.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-    signing = si.active_authentication(PROFILE.active_authentication.signature)
-    return CardContents(
-        zone=zone,
-        face=compress_portrait(scene(grain=3)),
-        identity=PrintedIdentity("001195000017", "Nguyễn Thị Đượm", "02/09/1995", "Nữ", "Việt Nam"),
-        fingers=(image_of(2), minutiae_of(7)),
-        card_access=(si.numbered(si.TERMINAL_AUTHENTICATION, 1), chip, pace),
-        dg14=(pace, chip, key, signing),
-        public_key=CHIP_KEY,
-    )
+    return replace(person(), fingers=(image_of(2), minutiae_of(7)))
 
 
 def made(profile: CardProfile = PROFILE, algorithm: str = "ecdsa-sha256") -> dict[str, bytes]:
@@ -89,7 +57,7 @@ def test_card_of_the_profile_passes_passive_authentication_and_reads_back() -> N
     assert decode_dg3(groups[3]) == written.fingers
     assert PrintedIdentity.decode(groups[13]) == written.identity
     assert set(si.decode_dg14(groups[14])) == set(written.dg14)
-    assert decode_dg15(groups[15]) == CHIP_KEY
+    assert decode_dg15(groups[15]) == written.public_key
     assert si.decode_card_access(files["EF.CardAccess"]) == written.card_access
     for number, octets in groups.items():
         assert declared_octets(octets[:HEADER_OCTETS], DATA_GROUP_TAGS[number], f"EF.DG{number}") == len(octets)

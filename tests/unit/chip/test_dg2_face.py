@@ -16,6 +16,7 @@ from enrollment.core.chip.dg2_face import (
     compress_portrait,
     decode_dg2,
     encode_dg2,
+    portrait_pixels,
 )
 from enrollment.core.errors import ImageOverBudget, InvalidImage, MalformedRecord
 from enrollment.core.records.data_object import DataObject
@@ -107,3 +108,62 @@ def test_data_group_is_laid_out_as_the_standard_draws_it() -> None:
 def test_group_that_holds_no_face_is_refused(group: bytes) -> None:
     with pytest.raises(MalformedRecord):
         decode_dg2(DataObject(0x75, group).encode())
+
+
+def jpeg(pixels: Pixels, **options: object) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG", **options)
+    return out.getvalue()
+
+
+SMALL: Pixels = scene(3, 120, 90)
+
+
+def as_jpeg(octets: bytes, width: int = 90, height: int = 120) -> FaceImage:
+    return FaceImage(width, height, octets, image_data_type=0)
+
+
+def test_portrait_of_either_kind_is_read() -> None:
+    face = compress_portrait(scene(grain=2))
+    np.testing.assert_array_equal(portrait_pixels(face), decoded(face))
+    expected = np.asarray(Image.open(io.BytesIO(jpeg(SMALL))))
+    broken = b"Exif\0\0MM\0*\0\0\0\x08"  # Pillow would warn of it: it is not given it
+    for octets in (jpeg(SMALL), jpeg(SMALL, progressive=True), jpeg(SMALL, exif=broken, comment=b"c")):
+        np.testing.assert_array_equal(portrait_pixels(as_jpeg(octets)), expected)
+
+
+def taller(octets: bytes) -> bytes:
+    """A JPEG that says of itself that it has the most lines that there are."""
+    at = octets.index(b"\xff\xc0") + 5
+    return octets[:at] + b"\xff\xff" + octets[at + 2 :]
+
+
+@pytest.mark.parametrize(
+    "face",
+    [
+        as_jpeg(jpeg(SMALL), width=91),
+        as_jpeg(jpeg(SMALL), height=119),
+        as_jpeg(taller(jpeg(SMALL))),
+        as_jpeg(taller(jpeg(SMALL)), height=0xFFFF),
+        as_jpeg(jpeg(SMALL[..., 0])),
+        as_jpeg(jpeg(SMALL)[:300]),
+        as_jpeg(jpeg(SMALL) + b"\xff\xda" * 40),  # as many passes over all pixels as scans
+        as_jpeg(b"\xff\xd8"),
+        as_jpeg(b"\xff\xd8\xff\xda\0\2"),
+        as_jpeg(b"\xff\xd8\0\0\0\0"),
+        as_jpeg(b"GIF89a"),
+        FaceImage(1025, 10, b"x"),
+        FaceImage(90, 120, jpeg(SMALL)),
+    ],
+)
+def test_portrait_that_is_not_what_its_record_says_is_refused(face: FaceImage) -> None:
+    with pytest.raises(MalformedRecord):
+        portrait_pixels(face)
+
+
+def test_grey_or_deep_jpeg_2000_is_refused() -> None:
+    for pixels in (SMALL[..., 0], np.dstack([SMALL, SMALL[..., :1]])):
+        out = io.BytesIO()
+        Image.fromarray(pixels).save(out, "JPEG2000")
+        with pytest.raises(MalformedRecord, match="components"):
+            portrait_pixels(FaceImage(90, 120, out.getvalue()))

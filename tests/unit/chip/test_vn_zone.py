@@ -9,7 +9,7 @@ import pytest
 
 from enrollment.core.chip.card_profile import ZoneRules
 from enrollment.core.chip.mrz import MachineReadableZone
-from enrollment.core.chip.vn_zone import zone_of_person
+from enrollment.core.chip.vn_zone import BirthInPart, zone_of_person
 from enrollment.core.errors import InvalidDemographics, PersonalNumberMismatch
 
 RULES = ZoneRules("ID", "VNM", "<<<<<<")
@@ -31,6 +31,23 @@ def test_zone_stands_as_on_the_published_card() -> None:
     assert (first[14], first[29]) == ("9", "0")
     assert (second[:6], second[7], second[8:14], second[15:29]) == ("950902", "F", "350902", "VNM" + "<" * 11)
     assert third == "NGUYEN<<THI<DUOM<<<<<<<<<<<<<<"
+
+
+@pytest.mark.parametrize(
+    ("born", "told"), [(BirthInPart(1995), "95<<<<"), (BirthInPart(1995, 9), "9509<<"), (date(1995, 9, 2), "950902")]
+)
+def test_unknown_parts_of_a_birth_are_filled(born: date | BirthInPart, told: str) -> None:
+    zone = zone_of_person(RULES, **PERSON | {"born": born})
+    assert zone.lines[1][:6] == told
+    assert MachineReadableZone.decode(zone.encode()) == zone
+    with pytest.raises(PersonalNumberMismatch):
+        zone_of_person(RULES, **PERSON | {"born": BirthInPart(1994)})
+
+
+@pytest.mark.parametrize("month", [13, -1])
+def test_month_that_is_none_is_refused(month: int) -> None:
+    with pytest.raises(InvalidDemographics):
+        BirthInPart(1995, month)
 
 
 def test_zone_comes_back_from_its_data_group() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from drivers.usb import transport
+from drivers import traffic
 from enrollment.service.diagnostics.wire_log import TRAFFIC_LEVEL, TRAFFIC_LOGGER, WireTap, tapped
 
 LOGGER = logging.getLogger(TRAFFIC_LOGGER)
@@ -24,8 +24,8 @@ async def read(tap: WireTap, count: int) -> list[str]:
 
 
 def test_the_service_listens_where_the_transport_speaks() -> None:
-    assert transport._traffic is LOGGER
-    assert transport.TRAFFIC_LEVEL == TRAFFIC_LEVEL
+    assert traffic.traffic is LOGGER
+    assert traffic.TRAFFIC_LEVEL == TRAFFIC_LEVEL
     assert not LOGGER.isEnabledFor(TRAFFIC_LEVEL)
     assert not LOGGER.propagate
 

@@ -11,15 +11,18 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from enrollment.core.chip import apdu
+from enrollment.core.chip.access.secure_messaging import Session
+from enrollment.core.chip.access.suites import AesSuite
 from firmware_stubs.card import tlv
-from firmware_stubs.card.apdu import Command, Status
+from firmware_stubs.card.apdu import Command, Status, decode
 from firmware_stubs.card.bac import suite
 from firmware_stubs.card.card import Card
 from firmware_stubs.card.channel import pad
-from firmware_stubs.card.curve import BRAINPOOL_P256R1
+from firmware_stubs.card.curve import PARAMETERS
 from firmware_stubs.card.memory import LifeCycle, Memory
 from firmware_stubs.card.secure_messaging import PASSWORD, SecureMessaging, derive, derive_3des
-from tests.pcsc.sm_reader import AesReader
+from tests.card_wire import CardWire
 
 SELECT_APPLICATION = "00A4040C07A0000002471001"
 EF_COM = bytes.fromhex("60145F0104303130365F36063034303030305C026175")
@@ -122,13 +125,33 @@ def pace_card(objects: dict[int, bytes] | None = None) -> Card:
     return issued({0x62: mrz("T22000129", "640812", "101031")} | (objects or {}), random)
 
 
-def pace_reader(card: Card) -> AesReader:
+class Reader:
+    """Our side of a session with these keys. The model's cipher is its own, and the examples have proved it."""
+
+    def __init__(self, exchange: Callable[[bytes], bytes], encryption: bytes, mac: bytes) -> None:
+        self.wire = CardWire(exchange)
+        self._session = Session(self.wire.transmit, AesSuite(encryption, mac), bytes(16))
+
+    def send(self, header: str, data: str = "", le: int | None = None) -> tuple[bytes, int]:
+        cla, ins, p1, p2 = bytes.fromhex(header)
+        answer = self._session.send(apdu.Command(cla, ins, p1, p2, bytes.fromhex(data), le))
+        return answer.data, answer.status
+
+
+def shortened(card: Card) -> Callable[[bytes], bytes]:
+    """What a reader does that has short lengths only."""
+
+    def exchange(octets: bytes) -> bytes:
+        told = decode(octets)
+        return card.transmit(apdu.Command(told.cla, told.ins, told.p1, told.p2, told.data, 256).encode())
+
+    return exchange
+
+
+def pace_reader(card: Card, exchange: Callable[[bytes], bytes] | None = None) -> Reader:
     assert {command: answer(card, command) for command in PACE_EXCHANGES} == PACE_EXCHANGES
-    return AesReader(
-        card.transmit,
-        bytes.fromhex("F5F0E35C0D7161EE6724EE513A0D9A7F"),
-        bytes.fromhex("FE251C7858B356B24514B3BD5F4297D1"),
-    )
+    encryption, mac = "F5F0E35C0D7161EE6724EE513A0D9A7F", "FE251C7858B356B24514B3BD5F4297D1"
+    return Reader(exchange or card.transmit, bytes.fromhex(encryption), bytes.fromhex(mac))
 
 
 def test_pace_password_key_is_that_of_appendix_g() -> None:
@@ -138,20 +161,20 @@ def test_pace_password_key_is_that_of_appendix_g() -> None:
 
 def test_pace_is_that_of_appendix_g_and_opens_the_groups() -> None:
     reader = pace_reader(pace_card())
-    assert reader.send("0CA4040C", bytes.fromhex("A0000002471001")) == (b"", 0x9000)
-    assert reader.send("0CA4020C", bytes.fromhex("011E")) == (b"", 0x9000)
-    assert reader.send("0CB00000", le=b"\0") == (EF_COM, 0x9000)
-    assert reader.send("0CB00100", le=b"\x04") == (b"", 0x6B00)  # a refusal is protected as well
+    assert reader.send("00A4040C", "A0000002471001") == (b"", 0x9000)
+    assert reader.send("00A4020C", "011E") == (b"", 0x9000)
+    assert reader.send("00B00000", le=256) == (EF_COM, 0x9000)
+    assert reader.send("00B00100", le=4) == (b"", 0x6B00)  # a refusal is protected as well
 
 
 def test_what_a_short_answer_cannot_hold_is_fetched_by_get_response() -> None:
     card = pace_card()
     content = bytes(range(256))
     card.memory.files[0x010D] = bytearray(content + content)
-    reader = pace_reader(card)
-    reader.send("0CA4040C", bytes.fromhex("A0000002471001"))
-    assert reader.send("0CB08D00", le=b"\0") == (content, 0x9000)
-    assert reader.fetched == 1
+    reader = pace_reader(card, shortened(card))
+    reader.send("00A4040C", "A0000002471001")
+    assert reader.send("00B08D00", le=256) == (content, 0x9000)
+    assert reader.wire.fetched == 1
     assert answer(card, "00C0000000") == "6985"
 
 
@@ -172,7 +195,7 @@ def test_any_bytes_within_a_session_are_answered_by_a_status_word(commands: list
 @given(st.sampled_from((0x22, 0x82, 0x86, 0x88, 0xA4, 0xB0, 0xB1)), st.integers(0, 0xFFFF), st.binary(max_size=60))
 def test_any_data_under_a_right_mac_is_answered_by_a_status_word(ins: int, p1p2: int, data: bytes) -> None:
     reader = pace_reader(pace_card({0x63: b"\x04\x00", 0x65: b"", 0x66: b"\xff"}))
-    _, status = reader.send(f"0C{ins:02X}{p1p2:04X}", data, b"\0")
+    _, status = reader.send(f"00{ins:02X}{p1p2:04X}", data.hex(), 256)
     assert status >> 12 in (6, 9)
 
 
@@ -209,29 +232,40 @@ def test_chip_authentication_agrees_on_new_keys_with_an_independent_ecdh() -> No
     theirs = ec.derive_private_key(SCALAR, ec.BrainpoolP256R1()).public_key()
     numbers = ours.public_key().public_numbers()
     point = b"\x04" + numbers.x.to_bytes(32) + numbers.y.to_bytes(32)
-    assert reader.send("0C2241A4", tlv.encode(0x80, bytes.fromhex(CA_OID))) == (b"", 0x9000)
-    told = reader.send("0C860000", tlv.encode(0x7C, tlv.encode(0x80, point)), b"\0")
+    assert reader.send("002241A4", tlv.encode(0x80, bytes.fromhex(CA_OID)).hex()) == (b"", 0x9000)
+    told = reader.send("00860000", tlv.encode(0x7C, tlv.encode(0x80, point)).hex(), 256)
     assert told == (bytes.fromhex("7C00"), 0x9000)
     secret = ours.exchange(ec.ECDH(), theirs)
-    again = AesReader(card.transmit, derive(secret, 1, 16), derive(secret, 2, 16))
-    assert again.send("0CA4040C", bytes.fromhex("A0000002471001")) == (b"", 0x9000)
+    again = Reader(card.transmit, derive(secret, 1, 16), derive(secret, 2, 16))
+    assert again.send("00A4040C", "A0000002471001") == (b"", 0x9000)
 
 
 def test_active_authentication_signs_what_the_terminal_chose() -> None:
     card = pace_card({0x66: tlv.encode(0x04, SCALAR.to_bytes(32))})
     challenge = bytes(range(8))
     assert answer(card, "0088000008" + challenge.hex() + "00") == "6982"
-    signature, status = pace_reader(card).send("0C880000", challenge, b"\0")
+    signature, status = pace_reader(card).send("00880000", challenge.hex(), 256)
     assert status == 0x9000
     public = ec.derive_private_key(SCALAR, ec.BrainpoolP256R1()).public_key()
     der = encode_dss_signature(int.from_bytes(signature[:32]), int.from_bytes(signature[32:]))
     public.verify(der, challenge, ec.ECDSA(hashes.SHA256()))
 
 
-def test_curve_multiplies_as_cryptography_does() -> None:
-    numbers = ec.derive_private_key(SCALAR, ec.BrainpoolP256R1()).public_key().public_numbers()
-    assert BRAINPOOL_P256R1.multiply(SCALAR, BRAINPOOL_P256R1.generator) == (numbers.x, numbers.y)
-    assert BRAINPOOL_P256R1.multiply(BRAINPOOL_P256R1.n, BRAINPOOL_P256R1.generator) is None
+@pytest.mark.parametrize(
+    ("parameter", "theirs"),
+    [
+        (12, ec.SECP256R1()),
+        (13, ec.BrainpoolP256R1()),
+        (15, ec.SECP384R1()),
+        (16, ec.BrainpoolP384R1()),
+        (17, ec.BrainpoolP512R1()),
+    ],
+)
+def test_curve_multiplies_as_cryptography_does(parameter: int, theirs: ec.EllipticCurve) -> None:
+    curve = PARAMETERS[parameter]
+    numbers = ec.derive_private_key(SCALAR, theirs).public_key().public_numbers()
+    assert curve.multiply(SCALAR, curve.generator) == (numbers.x, numbers.y)
+    assert curve.multiply(curve.n, curve.generator) is None
 
 
 def test_odd_instruction_is_answered_in_an_object_of_its_own() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from enrollment.service.config import ConfigInvalid, ShareConfig, load_config, load_plans
+from enrollment.service.config import ConfigInvalid, HandOverConfig, ShareConfig, load_config, load_plans
 
 GOOD = """
 [station]
@@ -27,6 +28,8 @@ addresses = ["usb:", "usbip://127.0.0.1:3240"]
 poll_s = 1
 [outbox]
 chunk_bytes = 4096
+[hand_over]
+shift_hours = 8
 """
 
 
@@ -46,6 +49,7 @@ def test_good_file_is_read_with_paths_relative_to_itself(tmp_path: Path) -> None
     assert config.share == ShareConfig("0.0.0.0:50444", tmp_path / "state" / "share")
     assert (config.devices.addresses, config.devices.poll_s) == (("usb:", "usbip://127.0.0.1:3240"), 1.0)
     assert config.outbox.chunk_bytes == 4096
+    assert config.hand_over == HandOverConfig(shift=timedelta(hours=8))
 
 
 def test_station_without_a_registry_is_allowed(tmp_path: Path) -> None:
@@ -71,6 +75,9 @@ def test_station_without_a_registry_is_allowed(tmp_path: Path) -> None:
         (("poll_s = 1", "poll_s = nan"), "devices.poll_s"),
         (('["usb:", "usbip://127.0.0.1:3240"]', "[1]"), "devices.addresses"),
         (("chunk_bytes = 4096", "chunk_bytes = 1e12"), "outbox.chunk_bytes"),
+        (("shift_hours = 8", "shift_hours = 200"), "hand_over.shift_hours"),
+        (("shift_hours = 8", "false_match_rate = 1e-6"), "hand_over.false_match_rate"),
+        (("shift_hours = 8", "tries = 0"), "hand_over.tries"),
         (("[outbox]", "[outbocks]"), "outbocks"),
     ],
 )

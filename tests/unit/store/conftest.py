@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from enrollment.core.dossier.model import QualityRecord
 from enrollment.core.dossier.plan import Plan, PlannedField, PlannedFingerprint, PlannedPortrait
 from enrollment.service.keys.software_keys import SoftwareKeys
 from enrollment.service.store.dossier_store import NewCapture
+from enrollment.service.store.outbox_store import NewPackage
 from enrollment.service.store.store import Store
 
 
@@ -42,6 +44,9 @@ PLAN = Plan(
     portrait=PlannedPortrait(),
     fields=(PlannedField("full_name", "Họ tên", "Full name", required=True),),
 )
+
+CARD_PLAN = replace(PLAN, card_profile="vn-cccd")
+NewDossier = Callable[..., str]
 
 
 @pytest.fixture
@@ -104,5 +109,36 @@ def complete_dossier(store: Store, new_capture: Callable[..., NewCapture]) -> Ca
             )
         store.dossiers.complete(made.dossier_id, operator_id="op-1")
         return made.dossier_id
+
+    return make
+
+
+@pytest.fixture
+def collected(store: Store, new_capture: Callable[..., NewCapture]) -> NewDossier:
+    """Make a complete dossier whose plan issues a card, and return its id."""
+
+    def make(plan: Plan = CARD_PLAN) -> str:
+        made = store.dossiers.create(plan, {"full_name": NAME}, request_id=str(uuid.uuid4()), operator_id="op-1")
+        for position in (1, 2, None):
+            request = f"{made.dossier_id}-{position}"
+            store.dossiers.add_capture(made.dossier_id, new_capture(position), replace=False, request_id=request)
+        store.dossiers.complete(made.dossier_id, operator_id="op-1")
+        return made.dossier_id
+
+    return make
+
+
+@pytest.fixture
+def sent(store: Store, clock: SetClock, collected: NewDossier) -> NewDossier:
+    """The same, with the registry's receipt."""
+
+    def make() -> str:
+        dossier_id = collected()
+        package_id = str(uuid.uuid4())
+        content = package_id.encode()
+        link = store.outbox.next_link()
+        store.outbox.add(NewPackage(package_id, dossier_id, link, content.ljust(32)[:32], content))
+        store.outbox.acknowledge(package_id, b"receipt", clock.now())
+        return dossier_id
 
     return make

@@ -31,7 +31,7 @@ from enrollment.service.store.errors import (
     RequestConflict,
     StoredDataDamaged,
 )
-from enrollment.service.store.migrations import FIRST_VERSION, migrate
+from enrollment.service.store.migrations import VERSION, migrate, steps_at
 from enrollment.service.store.operator_sessions import Role
 from enrollment.service.store.outbox_store import ChainLink, NewPackage
 from enrollment.service.store.packable import MAX_CAPTURED_BYTES
@@ -305,13 +305,17 @@ def add_column(connection: Connection) -> None:
 
 def test_older_file_is_brought_forward_step_by_step_and_keeps_its_rows(store: Store, plan: Plan) -> None:
     dossier_id = opened(store, plan)
-    steps = [add_column, lambda connection: connection.exec_driver_sql("update settings set note = 'stepped'")]
+
+    def note(connection: Connection) -> None:
+        connection.exec_driver_sql("update settings set note = 'stepped'")
+
+    steps = [*steps_at("T-1"), add_column, note]
     store.settings.put("a", "b")
     migrate(store.database, steps)
     migrate(store.database, steps)  # nothing is left to do
     with store.database.read() as connection:
         assert connection.exec_driver_sql("select note from settings").scalar_one() == "stepped"
-        assert connection.exec_driver_sql("PRAGMA user_version").scalar_one() == FIRST_VERSION + 2
+        assert connection.exec_driver_sql("PRAGMA user_version").scalar_one() == VERSION + 2
     assert store.dossiers.get(dossier_id).demographics == {"full_name": NAME}
     with pytest.raises(DatabaseTooNew):
         migrate(store.database)
@@ -323,7 +327,7 @@ def test_step_that_fails_leaves_the_file_as_it_was(store: Store) -> None:
         connection.exec_driver_sql("update settings set nothing = 1")
 
     with pytest.raises(DatabaseUnavailable):
-        migrate(store.database, [half])
+        migrate(store.database, [*steps_at("T-1"), half])
     migrate(store.database)
     store.settings.put("still", "good")
 

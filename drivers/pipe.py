@@ -1,9 +1,9 @@
-"""What the driver and the process that runs libgphoto2 say to each other, over a pair of sockets.
+"""What a driver and a process of its own say to each other, over a pair of sockets (`side_process`).
 
     length of said (4) | length of content (4) | said, JSON in UTF-8 | content        big endian
 
-A request says {"call": NAME, ...}; its answer {"value": ...}, or {"error": REASON, "message": ..., "facts": {...}}.
-Content is a picture, as the camera gave it.
+said is {"call": NAME, ...} of a request, {"value": ...} of an answer, or {"error": REASON, "message": ..., "facts":
+{...}}; where there is nothing to say it has no octets. Content is what a device gave or is given, as it is.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import socket
 import struct
 import time
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 _HEAD = struct.Struct(">II")
+_AT_ONCE: Final = 65_536  # octets of content that are copied to be sent with the head
 
 Content: TypeAlias = bytes | bytearray
 
@@ -30,9 +31,13 @@ class Message:
 
 def send(channel: socket.socket, message: Message) -> None:
     """Raises OSError where the other side is gone."""
-    said = json.dumps(message.said).encode()
-    channel.sendall(_HEAD.pack(len(said), len(message.content)) + said)
-    channel.sendall(message.content)
+    said = json.dumps(message.said).encode() if message.said else b""
+    head = _HEAD.pack(len(said), len(message.content)) + said
+    if len(message.content) <= _AT_ONCE:
+        channel.sendall(head + message.content)
+    else:
+        channel.sendall(head)
+        channel.sendall(message.content)
 
 
 def receive(channel: socket.socket, limit_s: float | None = None) -> Message:
@@ -42,8 +47,8 @@ def receive(channel: socket.socket, limit_s: float | None = None) -> Message:
     """
     deadline = None if limit_s is None else time.monotonic() + limit_s
     said_length, content_length = _HEAD.unpack(_exactly(channel, _HEAD.size, deadline))
-    said = json.loads(_exactly(channel, said_length, deadline))
-    return Message(said, _exactly(channel, content_length, deadline))
+    said = json.loads(_exactly(channel, said_length, deadline)) if said_length else {}
+    return Message(said, _exactly(channel, content_length, deadline) if content_length else b"")
 
 
 def _exactly(channel: socket.socket, count: int, deadline: float | None) -> bytearray:

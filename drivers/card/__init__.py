@@ -1,0 +1,1 @@
+"""Encoders: readers of chip cards that are written or read."""

@@ -1,0 +1,137 @@
+"""One leased scanner during one order: the platen emptied, a finger or a slap awaited and scanned, lifted again.
+
+The lease is checked on the device's thread before every touch of the device. What is cancelled leaves the device usable
+at once. When an order has ended, the platen is still watched until the fingers have left it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import cast
+
+from drivers.errors import CaptureTimedOut, DriverError
+from drivers.frame import Frame
+from drivers.spi import CancelToken, FingerprintScanner, Impression, Light, ScanEvent, Sound, StreamingScanner
+from enrollment.core.errors import EnrollmentError
+from enrollment.service.capture.events import FingerOn, LiftFinger, Live, PlatenEvent, Waiting
+from enrollment.service.capture.fingerprint_order import PrintTask
+from enrollment.service.capture.fingerprint_try import Scan
+from enrollment.service.capture.lamps import DARK, Lamps
+from enrollment.service.capture.live_scan import LiveOrder, Taken, scan_live
+from enrollment.service.capture.studio import Studio
+from enrollment.service.devices.errors import WrongDeviceKind
+from enrollment.service.devices.inventory import StationDevice
+from enrollment.service.devices.leases import Lease
+from enrollment.service.devices.worker import Driver
+
+_log = logging.getLogger(__name__)
+
+
+class Platen:
+    """timeout_s: how long to wait for each finger to come or to leave. cancel: ends whatever the device does."""
+
+    def __init__(
+        self,
+        studio: Studio,
+        lease: Lease,
+        device: StationDevice,
+        emit: Callable[[PlatenEvent], None],
+        timeout_s: float,
+    ) -> None:
+        self._studio, self._lease, self._device = studio, lease, device
+        self._emit, self._timeout_s = emit, timeout_s
+        self._lamps = Lamps()
+        self.cancel = CancelToken()
+
+    async def empty(self) -> None:
+        """Wait until the fingers of the order before have left, so that they are not taken for these."""
+        watch = self._device.platen_watch
+        if watch is None or watch.done():
+            return
+        self._emit(LiftFinger(attempt=0))
+        done, _ = await asyncio.wait({watch}, timeout=self._timeout_s)
+        if not done:
+            raise CaptureTimedOut(
+                "the finger of the capture before is still on the platen", device_id=self._device.device_id
+            )
+
+    async def scan(self, task: PrintTask, attempt: int, wanted: frozenset[int]) -> Scan:
+        """One image. wanted: fingers that no try before was good of."""
+        loop = asyncio.get_running_loop()
+        clock = self._studio.clock
+        landed_s: list[float] = []
+
+        def on_event(event: ScanEvent) -> None:
+            if event is ScanEvent.WAITING:  # again, where the finger left too soon or the image was spoilt on its way
+                loop.call_soon_threadsafe(self._emit, Waiting(attempt, task.planned.max_attempts))
+            elif event is ScanEvent.FINGER_ON:
+                landed_s.append(clock.monotonic())
+                loop.call_soon_threadsafe(self._emit, FingerOn(attempt))
+
+        def scan(driver: Driver) -> Taken:
+            scanner = cast(FingerprintScanner, driver)
+            impression = Impression(task.planned.impression)
+            if impression not in scanner.capabilities.impressions:
+                raise WrongDeviceKind("this scanner takes no such prints", impression=impression.value)
+            if not isinstance(scanner, StreamingScanner):
+                frame = scanner.capture(timeout_s=self._timeout_s, cancel=self.cancel, on_event=on_event)
+                return Taken(frame, False)
+            live_order = LiveOrder(task.planned, task.fingers, wanted, task.absent, attempt)
+            with self._lamps.dark_at_failure(driver):
+                return scan_live(
+                    scanner,
+                    live_order,
+                    timeout_s=self._timeout_s,
+                    cancel=self.cancel,
+                    lamps=self._lamps,
+                    on_event=on_event,
+                    tell=lambda frame, seen: loop.call_soon_threadsafe(self._show, frame, seen),
+                )
+
+        taken = await self._device.worker.run(scan, cancel=self.cancel, check=self._lease.require_live)
+        if not taken.live:
+            self._studio.previews.publish(self._lease, taken.frame)
+        return Scan(taken, 1000 * (taken.frame.captured_monotonic_s - landed_s[-1]) if landed_s else 0.0)
+
+    def _show(self, frame: Frame, live: Live) -> None:
+        self._studio.previews.publish(self._lease, frame, live)
+        self._emit(live)
+
+    async def lift(self, task: PrintTask, weak: frozenset[int]) -> None:
+        """Show which fingers were not good, and wait for all to leave."""
+        lights = {finger: Light.RED if finger in weak else Light.GREEN for finger in task.fingers}
+
+        def lift(driver: Driver) -> None:
+            self._lamps.show(driver, lights)
+            self._lamps.sound(driver, Sound.BAD)
+            scanner = cast(FingerprintScanner, driver)
+            with self._lamps.dark_at_failure(driver):
+                scanner.wait_finger_off(timeout_s=self._timeout_s, cancel=self.cancel)
+
+        await self._device.worker.run(lift, cancel=self.cancel, check=self._lease.require_live)
+
+    def watch(self, sound: Sound) -> None:
+        """Say how it ended, and wait in the background for the fingers to leave."""
+        watching = _watch_platen(self._lease, self._device, self._timeout_s, self._lamps, sound)
+        self._device.platen_watch = asyncio.create_task(watching)
+
+
+async def _watch_platen(lease: Lease, device: StationDevice, timeout_s: float, lamps: Lamps, sound: Sound) -> None:
+    """Say how a capture ended, and wait in the background for its fingers to leave."""
+    cancel = CancelToken()
+    forget = lease.at_end(cancel.cancel)
+
+    def lift(driver: Driver) -> None:
+        lamps.sound(driver, sound)
+        with lamps.dark_at_failure(driver):
+            cast(FingerprintScanner, driver).wait_finger_off(timeout_s=timeout_s, cancel=cancel)
+        lamps.show(driver, DARK)
+
+    try:
+        await device.worker.run(lift, cancel=cancel, check=lease.require_live)
+    except (DriverError, EnrollmentError) as error:
+        _log.debug("platen of %s no longer watched: %s", device.device_id, error.reason)
+    finally:
+        forget()

@@ -1,0 +1,68 @@
+"""enrolld cards: what a station needs to write chip cards and to read them.
+
+init    for development: an authority and a document signer of one's own, and the keys that blank cards come with; adds
+        [cards] to station.toml. Where cards count, the country's authority gives certificate and key.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def cards() -> None:
+    """Chip cards: their document signer, trusted authorities and keys."""
+
+
+@cards.command()
+@click.option(
+    "--config", "path", type=click.Path(path_type=Path), required=True, help="station.toml; as the daemon's user."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def init(path: Path, as_json: bool) -> None:
+    """Make a development authority and document signer, and add [cards] to station.toml. Start the daemon anew after.
+
+    What exists is never overwritten.
+    """
+    from enrollment.service.config import (
+        ConfigInvalid,
+        SystemClock,
+        default_cards,
+        load_card_profiles,
+        load_config,
+    )
+    from enrollment.service.keys.card_keys_file import create_card_keys
+    from enrollment.service.keys.document_signer import create_development_signer
+
+    config = load_config(path)
+    found = config.cards or default_cards(config.folder)
+    documents = sorted({profile.mrz.document_code.rstrip("<") for profile in load_card_profiles(config).values()})
+    now, passphrase = SystemClock().now(), config.passphrase()
+    create_development_signer(
+        found.signer_certificate, found.signer_key, found.trust, config.station_id, documents, now, passphrase
+    )
+    try:
+        found.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigInvalid(f"{found.keys} cannot be written: {error.strerror}", file=str(found.keys)) from error
+    create_card_keys(found.keys, found.key_version, passphrase)
+    if config.cards is None:
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write("\n[cards]\n")
+        except OSError as error:
+            raise ConfigInvalid(f"{path} cannot be written: {error.strerror}", file=str(path)) from error
+    told = {
+        "signer_certificate": str(found.signer_certificate),
+        "signer_key": str(found.signer_key),
+        "trust": str(found.trust),
+        "keys": str(found.keys),
+    }
+    reads = any(address.partition(":")[0].lower() == "pcsc" for address in config.devices.addresses)
+    hint = "" if reads else ' add "pcsc:" to [devices] addresses, and'
+    click.echo(json.dumps(told) if as_json else f"made for development alone;{hint} start the daemon anew")
+    sys.stdout.flush()

@@ -1,0 +1,87 @@
+"""What a station writes cards with and whom it trusts of those that it reads: read anew for each card.
+
+So a new signer, a new authority or another key takes effect without the daemon being started anew, and a station whose
+card files are damaged still enrolls. Blocking.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cryptography import x509
+
+from enrollment.core.chip.card_keys import CardKeyProvider
+from enrollment.core.chip.card_profile import CardProfile
+from enrollment.service.cards.errors import CardProfileUnknown, CardsNotConfigured
+from enrollment.service.config import CardsConfig
+from enrollment.service.keys.card_keys_file import load_card_keys, load_factory_keys
+from enrollment.service.keys.card_keys_pkcs11 import CardKeyToken, TokenPlace
+from enrollment.service.keys.document_signer import DocumentSigner, load_authorities
+
+
+@dataclass(frozen=True, slots=True)
+class CardIssuer:
+    """Signer and keys, usable now. trust: CSCA certificates."""
+
+    signer: DocumentSigner
+    keys: CardKeyProvider = field(repr=False)
+    key_version: int
+    trust: tuple[x509.Certificate, ...]
+
+
+class CardAuthority:
+    """One station's. config: None where it has no [cards]."""
+
+    def __init__(
+        self, config: CardsConfig | None, profiles: Mapping[str, CardProfile], passphrase: Callable[[], bytes | None]
+    ) -> None:
+        self._config, self._profiles, self._passphrase = config, profiles, passphrase
+        self._token: CardKeyToken | None = None  # kept: it must remember a PIN that was refused
+        self._lock = threading.Lock()
+
+    def profile(self, profile_id: str) -> CardProfile:
+        """A profile by its name; "" for the only one there is. Raises CardProfileUnknown."""
+        if not profile_id and len(self._profiles) == 1:
+            return next(iter(self._profiles.values()))
+        found = self._profiles.get(profile_id)
+        if found is None:
+            raise CardProfileUnknown("this station has no such card profile", profile=profile_id, known=self._known)
+        return found
+
+    @property
+    def _known(self) -> str:
+        return ", ".join(self._profiles)
+
+    def trust(self) -> tuple[x509.Certificate, ...]:
+        """Raises CardsNotConfigured, KeysUnusable."""
+        return load_authorities(self._configured().trust)
+
+    def issuer(self, now: datetime) -> CardIssuer:
+        """now: aware. Raises CardsNotConfigured, KeysUnusable, UntrustedChain, CertificateNotValid."""
+        config, passphrase, trust = self._configured(), self._passphrase(), self.trust()
+        signer = DocumentSigner.load(config.signer_certificate, config.signer_key, passphrase)
+        signer.require_usable(trust, now)
+        return CardIssuer(signer, self._keys(config, passphrase), config.key_version, trust)
+
+    def close(self) -> None:
+        """Log out of the token. Idempotent."""
+        with self._lock:
+            if self._token is not None:
+                self._token.close()
+
+    def _keys(self, config: CardsConfig, passphrase: bytes | None) -> CardKeyProvider:
+        if config.token_module is None or config.token_pin_file is None:
+            return load_card_keys(config.keys, passphrase)
+        with self._lock:
+            if self._token is None:
+                place = TokenPlace(config.token_module, config.token_label, config.token_pin_file)
+                self._token = CardKeyToken(place, passphrase)
+            return self._token.card_keys(load_factory_keys(config.keys, passphrase))
+
+    def _configured(self) -> CardsConfig:
+        if self._config is None:
+            raise CardsNotConfigured("station.toml has no [cards]: enrolld cards init")
+        return self._config

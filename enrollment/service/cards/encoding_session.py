@@ -1,0 +1,289 @@
+"""One card of one dossier: made, written, read back and verified, and entered into the ledger.
+
+    order found or begun, its plan sealed -> card met and bound -> written -> verified -> ledger -> order ends
+
+What is lost on the way, a card, the reader's service, or the daemon itself, is made good by beginning again: the plan
+is the one that was kept, and the card is brought on from what stands on it. The chip's private keys lie sealed in the
+store from before the first octet is written until the card is verified, and nowhere after.
+
+The card is PERSONALISED only when a border reader's checks hold; one that was begun and cannot be finished, or does not
+verify, is SPOILED, and its dossier's card is still to be made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from typing import Final
+
+from drivers.errors import DeviceError
+from drivers.spi import CancelToken, CardEncoder, HeldCard
+from enrollment.core.chip.access.password import AccessKey
+from enrollment.core.chip.card_profile import CardProfile
+from enrollment.core.chip.consistency import ExpectedCard
+from enrollment.core.chip.passive_authentication import Outcome
+from enrollment.core.chip.personalisation import personalise
+from enrollment.core.chip.personalisation_plan import CardPlan
+from enrollment.core.chip.verification import verify_card
+from enrollment.core.chip.verification_report import Check, VerificationReport
+from enrollment.core.dossier.card_lifecycle import CardState
+from enrollment.core.errors import CardBelongsElsewhere, CardSpoiled
+from enrollment.service.capture.studio import LeaseReference
+from enrollment.service.cards.authority import CardIssuer
+from enrollment.service.cards.contents import CardMaterial, gather, make_card
+from enrollment.service.cards.desk import CardDesk, from_thread
+from enrollment.service.cards.errors import CardProfileUnknown
+from enrollment.service.cards.events import CardProgress, Emit
+from enrollment.service.cards.held_card import persevere, transmit_of
+from enrollment.service.cards.kept_plan import decode_plan, encode_plan
+from enrollment.service.store.card_orders import CardOrder, OrderState
+from enrollment.service.store.card_rows import LedgerCard
+from enrollment.service.store.errors import CardUnknown
+
+VERIFY: Final = "verify"
+
+
+@dataclass(frozen=True, slots=True)
+class CardRequest:
+    """Which card is written. profile_id: "" for the one that the dossier's procedure names."""
+
+    dossier_id: str
+    lease: LeaseReference
+    profile_id: str
+    request_id: str
+    operator_id: str
+
+
+class _AnotherCard(Exception):
+    """A blank lies in the encoder, and not the card that was begun; a new request may begin it."""
+
+
+class EncodingSession:
+    """Carries out one request."""
+
+    def __init__(self, desk: CardDesk, request: CardRequest, emit: Emit) -> None:
+        self._desk, self._request, self._emit = desk, request, emit
+        self._adopted = False
+
+    async def run(self) -> None:
+        """Emit progress, the checks, and the card as the ledger has it, last.
+
+        Raises the errors of leases, devices, the ledger and the chip; CardSpoiled where the card is lost. Anything else
+        leaves the card as it is, to be gone on with by the same request.
+        """
+        desk, studio = self._desk, self._desk.studio
+        async with desk.encoder(self._request.lease, self._request.operator_id) as on_encoder:
+            order = await studio.stored(self._earlier)
+            if order is not None and order.state is OrderState.WRITTEN:
+                self._emit(await studio.stored(desk.ledger.get, order.card_id))
+                return
+            issuer = await studio.stored(desk.authority.issuer, studio.clock.now())
+            while True:
+                if order is None:
+                    order = await self._begin(issuer)
+                plan = await studio.stored(self._plan, order)
+                writing = _Writing(self, desk, order, plan, issuer, from_thread(self._emit))
+                try:
+                    report = await on_encoder(writing.work)
+                except _AnotherCard:
+                    await studio.stored(self._give_up, order, "left unfinished for another card")
+                    order = None
+                    continue
+                except CardSpoiled as spoiled:
+                    raise await self._spoil(writing.card_id, order, spoiled) from None
+                break
+            if not report.is_verified:
+                raise await self._spoil(writing.card_id, order, _unverified(report))
+            self._emit(await studio.stored(self._done, order, writing.card_id))
+
+    def meet(self, order: CardOrder, card_id: str, *, begun: bool) -> None:
+        """Allow or refuse a card before anything is written to it; bind it to the order. On the encoder's thread.
+
+        Raises CardBelongsElsewhere.
+        """
+        if order.card_id != card_id:
+            if begun:
+                raise CardBelongsElsewhere("the card was made, or begun, for something else", card_id=card_id)
+            if order.card_id and self._adopted:
+                raise _AnotherCard
+        try:
+            known = self._desk.ledger.get(card_id)
+        except CardUnknown:
+            known = None
+        if known is not None and (known.dossier_id != order.dossier_id or known.state is CardState.SPOILED):
+            raise CardBelongsElsewhere(
+                f"the ledger has this card as {known.state.value}", card_id=card_id, state=known.state.value
+            )
+        self._desk.orders.bind(order, card_id, self._request.request_id)
+
+    # -------------------------------------------------------------------------------------------- on the store's thread
+
+    def _earlier(self) -> CardOrder | None:
+        """What this request began, or another and did not end. Raises CardSpoiled where it came to nothing."""
+        desk, request = self._desk, self._request
+        profile_id = self._profile_id()
+        order = desk.orders.find(request.request_id, request.dossier_id, profile_id)
+        if order is None:
+            order = desk.orders.open_of(request.dossier_id)
+            self._adopted = order is not None
+        if order is None:
+            desk.ledger.require_due(request.dossier_id)
+            return None
+        if order.state is OrderState.OPEN and self._is_spoiled(order.card_id):  # a crash came between the two
+            desk.orders.finish(order, OrderState.GIVEN_UP)
+            order = replace(order, state=OrderState.GIVEN_UP)
+        if order.state is OrderState.GIVEN_UP:
+            raise CardSpoiled("this request's card is spoiled: ask for another one", card_id=order.card_id)
+        return order
+
+    def _profile_id(self) -> str:
+        """Raises CardProfileUnknown, CardUnknown, DossierUnknown."""
+        request = self._request
+        planned = self._desk.studio.dossiers.get(request.dossier_id).plan.card_profile
+        if not planned:
+            raise CardUnknown("the dossier's procedure issues no card", dossier_id=request.dossier_id)
+        if request.profile_id not in ("", planned):
+            raise CardProfileUnknown(
+                "the dossier's procedure issues another card", profile=request.profile_id, planned=planned
+            )
+        return self._desk.authority.profile(planned).profile_id
+
+    def _is_spoiled(self, card_id: str) -> bool:
+        try:
+            return bool(card_id) and self._desk.ledger.get(card_id).state is CardState.SPOILED
+        except CardUnknown:
+            return False
+
+    def _material(self) -> tuple[CardProfile, CardMaterial]:
+        dossiers, dossier_id = self._desk.studio.dossiers, self._request.dossier_id
+        dossier = dossiers.get(dossier_id)
+        profile = self._desk.authority.profile(dossier.plan.card_profile)
+        return profile, gather(dossier, lambda name: dossiers.read_part(dossier_id, name))
+
+    def _plan(self, order: CardOrder) -> CardPlan:
+        return decode_plan(self._desk.orders.content(order), self._desk.authority.profile(order.profile_id))
+
+    def _done(self, order: CardOrder, card_id: str) -> LedgerCard:
+        card = self._desk.ledger.personalised(order.dossier_id, card_id, operator_id=self._request.operator_id)
+        self._desk.orders.finish(order, OrderState.WRITTEN)
+        return card
+
+    def _give_up(self, order: CardOrder, reason: str) -> None:
+        if order.card_id:
+            self._desk.ledger.spoiled(
+                order.dossier_id, order.card_id, operator_id=self._request.operator_id, reason=reason
+            )
+        self._desk.orders.finish(order, OrderState.GIVEN_UP)
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    async def _begin(self, issuer: CardIssuer) -> CardOrder:
+        studio, request = self._desk.studio, self._request
+        profile, material = await studio.stored(self._material)
+        plan = await studio.numeric(
+            make_card,
+            profile,
+            material,
+            issuer.signer,
+            key_version=issuer.key_version,
+            now=studio.clock.now(),
+            chance=os.urandom,
+        )
+        return await studio.stored(
+            self._desk.orders.begin,
+            request.request_id,
+            request.dossier_id,
+            profile.profile_id,
+            encode_plan(plan),
+            operator_id=request.operator_id,
+        )
+
+    async def _spoil(self, card_id: str, order: CardOrder, spoiled: CardSpoiled) -> CardSpoiled:
+        """Into the ledger, and what the caller is told."""
+        reason = ", ".join(f"{name} {value}" for name, value in spoiled.facts.items()) or str(spoiled)
+        bound = replace(order, card_id=card_id or order.card_id)
+        await self._desk.studio.stored(self._give_up, bound, reason)
+        return CardSpoiled(str(spoiled), **{**spoiled.facts, "card_id": bound.card_id})
+
+
+class _Writing:
+    """The work on the encoder's thread."""
+
+    def __init__(
+        self,
+        session: EncodingSession,
+        desk: CardDesk,
+        order: CardOrder,
+        plan: CardPlan,
+        issuer: CardIssuer,
+        tell: Emit,
+    ) -> None:
+        self._session, self._desk, self._order, self._plan = session, desk, order, plan
+        self._issuer, self._tell = issuer, tell
+        self._step, self._standing, self._checked = "", 0, 0
+        self.card_id = ""
+
+    def work(self, encoder: CardEncoder, cancel: CancelToken) -> VerificationReport:
+        """Write the card and read it back. Raises DeviceError with the step in its facts, EnrollmentError."""
+        try:
+            patience = self._desk.patience
+            persevere(encoder, lambda held: self._write(held, cancel), lambda: self._standing, patience, cancel)
+            return persevere(encoder, lambda held: self._verify(held, cancel), lambda: self._checked, patience, cancel)
+        except DeviceError as error:
+            error.facts.setdefault("step", self._step or "begin")
+            raise
+
+    def _write(self, held: HeldCard, cancel: CancelToken) -> None:
+        personalise(
+            transmit_of(held, cancel),
+            self._plan,
+            self._issuer.keys,
+            block=held.block,
+            challenge_source=os.urandom,
+            on_card=self._meet,
+            on_progress=self._progress,
+        )
+
+    def _meet(self, serial: bytes, begun: bool) -> None:
+        card_id = serial.hex().upper()
+        if card_id != self.card_id:
+            self._session.meet(self._order, card_id, begun=begun or bool(self.card_id))
+            self.card_id = card_id
+
+    def _progress(self, step: str, done: int, total: int) -> None:
+        self._step, self._standing = step, max(self._standing, done)
+        self._tell(CardProgress(step, done, total))
+
+    def _verify(self, held: HeldCard, cancel: CancelToken) -> VerificationReport:
+        self._step = VERIFY
+        profile, secrets = self._plan.profile, self._plan.secrets
+        digests = {name: hashlib.sha256(octets).digest() for name, octets in self._plan.files.items()}
+        report = verify_card(
+            transmit_of(held, cancel),
+            profile,
+            AccessKey.of_access_number(secrets.can)
+            if "pace" in profile.access.protocols
+            else AccessKey.of_fields(secrets.document_number, secrets.date_of_birth, secrets.date_of_expiry),
+            self._issuer.trust,
+            now=self._desk.studio.clock.now(),
+            chance=os.urandom,
+            block=held.block,
+            expected=ExpectedCard(digests=digests),
+            on_check=self._check,
+        )
+        for check in report.checks:
+            self._tell(check)
+        return report
+
+    def _check(self, check: Check) -> None:
+        self._checked = max(self._checked, check.number)
+
+
+def _unverified(report: VerificationReport) -> CardSpoiled:
+    """Of the first check that failed, or could not be made."""
+    checks = report.failed or tuple(check for check in report.checks if check.outcome is not Outcome.PASSED)
+    first = checks[0]
+    return CardSpoiled(
+        "the card was written and does not verify", check=first.number, name=first.name, problem=first.reason
+    )

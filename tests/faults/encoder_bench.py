@@ -1,0 +1,283 @@
+"""Tries cells of the table in encoder_matrix.py: an encoder, the real pcscd, a card, a fault, and what comes of it."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from drivers.card.pcsc_encoder import PcscEncoder
+from drivers.card.probing import LengthMemory
+from drivers.errors import DeviceBusy, DeviceError, DeviceGone, DeviceStalled, TransmitLost
+from drivers.messages import Language, sentence
+from drivers.pcsc.names import parse_name
+from drivers.spi import CancelToken
+from firmware_stubs.card.memory import LifeCycle, Memory, StateFile
+from firmware_stubs.card.pcscd import Pcscd
+from tests.faults.encoder_matrix import ALONE, Answer, Cause, Cell, Script
+from tests.pcsc.card_process import CardStub
+from tests.pcsc.other_program import OtherProgram
+
+READERS: Final = 5  # the last one is where a reader leaves, and as many tries as there are other slots run at a time
+SLOTS: Final = 2 * READERS
+CONTENT: Final = bytes(range(256)) * 3
+HOLD_S: Final = 10.0
+TRANSMIT_LIMIT_S: Final = 0.6
+BUSY_S: Final = 0.3
+KILL_AFTER_S: Final = 0.1
+ENDED_S: Final = 5.0  # for a process that has been told to end, on a machine that is busy
+
+SELECT: Final = bytes.fromhex("00A4020C02011C")
+UPDATE: Final = bytes.fromhex("00D6000000") + (900).to_bytes(2) + bytes(900)
+REFUSED: Final = bytes.fromhex("6982")  # an update without a secure channel
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """failure: what of the promises was not kept; "" where all were."""
+
+    cell: Cell
+    failure: str = ""
+    seconds: float = 0.0
+
+
+def name_of(slot: int) -> str:
+    return f"Card Model {slot // 2} 00 {slot % 2:02X}"
+
+
+class Rig:
+    """A pcscd and cards with one readable file each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.pcscd = Pcscd(folder / "p", READERS)
+        self._readers = folder / "p" / "readers"
+        state = folder / "cards.json"
+        memories = [Memory.blank(slot) for slot in range(SLOTS)]
+        for memory in memories:
+            memory.life_cycle = LifeCycle.OPERATIONAL
+            memory.files[0x011C] = bytearray(CONTENT)
+        StateFile(state).save(memories)
+        self._environment = {name: os.environ.get(name) for name in self.pcscd.environment}
+        os.environ.update(self.pcscd.environment)  # of the encoders' processes
+        self.pcscd.start()
+        self.cards = CardStub(self.pcscd.gate, slots=SLOTS, state=state)
+
+    def restart_without_last_reader(self) -> None:
+        self.pcscd.kill()
+        (self._readers / f"reader-{READERS - 1}").rename(self._readers.parent / "left")
+        self.pcscd.start()
+
+    def bring_last_reader_back(self) -> None:
+        self.pcscd.kill()
+        (self._readers.parent / "left").rename(self._readers / f"reader-{READERS - 1}")
+        self.pcscd.start()
+
+    def restart(self) -> None:
+        self.pcscd.kill()
+        self.pcscd.start()
+
+    def close(self) -> None:
+        self.cards.stop()
+        self.pcscd.stop()
+        for name, value in self._environment.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def running_rig() -> Iterator[Rig]:
+    with tempfile.TemporaryDirectory(prefix="enc") as folder:
+        (Path(folder) / "p").mkdir()
+        rig = Rig(Path(folder))
+        try:
+            yield rig
+        finally:
+            rig.close()
+
+
+def children() -> set[int]:
+    """Processes of ours that serve readers."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ValueError):
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == os.getpid() and b"drivers.pcsc.process" in (folder / "cmdline").read_bytes():
+                found.add(int(folder.name))
+    return found
+
+
+def handles() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def try_all(rig: Rig, cells: Iterable[Cell], tell: Callable[[Try], None] = lambda tried: None) -> list[Try]:
+    """Try each cell in a slot of its own, as many at a time as there are slots; what strikes all of them, alone."""
+    slots: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for slot in range(SLOTS - 2):
+        slots.put(slot)
+
+    def one(cell: Cell) -> Try:
+        slot = slots.get()
+        try:
+            tried = try_cell(rig, cell, slot)
+        finally:
+            slots.put(slot)
+        tell(tried)
+        return tried
+
+    wanted = list(cells)
+    with ThreadPoolExecutor(SLOTS - 2) as pool:
+        tries = list(pool.map(one, (cell for cell in wanted if cell.row.cause not in ALONE)))
+    for cell in wanted:
+        if cell.row.cause in ALONE:
+            tries.append(try_cell(rig, cell, SLOTS - 2))
+            tell(tries[-1])
+    return tries
+
+
+def try_cell(rig: Rig, cell: Cell, slot: int) -> Try:
+    """One cell: the fault, its outcome, and the next card."""
+    began = time.monotonic()
+    try:
+        _Attempt(rig, cell, slot).run()
+    except (AssertionError, DeviceError, TimeoutError) as error:
+        words = str(error) or type(error).__name__
+        return Try(cell, f"{type(error).__name__}: {words}", time.monotonic() - began)
+    finally:
+        rig.cards.control("DELETE", f"/fault?slot={slot}")
+        rig.cards.insert(slot)
+    return Try(cell, "", time.monotonic() - began)
+
+
+class _Attempt:
+    def __init__(self, rig: Rig, cell: Cell, slot: int) -> None:
+        self._rig, self._cell, self._slot = rig, cell, slot
+        memory = LengthMemory()
+        if cell.script is Script.SHORT:
+            memory.lower(parse_name(name_of(slot)).model, 256)
+        self._encoder = PcscEncoder(
+            f"pcsc:{name_of(slot)}", transmit_limit_s=TRANSMIT_LIMIT_S, busy_patience_s=BUSY_S, memory=memory
+        )
+        self._other: OtherProgram | None = None
+
+    def run(self) -> None:
+        with ExitStack() as at_end:
+            self._encoder.open()
+            at_end.callback(self._encoder.close)
+            assert self._sound(), "the script fails before anything is wrong"
+            self._come_before()
+            outcome = self._outcome()
+            if self._other is not None:
+                said = self._other.end()
+                assert self._cell.row.cause not in (Cause.OTHER_RESETS, Cause.OTHER_SELECTS) or said == "done\n", said
+            self._judge(outcome)
+            self._repair()
+            assert self._sound(), "the next card is not answered as before"
+        assert self._encoder._reader is None
+
+    def _come_before(self) -> None:
+        """What is there before the card is held."""
+        shares = {
+            Cause.OTHER_RESETS: "share",
+            Cause.OTHER_SELECTS: "share",
+            Cause.OTHER_HOLDS: "hold",
+            Cause.OTHER_IN_TRANSACTION: "transaction",
+        }
+        cause = self._cell.row.cause
+        if cause in shares:
+            self._other = OtherProgram(shares[cause], name_of(self._slot))
+        elif cause is Cause.READER_LEFT:
+            self._rig.restart_without_last_reader()
+
+    def _outcome(self) -> DeviceError | list[bytes]:
+        try:
+            return self._script(self._strike)
+        except DeviceError as error:
+            return error
+
+    def _script(self, before: Callable[[Any, int], None] = lambda card, at: None) -> list[bytes]:
+        """The answers. before: called before each exchange, with its number."""
+        extended = self._cell.script is Script.EXTENDED
+        with self._encoder.hold(timeout_s=HOLD_S, cancel=CancelToken()) as card:
+            held: Any = card
+            exchange, numbers = held._exchange, iter(range(10_000))
+
+            def counted(apdu: bytes) -> bytes:
+                before(held, next(numbers))
+                return bytes(exchange(apdu))
+
+            held._exchange = counted  # nothing but the driver knows where one exchange ends and the next begins
+            read = bytes.fromhex("00B0000000") + ((600).to_bytes(2) if extended else b"")
+            return [card.transmit(apdu) for apdu in (SELECT, UPDATE, read)]
+
+    def _sound(self) -> bool:
+        length = 600 if self._cell.script is Script.EXTENDED else 256
+        return self._script() == [b"\x90\x00", REFUSED, CONTENT[:length] + b"\x90\x00"]
+
+    def _strike(self, held: Any, at: int) -> None:
+        row = self._cell.row
+        if at != self._cell.at:
+            return
+        match row.cause:
+            case Cause.CARD:
+                self._rig.cards.arm(slot=self._slot, **dict(row.fault))  # type: ignore[arg-type]
+            case Cause.SERVICE_KILLED:
+                self._rig.cards.arm("slow", self._slot, seconds=3 * KILL_AFTER_S)
+                threading.Timer(KILL_AFTER_S, self._rig.pcscd.kill).start()
+            case Cause.SERVICE_RESTARTED:
+                self._rig.restart()
+            case Cause.SERVICE_HANGS:
+                os.kill(self._rig.pcscd._pid, signal.SIGSTOP)
+            case Cause.OTHER_RESETS | Cause.OTHER_SELECTS if self._other is not None:
+                self._other.begin("reset" if row.cause is Cause.OTHER_RESETS else "select")
+            case Cause.PROCESS_KILLED:
+                os.kill(held._reader._process.pid, signal.SIGKILL)
+            case _:
+                pass
+
+    def _judge(self, outcome: DeviceError | list[bytes]) -> None:
+        expected = self._cell.row.outcome
+        if isinstance(expected, Answer):
+            assert not isinstance(outcome, DeviceError), f"{expected.value} expected, and not {outcome!r}"
+            assert all(len(answer) >= 2 for answer in outcome)
+            if expected is Answer.UNNOTICED:
+                assert outcome[0] == b"\x90\x00"
+                assert outcome[1] == REFUSED
+            return
+        assert type(outcome) is expected, f"{expected.__name__} expected, and not {outcome!r}"
+        assert sentence(outcome, Language.VIETNAMESE)
+        if isinstance(outcome, TransmitLost):
+            assert outcome.facts["outcome"] == "unknown"
+        assert outcome.facts["reader"] == name_of(self._slot)
+        assert outcome.facts.get("under") or expected is DeviceBusy
+
+    def _repair(self) -> None:
+        """What a hand at the reader does."""
+        rig, slot = self._rig, self._slot
+        rig.cards.control("DELETE", f"/fault?slot={slot}")
+        match self._cell.row.cause:
+            case Cause.CARD:
+                if self._cell.row.outcome is DeviceStalled:
+                    rig.cards.pull(slot)
+                rig.cards.insert(slot)
+            case Cause.SERVICE_KILLED:
+                rig.pcscd.start()
+            case Cause.SERVICE_HANGS:
+                os.kill(rig.pcscd._pid, signal.SIGCONT)
+            case Cause.READER_LEFT:
+                with suppress(DeviceGone):
+                    self._script()
+                rig.bring_last_reader_back()
+            case _:
+                pass
