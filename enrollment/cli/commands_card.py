@@ -169,7 +169,7 @@ def tell(item: card_pb2.Card, out: Output) -> None:
                 day(change.time),
                 change.location,
                 " + ".join(filter(None, (change.operator_id, change.second_operator_id))),
-                " ".join(filter(None, (change.reason, change.batch_id))),
+                change.reason or (out.pick("batch ", "lô ") + change.batch_id if change.batch_id else ""),
             )
             for change in item.history
         ],

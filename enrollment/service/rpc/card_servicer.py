@@ -140,7 +140,7 @@ class CardServicer(CardEncodingServicer):
                 dossier_id,
                 second,
                 operator_id=operator_id(),
-                reason=requests.words(request.vouching.reason, "vouching.reason", required=True),
+                reason=requests.kept_reason(request.vouching.reason, "vouching.reason"),
                 request_id=request_id,
             )
             yield card_messages.hand_over_event(HandedOver(handed_over))
@@ -180,7 +180,7 @@ class CardServicer(CardEncodingServicer):
             self._desk.undo,
             requests.name(request.card_id, "card_id"),
             operator_id=operator_id(),
-            reason=requests.words(request.reason, "reason", required=True),
+            reason=requests.kept_reason(request.reason, "reason"),
             request_id=requests.request_id(request.request_id),
         )
         return card_pb2.UndoHandOverResponse(card=card_messages.card(undone))
@@ -199,7 +199,7 @@ class CardServicer(CardEncodingServicer):
             requests.name(request.card_id, "card_id"),
             requests.required_choice(request.state, "state", _RETIRED),
             operator_id=operator_id(),
-            reason=requests.words(request.reason, "reason", required=True),
+            reason=requests.kept_reason(request.reason, "reason"),
             supervisor=is_supervisor(),
             request_id=requests.request_id(request.request_id),
         )

@@ -27,6 +27,7 @@ MAX_WORDS_LENGTH: Final = 200  # characters of what an operator writes
 MAX_CLIENT_NAME_LENGTH: Final = 64
 MAX_PLACE_LENGTH: Final = 64
 MAX_CARD_ROWS: Final = 1000  # of one request
+PERSONS_NUMBER: Final = re.compile(r"\d(?:[ .-]?\d){8}")
 SHA256: Final = re.compile(r"[0-9a-f]{64}")
 MAX_PAGE_SIZE: Final = 500
 MAX_FIELDS: Final = 64  # personal fields of one dossier
@@ -88,6 +89,13 @@ def words(value: str, field: str, *, max_length: int = MAX_WORDS_LENGTH, require
     if len(value) > max_length or not value.replace("\n", " ").isprintable():
         raise _refuse(field, f"more than {max_length} characters, or not printable", max_length=max_length)
     return value
+
+
+def kept_reason(value: str, field: str) -> str:
+    """Why something was done to a card: kept for good, so a number that may be a person's is refused."""
+    if PERSONS_NUMBER.search(value) is not None:
+        raise _refuse(field, "a number of nine digits or more may be a person's: leave it out")
+    return words(value, field, required=True)
 
 
 def page_size(value: int, default: int) -> int:

@@ -118,7 +118,8 @@ async def test_two_officers_get_the_card_out_and_one_does_not(counter: Counter) 
         assert (code, reason) == ("PERMISSION_DENIED", "SECOND_OFFICER_NEEDED")
     token = folder.issue_token("op-2")
     assert (await refused(vouching(token, second_operator_id="op-3")))[1] == "SECOND_OFFICER_NEEDED"
-    assert (await refused(vouching(token, reason=" ")))[1] == "MALFORMED_REQUEST"
+    for reason in (" ", "x" * 201, "is 001 099 000 001 indeed"):
+        assert (await refused(vouching(token, reason=reason)))[1] == "MALFORMED_REQUEST"
     assert await counter.state() == "arrived"
     events = await counter.follow(vouching(token, second_operator_id="op-2"), 0)
     assert [name for name, _ in events] == ["card"]

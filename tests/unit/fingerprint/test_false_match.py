@@ -7,9 +7,25 @@ import itertools
 import pytest
 
 from enrollment.core.errors import InvalidInput
-from enrollment.core.fingerprint import SAME_FINGER_SCORE
+from enrollment.core.fingerprint import SAME_FINGER_SCORE, FingerprintImage, compare, extract
 from enrollment.core.fingerprint.false_match import MEASURED, score_at
 from enrollment.service.config import FALSE_MATCH_RATES, HandOverConfig
+from firmware_stubs.fingers import finger_image, person_finger_seed
+
+MATES = [80.81, 152.67, 13.17]
+STRANGERS = [0.035, 0.022, 0.037, 0.089, 0.052, 0.044]
+
+
+def test_scores_are_still_those_that_were_measured() -> None:
+    """A matcher that scores otherwise needs `python -m bench.false_match`, and false_match.VERSION to go up."""
+    prints = [
+        [extract(FingerprintImage(finger_image(person_finger_seed(person, 2), impression))) for impression in (0, 1)]
+        for person in (3, 5, 8)
+    ]
+    mates = [compare(first, second) for first, second in prints]
+    strangers = [compare(a[0], b[1]) for a, b in itertools.permutations(prints, 2)]
+    assert mates == pytest.approx(MATES, rel=0.03)
+    assert strangers == pytest.approx(STRANGERS, abs=0.02)
 
 
 def test_measured_rates_have_their_scores_and_rarer_matches_need_higher_ones() -> None:
