@@ -40,7 +40,7 @@ from tests.pcsc.other_program import OtherProgram
 
 ENTRIES = [entry for entry in catalogue.entries().values() if entry.kind is DeviceKind.CARD_ENCODER]
 READER, SLOT = "Card Model 0 00 00", 0
-SELECT = bytes.fromhex("00A4020C02011C")  # a file that no card has before it is personalised
+SELECT = bytes.fromhex("00A4020C0201FF")  # a file that no card has, whatever other tests have made of it
 NOT_FOUND = bytes.fromhex("6A82")
 WAIT_S = 10.0
 
