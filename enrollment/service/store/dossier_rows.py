@@ -143,7 +143,7 @@ def load_capture(connection: Connection, capture_id: str) -> Capture | None:
     row = connection.execute(select(CAPTURES).where(CAPTURES.c.capture_id == capture_id)).one_or_none()
     if row is None:
         return None
-    parts = connection.execute(select(*PART_COLUMNS).where(PARTS.c.capture_id == capture_id)).all()
+    parts: list[AnyRow] = list(connection.execute(select(*PART_COLUMNS).where(PARTS.c.capture_id == capture_id)))
     return _captures([row], parts)[0]
 
 
