@@ -12,36 +12,27 @@ verify, is SPOILED, and its dossier's card is still to be made.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass, replace
-from typing import Final
+from functools import partial
 
-from drivers.errors import DeviceError
-from drivers.spi import CancelToken, CardEncoder, HeldCard
-from enrollment.core.chip.access.password import AccessKey
 from enrollment.core.chip.card_profile import CardProfile
-from enrollment.core.chip.consistency import ExpectedCard
 from enrollment.core.chip.passive_authentication import Outcome
-from enrollment.core.chip.personalisation import personalise
 from enrollment.core.chip.personalisation_plan import CardPlan
-from enrollment.core.chip.verification import verify_card
-from enrollment.core.chip.verification_report import Check, VerificationReport
+from enrollment.core.chip.verification_report import VerificationReport
 from enrollment.core.dossier.card_lifecycle import CardState
-from enrollment.core.errors import CardBelongsElsewhere, CardSpoiled
+from enrollment.core.errors import CardBelongsElsewhere, CardSpoiled, TrustFailure
 from enrollment.service.capture.studio import LeaseReference
 from enrollment.service.cards.authority import CardIssuer
+from enrollment.service.cards.card_writing import CardWriting, require_verifiable
 from enrollment.service.cards.contents import CardMaterial, gather, make_card
-from enrollment.service.cards.desk import CardDesk, from_thread
+from enrollment.service.cards.desk import CardDesk, RunOnEncoder, from_thread
 from enrollment.service.cards.errors import CardProfileUnknown
-from enrollment.service.cards.events import CardProgress, Emit
-from enrollment.service.cards.held_card import persevere, transmit_of
+from enrollment.service.cards.events import Emit
 from enrollment.service.cards.kept_plan import decode_plan, encode_plan
 from enrollment.service.store.card_orders import CardOrder, OrderState
 from enrollment.service.store.card_rows import LedgerCard
 from enrollment.service.store.errors import CardUnknown
-
-VERIFY: Final = "verify"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +48,10 @@ class CardRequest:
 
 class _AnotherCard(Exception):
     """A blank lies in the encoder, and not the card that was begun; a new request may begin it."""
+
+    def __init__(self, order: CardOrder) -> None:
+        super().__init__(order.order_id)
+        self.order = order
 
 
 class EncodingSession:
@@ -79,25 +74,14 @@ class EncodingSession:
                 self._emit(await studio.stored(desk.ledger.get, order.card_id))
                 return
             issuer = await studio.stored(desk.authority.issuer, studio.clock.now())
-            while True:
-                if order is None:
-                    order = await self._begin(issuer)
-                plan = await studio.stored(self._plan, order)
-                writing = _Writing(self, desk, order, plan, issuer, from_thread(self._emit))
-                try:
-                    report = await on_encoder(writing.work)
-                except _AnotherCard:
-                    await studio.stored(self._give_up, order, "left unfinished for another card")
-                    order = None
-                    continue
-                except CardSpoiled as spoiled:
-                    raise await self._spoil(writing.card_id, order, spoiled) from None
-                break
-            if not report.is_verified:
-                raise await self._spoil(writing.card_id, order, _unverified(report))
-            self._emit(await studio.stored(self._done, order, writing.card_id))
+            try:
+                order, card_id = await self._write(on_encoder, order, issuer)
+            except _AnotherCard as left:
+                await studio.stored(self._give_up, left.order, "left unfinished for another card")
+                order, card_id = await self._write(on_encoder, None, issuer)
+            self._emit(await studio.stored(self._done, order, card_id))
 
-    def meet(self, order: CardOrder, card_id: str, *, begun: bool) -> None:
+    def _meet(self, order: CardOrder, card_id: str, begun: bool) -> None:
         """Allow or refuse a card before anything is written to it; bind it to the order. On the encoder's thread.
 
         Raises CardBelongsElsewhere.
@@ -106,7 +90,7 @@ class EncodingSession:
             if begun:
                 raise CardBelongsElsewhere("the card was made, or begun, for something else", card_id=card_id)
             if order.card_id and self._adopted:
-                raise _AnotherCard
+                raise _AnotherCard(order)
         try:
             known = self._desk.ledger.get(card_id)
         except CardUnknown:
@@ -178,6 +162,45 @@ class EncodingSession:
 
     # ------------------------------------------------------------------------------------------------------------------
 
+    async def _write(
+        self, on_encoder: RunOnEncoder, order: CardOrder | None, issuer: CardIssuer
+    ) -> tuple[CardOrder, str]:
+        """Write and verify the order's card, a new order's where there is none; the order and the card's number."""
+        order, plan = await self._ready(order, issuer)
+        writing = CardWriting(
+            plan,
+            issuer,
+            meet=partial(self._meet, order),
+            patience=self._desk.patience,
+            now=self._desk.studio.clock.now,
+            tell=from_thread(self._emit),
+        )
+        try:
+            report = await on_encoder(writing.work)
+        except CardSpoiled as spoiled:
+            raise await self._spoil(writing.card_id, order, spoiled) from None
+        if not report.is_verified:
+            raise await self._spoil(writing.card_id, order, _unverified(report))
+        return order, writing.card_id
+
+    async def _ready(self, order: CardOrder | None, issuer: CardIssuer) -> tuple[CardOrder, CardPlan]:
+        """The order and a plan that would verify now; made anew where it would not, and nothing was written of it."""
+        studio = self._desk.studio
+        if order is not None:
+            plan = await studio.stored(self._plan, order)
+            try:
+                await studio.numeric(require_verifiable, plan, issuer, studio.clock.now())
+            except TrustFailure:
+                if order.card_id:
+                    raise
+                await studio.stored(self._desk.orders.discard, order)
+            else:
+                return order, plan
+        order = await self._begin(issuer)
+        plan = await studio.stored(self._plan, order)
+        await studio.numeric(require_verifiable, plan, issuer, studio.clock.now())
+        return order, plan
+
     async def _begin(self, issuer: CardIssuer) -> CardOrder:
         studio, request = self._desk.studio, self._request
         profile, material = await studio.stored(self._material)
@@ -205,79 +228,6 @@ class EncodingSession:
         bound = replace(order, card_id=card_id or order.card_id)
         await self._desk.studio.stored(self._give_up, bound, reason)
         return CardSpoiled(str(spoiled), **{**spoiled.facts, "card_id": bound.card_id})
-
-
-class _Writing:
-    """The work on the encoder's thread."""
-
-    def __init__(
-        self,
-        session: EncodingSession,
-        desk: CardDesk,
-        order: CardOrder,
-        plan: CardPlan,
-        issuer: CardIssuer,
-        tell: Emit,
-    ) -> None:
-        self._session, self._desk, self._order, self._plan = session, desk, order, plan
-        self._issuer, self._tell = issuer, tell
-        self._step, self._standing, self._checked = "", 0, 0
-        self.card_id = ""
-
-    def work(self, encoder: CardEncoder, cancel: CancelToken) -> VerificationReport:
-        """Write the card and read it back. Raises DeviceError with the step in its facts, EnrollmentError."""
-        try:
-            patience = self._desk.patience
-            persevere(encoder, lambda held: self._write(held, cancel), lambda: self._standing, patience, cancel)
-            return persevere(encoder, lambda held: self._verify(held, cancel), lambda: self._checked, patience, cancel)
-        except DeviceError as error:
-            error.facts.setdefault("step", self._step or "begin")
-            raise
-
-    def _write(self, held: HeldCard, cancel: CancelToken) -> None:
-        personalise(
-            transmit_of(held, cancel),
-            self._plan,
-            self._issuer.keys,
-            block=held.block,
-            challenge_source=os.urandom,
-            on_card=self._meet,
-            on_progress=self._progress,
-        )
-
-    def _meet(self, serial: bytes, begun: bool) -> None:
-        card_id = serial.hex().upper()
-        if card_id != self.card_id:
-            self._session.meet(self._order, card_id, begun=begun or bool(self.card_id))
-            self.card_id = card_id
-
-    def _progress(self, step: str, done: int, total: int) -> None:
-        self._step, self._standing = step, max(self._standing, done)
-        self._tell(CardProgress(step, done, total))
-
-    def _verify(self, held: HeldCard, cancel: CancelToken) -> VerificationReport:
-        self._step = VERIFY
-        profile, secrets = self._plan.profile, self._plan.secrets
-        digests = {name: hashlib.sha256(octets).digest() for name, octets in self._plan.files.items()}
-        report = verify_card(
-            transmit_of(held, cancel),
-            profile,
-            AccessKey.of_access_number(secrets.can)
-            if "pace" in profile.access.protocols
-            else AccessKey.of_fields(secrets.document_number, secrets.date_of_birth, secrets.date_of_expiry),
-            self._issuer.trust,
-            now=self._desk.studio.clock.now(),
-            chance=os.urandom,
-            block=held.block,
-            expected=ExpectedCard(digests=digests),
-            on_check=self._check,
-        )
-        for check in report.checks:
-            self._tell(check)
-        return report
-
-    def _check(self, check: Check) -> None:
-        self._checked = max(self._checked, check.number)
 
 
 def _unverified(report: VerificationReport) -> CardSpoiled:

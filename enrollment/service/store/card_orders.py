@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Any, Final
 
 import uuid_utils
-from sqlalchemy import Connection, Row, Select, Update, insert, select, update
+from sqlalchemy import Connection, Row, Select, Update, delete, insert, select, update
 
 from enrollment.core.errors import CardBelongsElsewhere
 from enrollment.service.config import Clock
@@ -135,6 +135,12 @@ class CardOrders:
             bound = replace(order, card_id=card_id, request_id=request_id or order.request_id)
             connection.execute(_update(order).values(card_id=bound.card_id, request_id=bound.request_id))
         return bound
+
+    def discard(self, order: CardOrder) -> None:
+        """Forget an order of which nothing was written: what it would write holds no more."""
+        nothing_written = CARD_ORDERS.c.card_id == ""
+        with self._database.write() as connection:
+            connection.execute(delete(CARD_ORDERS).where(CARD_ORDERS.c.order_id == order.order_id, nothing_written))
 
     def finish(self, order: CardOrder, state: OrderState) -> None:
         """End an order: its files and keys are gone when this returns."""

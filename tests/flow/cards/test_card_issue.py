@@ -351,6 +351,22 @@ async def test_signer_whose_authority_is_not_trusted_writes_nothing(
     assert cards.state(0)["life_cycle"] == "creation"
 
 
+async def test_order_that_waited_for_a_card_is_signed_anew_where_its_signer_is_trusted_no_more(
+    cards: CardStub, make_station: MakeStation
+) -> None:
+    folder = with_cards(make_station(["pcsc:"], more_config="\n[cards]\ninsert_timeout_s = 2\n"))
+    other = with_cards(make_station([]))
+    dossier_id, request = enroll(folder), str(uuid.uuid4())
+    cards.pull()
+    async with issuing(folder) as (_, desk):
+        assert (await refused(desk.start(dossier_id, request)))[1] == "CARD_GONE"
+        for name in ("signer.pem", "signer-key.pem", "csca/development.pem"):
+            (folder.folder / "cards" / name).write_bytes((other.folder / "cards" / name).read_bytes())
+        cards.insert()
+        written = await desk.personalise(dossier_id, request)
+        assert failed(written.checks) == set()
+
+
 async def test_station_without_cards_and_dossier_that_is_not_sent_are_told(
     cards: CardStub, make_station: MakeStation
 ) -> None:
