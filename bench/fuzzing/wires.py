@@ -1,4 +1,4 @@
-"""Targets: what devices and USB/IP servers answer, as the drivers read it."""
+"""Targets: what devices and USB/IP servers answer, and cameras send, as the drivers read it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
+import cv2
 import numpy as np
 
 from bench.fuzzing.target import Target, require
+from drivers.camera.motion_jpeg import read_jpeg
 from drivers.errors import DriverError
 from drivers.fingerprint.uru4000 import descramble, wire
 from drivers.usb import descriptors, usbip_wire
@@ -16,6 +18,7 @@ from drivers.usb import descriptors, usbip_wire
 DEVICE: Final = bytes.fromhex("1201000200000008ba050a00030101020001")
 CONFIGURATION: Final = bytes.fromhex("09022000010100a032 09040000 02ffffff00 0705810340000a 07058202400000")
 STRING: Final = bytes((14, 3)) + "U.are.".encode("utf-16-le")
+MOST_DECODED_PIXELS: Final = 65_536
 IMAGE_BLOCKS: Final = ((2, 72), (0, 1), (2, 49), (1, 1), (0, 1), (2, 49), (0, 1), (2, 116))
 
 
@@ -86,9 +89,23 @@ def uru4000_answers(data: bytes) -> None:
     require(0 <= wire.decode_key(data, 0x1234_5678) < 1 << 32, "a key that is no register")
 
 
+def motion_jpeg(data: bytes) -> None:
+    """One frame of a camera; a large one is not decoded."""
+    jpeg = read_jpeg(data)
+    require(len(jpeg.content) <= len(data), "a picture of more octets than came")
+    if jpeg.width * jpeg.height <= MOST_DECODED_PIXELS:
+        require(jpeg.pixels.shape == (jpeg.height, jpeg.width, 3), "a picture of another size than it says")
+
+
+def motion_jpeg_seeds() -> Iterator[bytes]:
+    for options in ([], [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]):
+        yield cv2.imencode(".jpg", np.arange(768, dtype=np.uint8).reshape(16, 16, 3), options)[1].tobytes()
+
+
 WIRE_TARGETS: Final = (
     Target("USB-descriptors", usb_descriptors, lambda: [DEVICE, CONFIGURATION, STRING], 512, refusal=DriverError),
     Target("USBIP", usbip_answer, usbip_seeds, 400, refusal=DriverError),
     Target("uru4000-image", uru4000_image, uru4000_seeds, 1024, refusal=DriverError),
     Target("uru4000-answers", uru4000_answers, lambda: [bytes(wire.SCRAMBLE_ANSWER_BYTES)], 64, refusal=DriverError),
+    Target("motion-JPEG", motion_jpeg, motion_jpeg_seeds, 2048, refusal=DriverError),
 )

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.errors import CaptureTimedOut, DeviceError, DeviceStalled
-from drivers.frame import Frame
+from drivers.frame import Frame, Jpeg
 from drivers.spi import CancelToken
 
 AGE_LIMIT_S = 2.0
@@ -22,12 +22,14 @@ AGE_LIMIT_S = 2.0
 CANCEL_SLICE_S = 0.05  # one token may serve a whole day's preview, so no callback is left on it
 
 
-def is_repeated(pixels: NDArray[np.uint8], before: NDArray[np.uint8]) -> bool:
-    """Whether two frames are the same to the last pixel."""
-    middle = len(pixels) // 2  # one row tells nearly always
-    if pixels.shape != before.shape or not np.array_equal(pixels[middle], before[middle]):
+def is_repeated(picture: NDArray[np.uint8] | Jpeg, before: NDArray[np.uint8] | Jpeg) -> bool:
+    """Whether two frames are the same to the last pixel, or octet."""
+    if isinstance(picture, Jpeg) or isinstance(before, Jpeg):
+        return isinstance(picture, Jpeg) and isinstance(before, Jpeg) and picture.content == before.content
+    middle = len(picture) // 2  # one row tells nearly always
+    if picture.shape != before.shape or not np.array_equal(picture[middle], before[middle]):
         return False
-    return np.array_equal(pixels, before)
+    return np.array_equal(picture, before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +49,16 @@ class NewestFrame:
         self._failure: _Failure | None = None
         self._sequence = 0
 
-    def frame(self, pixels: NDArray[np.uint8]) -> Frame:
-        """Give pixels that have just arrived their number and time, without showing them to a reader."""
+    def frame(self, picture: NDArray[np.uint8] | Jpeg) -> Frame:
+        """Give a picture that has just arrived its number and time, without showing them to a reader."""
         self._sequence += 1
-        return Frame(pixels, self._sequence, time.monotonic())
+        return Frame(picture, self._sequence, time.monotonic())
 
-    def publish(self, pixels: NDArray[np.uint8]) -> None:
+    def publish(self, picture: NDArray[np.uint8] | Jpeg) -> None:
         """Put a frame in place of the one before, unless it is the same."""
-        if self._newest is not None and is_repeated(pixels, self._newest.pixels):
+        if self._newest is not None and is_repeated(picture, self._newest.picture):
             return
-        frame = self.frame(pixels)
+        frame = self.frame(picture)
         with self._changed:
             self._newest = frame
             self._changed.notify_all()

@@ -2,7 +2,8 @@
 
 One thread reads without pause and keeps the newest frame only: a slow reader of an unread stream would see the past,
 and further back with every second. Nothing reconnects by itself: a stream that ended or froze is an error that the
-caller must see, and answers with `close` and `open`.
+caller must see, and answers with `close` and `open`. The frames of Motion JPEG over the network are kept as they came,
+and decoded where somebody asks for their pixels: decoding all would keep a quarter of a core busy.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.camera import video_devices
+from drivers.camera.motion_jpeg import read_jpeg
 from drivers.camera.newest_frame import NewestFrame, is_repeated
 from drivers.errors import (
     CaptureTimedOut,
@@ -30,7 +32,7 @@ from drivers.errors import (
     ProtocolViolation,
     UnsupportedDevice,
 )
-from drivers.frame import Frame
+from drivers.frame import Frame, Jpeg
 from drivers.spi import CameraCapabilities, CancelToken, DeviceIdentity
 
 _FFMPEG_QUIET = "-8"  # AV_LOG_QUIET
@@ -45,6 +47,8 @@ _FOCUSED_FRAMES = 6
 _FOCUSED_CHANGE = 0.05  # of the sharpness; a lens that hunts changes it by more, but so does a person who moves:
 _FOCUS_LIMIT_S = 1.5  # nobody waits longer for that
 _FOCUS_SIDE_PX = 480
+_MOTION_JPEG = cv2.VideoWriter.fourcc(*"MJPG")
+_AS_THEY_CAME = -1  # the format of frames that are not decoded
 _STRIDE = 16  # pixels between those that brightness is taken from
 
 _logger = logging.getLogger(__name__)
@@ -89,7 +93,7 @@ class OpenCvCamera:
             return
         capture = self._connect()
         rate = capture.get(cv2.CAP_PROP_FPS)
-        stream = _Stream(capture, self._warm_up_frames)
+        stream = _Stream(capture, self._warm_up_frames, coded=self._leaves_coded(capture))
         try:
             first = stream.newer_than(0, _WARM_UP_LIMIT_S + _READ_TIMEOUT_S, CancelToken())
         except CaptureTimedOut as error:
@@ -98,8 +102,7 @@ class OpenCvCamera:
         except BaseException:
             stream.stop()
             raise
-        height, width = first.pixels.shape[:2]
-        self._capabilities = CameraCapabilities(width, height, rate if 0 < rate < 1000 else 0.0)
+        self._capabilities = CameraCapabilities(*first.size, rate if 0 < rate < 1000 else 0.0)
         self._stream = stream
 
     def close(self) -> None:
@@ -136,25 +139,34 @@ class OpenCvCamera:
             raise DeviceNotFound("no camera answers at this address")
         return capture
 
+    def _leaves_coded(self, capture: cv2.VideoCapture) -> bool:
+        """Have Motion JPEG from the network left as it comes; whether it is."""
+        if self._is_local or int(capture.get(cv2.CAP_PROP_FOURCC)) != _MOTION_JPEG:
+            return False
+        return capture.set(cv2.CAP_PROP_FORMAT, _AS_THEY_CAME)
+
     def _local_options(self) -> list[int]:
         width, height = self._size
         if not width or not height:
             return []
         # Uncompressed video does not fit through USB 2.0 at the sizes that a portrait needs.
-        motion_jpeg = cv2.VideoWriter.fourcc(*"MJPG")
         return [
-            *(cv2.CAP_PROP_FOURCC, motion_jpeg),
+            *(cv2.CAP_PROP_FOURCC, _MOTION_JPEG),
             *(cv2.CAP_PROP_FRAME_WIDTH, width),
             *(cv2.CAP_PROP_FRAME_HEIGHT, height),
         ]
 
 
 class _Stream:
-    """One connection with its reading thread, which alone touches and releases the capture."""
+    """One connection with its reading thread, which alone touches and releases the capture.
 
-    def __init__(self, capture: cv2.VideoCapture, warm_up_frames: int) -> None:
+    coded: its frames come as JPEGs, (1, octets) uint8.
+    """
+
+    def __init__(self, capture: cv2.VideoCapture, warm_up_frames: int, *, coded: bool = False) -> None:
         self._capture = capture
         self._warm_up_frames = warm_up_frames
+        self._coded = coded
         self._frames = NewestFrame()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="camera-reader", daemon=True)
@@ -181,16 +193,25 @@ class _Stream:
 
     def _read_frames(self) -> None:
         warm_up: _WarmUp | None = _WarmUp(self._warm_up_frames)
-        warm_up_ends = time.monotonic() + _WARM_UP_LIMIT_S
+        sound_s = time.monotonic()
+        warm_up_ends = sound_s + _WARM_UP_LIMIT_S
         while not self._stopping.is_set():
             started = time.monotonic()
-            read, pixels = self._capture.read()
+            read, content = self._capture.read()
             now = time.monotonic()
             if not read:
                 self._fail_after(now - started)
                 return
-            frame_pixels = np.asarray(pixels, np.uint8)
-            if warm_up is not None and not warm_up.is_over(frame_pixels):
+            try:
+                picture = self._picture(np.asarray(content, np.uint8))
+                warming_up = warm_up is not None and not warm_up.is_over(_pixels_of(picture))
+            except ProtocolViolation as error:  # one flawed frame is left out
+                if now - sound_s > _READ_TIMEOUT_S:
+                    self._frames.fail(ProtocolViolation, str(error))
+                    return
+                continue
+            sound_s = now
+            if warm_up is not None and warming_up:
                 if now <= warm_up_ends:
                     continue
                 if warm_up.is_dark:
@@ -200,7 +221,10 @@ class _Stream:
                     self._frames.fail(DeviceStalled, "the camera is frozen: it sends one frame again and again")
                     return
             warm_up = None
-            self._frames.publish(frame_pixels)
+            self._frames.publish(picture)
+
+    def _picture(self, content: NDArray[np.uint8]) -> NDArray[np.uint8] | Jpeg:
+        return read_jpeg(content.tobytes()) if self._coded else content
 
     def _fail_after(self, waited_s: float) -> None:
         # OpenCV tells a read that timed out from a stream that ended by nothing but the time it took.
@@ -243,6 +267,10 @@ class _WarmUp:
     def _is_focused(self) -> bool:
         change = np.ptp(self._sharpness)
         return len(self._sharpness) == _FOCUSED_FRAMES and bool(change <= _FOCUSED_CHANGE * self._sharpness[-1])
+
+
+def _pixels_of(picture: NDArray[np.uint8] | Jpeg) -> NDArray[np.uint8]:
+    return picture.pixels if isinstance(picture, Jpeg) else picture
 
 
 def _sharpness(pixels: NDArray[np.uint8]) -> float:

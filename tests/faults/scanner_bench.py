@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, cast
 
@@ -29,7 +28,8 @@ from drivers.spi import (
 )
 from enrollment.core import fingerprint
 from firmware_stubs.fingers import finger_image
-from tests.faults.scanner_matrix import SCANNERS, Cell, Outcome, Picture, Scanner, Step
+from tests.faults.scanner_matrix import SCANNERS, Cell, Outcome, Picture, Scanner, Step, cells
+from tests.faults.summary import Try, print_summary
 
 if TYPE_CHECKING:
     from tests.contract.device_stubs import ScannerStub
@@ -43,16 +43,17 @@ LIVE_FRAMES: Final = 6
 PLATEN_FRAMES: Final = 3
 INDICATE_S: Final = 0.01
 DIFFERENT: Final = 4.0  # mean difference of grey that two pictures of one finger never have; noise makes 1 to 3
+LETTERS: Final = {
+    Step.OPEN: "O",
+    Step.CAPTURE: "C",
+    Step.EMPTY: "E",
+    Step.LIFT: "L",
+    Step.STREAM: "S",
+    Step.PLATEN: "P",
+    Step.INDICATE: "I",
+    Step.CLOSE: "X",
+}
 FINGER: Final = 11  # a synthetic finger that no hint is due for
-
-
-@dataclass(frozen=True, slots=True)
-class Try:
-    """One place of a cell. failure: what of the promises was not kept; "" where all were."""
-
-    cell: Cell
-    after: int
-    failure: str = ""
 
 
 @contextmanager
@@ -251,3 +252,18 @@ def _short(outcome: Frame | DriverError) -> str:
 
 def _ignore(_: ScanEvent) -> None:
     pass
+
+
+def main() -> None:
+    """Try the whole table of scanners and print what recovered: faults by drivers, the steps that each struck in."""
+
+    def run(drivers: Sequence[str]) -> Iterator[tuple[str, Iterator[Try]]]:
+        scanners = [scanner for scanner in SCANNERS if scanner.driver in drivers]
+        with running_models(scanners) as stubs:
+            for scanner in scanners:
+                of_scanner = list(cells(scanner))
+                for number, cell in enumerate(of_scanner, start=1):
+                    yield f"{scanner.driver} {number}/{len(of_scanner)}", try_cell(cell, stubs[scanner.model])
+
+    about = main.__doc__ or ""
+    print_summary("tests.faults.scanner_matrix", about, [scanner.driver for scanner in SCANNERS], run, LETTERS)

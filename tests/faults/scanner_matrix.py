@@ -88,6 +88,10 @@ class Cell:
     lasting: bool
 
     @property
+    def driver(self) -> str:
+        return self.scanner.driver
+
+    @property
     def expected(self) -> Outcome:
         outcome = self.row.lasting if self.lasting else self.row.once
         assert outcome is not None
@@ -268,6 +272,6 @@ def cells(scanner: Scanner) -> Iterator[Cell]:
 
 
 if __name__ == "__main__":
-    from tests.faults.scanner_summary import main
+    from tests.faults.scanner_bench import main
 
     main()

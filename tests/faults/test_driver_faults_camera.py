@@ -1,4 +1,4 @@
-"""What goes wrong with a camera: a typed error within its limits, no reconnecting, and a next open that works."""
+"""What goes wrong with a network camera beside the table in camera_matrix.py: what freezes, hunts or never recovers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from drivers.camera.newest_frame import AGE_LIMIT_S
 from drivers.camera.opencv import OpenCvCamera, _Stream
-from drivers.errors import DeviceError, DeviceGone, DeviceNotFound, DeviceNotReady, DeviceStalled
+from drivers.errors import DeviceGone, DeviceStalled
 from drivers.spi import CancelToken
 
 if TYPE_CHECKING:
@@ -34,21 +34,27 @@ def camera(camera_stub: CameraStub) -> Iterator[OpenCvCamera]:
     driver.close()
 
 
-@pytest.mark.parametrize(
-    ("kind", "error"), [("stall", DeviceStalled), ("disconnect", DeviceGone), ("garbage", DeviceGone)]
-)
-def test_stream_that_breaks_is_a_typed_error_until_it_is_opened_again(
-    camera_stub: CameraStub, camera: OpenCvCamera, kind: str, error: type[DeviceError]
+def test_stream_that_broke_is_the_same_error_until_it_is_opened_again(
+    camera_stub: CameraStub, camera: OpenCvCamera
 ) -> None:
-    camera_stub.fail(kind)
-    with pytest.raises(error):
+    camera_stub.fail("disconnect")
+    with pytest.raises(DeviceGone):
         camera.latest(newer_than=NEVER, timeout_s=10, cancel=CancelToken())
     camera_stub.heal()
-    with pytest.raises(error):  # nothing reconnects by itself
+    with pytest.raises(DeviceGone):  # nothing reconnects by itself
         camera.latest(timeout_s=10, cancel=CancelToken())
     camera.close()
     camera.open()
     assert camera.latest(timeout_s=5, cancel=CancelToken()).sequence >= 1
+
+
+def test_a_flawed_picture_now_and_then_is_left_out(camera_stub: CameraStub, camera: OpenCvCamera) -> None:
+    sequence = camera.latest(timeout_s=5, cancel=CancelToken()).sequence
+    camera_stub.fail("garbage", seconds=0.3)
+    for _ in range(20):
+        frame = camera.latest(newer_than=sequence, timeout_s=5, cancel=CancelToken())
+        assert frame.pixels.shape == (1080, 1920, 3)
+        sequence = frame.sequence
 
 
 def test_frozen_picture_is_no_new_frame_is_stalled_at_the_age_limit_and_recovers_by_itself(
@@ -67,27 +73,6 @@ def test_frozen_picture_is_no_new_frame_is_stalled_at_the_age_limit_and_recovers
             break
         except DeviceStalled:  # the first frame that moves is on its way
             assert time.monotonic() < deadline
-
-
-@pytest.mark.parametrize(
-    ("kind", "error"),
-    [
-        ("black", DeviceNotReady),
-        ("freeze", DeviceStalled),
-        ("disconnect", DeviceNotFound),
-        ("garbage", DeviceError),
-    ],
-)
-def test_camera_that_does_not_start_is_a_typed_error_and_opens_later(
-    camera_stub: CameraStub, kind: str, error: type[DeviceError]
-) -> None:
-    camera = OpenCvCamera(camera_stub.url)
-    camera_stub.fail(kind)
-    with pytest.raises(error):
-        camera.open()
-    camera_stub.heal()
-    camera.open()
-    camera.close()
 
 
 def test_first_frame_waits_for_a_lens_that_hunts(camera_stub: CameraStub) -> None:
@@ -109,12 +94,6 @@ def test_lens_that_never_finds_focus_opens_all_the_same(camera_stub: CameraStub)
     camera.open()
     assert camera.latest(timeout_s=5, cancel=CancelToken()).pixels.shape == (1080, 1920, 3)
     camera.close()
-
-
-def test_server_that_accepts_and_says_nothing_is_stalled(camera_stub: CameraStub) -> None:
-    camera_stub.fail("stall")
-    with pytest.raises(DeviceStalled):
-        OpenCvCamera(camera_stub.url).open()
 
 
 class BlockingCapture:

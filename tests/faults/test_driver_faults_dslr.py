@@ -29,6 +29,7 @@ from drivers.errors import (
     UnsupportedDevice,
 )
 from drivers.spi import CancelToken
+from tests.faults.camera_bench import processes_of
 
 if TYPE_CHECKING:
     from tests.contract.device_stubs import DslrStub
@@ -38,20 +39,6 @@ pytestmark = pytest.mark.usefixtures("no_thread_left", "no_process_left")
 
 NEVER = 1_000_000
 STILL = (1152, 1728, 3)
-
-
-def processes_of(parent: int) -> list[int]:
-    """The processes of bodies that this one has started."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            said = (folder / "cmdline").read_bytes()
-            started_by = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:  # it has just ended
-            continue
-        if b"drivers.camera.dslr.process" in said and started_by == parent:
-            found.append(int(folder.name))
-    return found
 
 
 @pytest.fixture

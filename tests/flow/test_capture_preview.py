@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import urllib.request
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import asynccontextmanager
@@ -14,9 +15,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from drivers.frame import Frame
+from drivers.frame import Frame, Jpeg
 from enrollment.service.assembly import NUMERIC_THREADS
-from enrollment.service.capture.preview import Picture, Previews
+from enrollment.service.capture.preview import MOST_PASSED_ON_BYTES, Picture, Previews
 from enrollment.service.config import Clock, SystemClock
 from enrollment.service.devices.leases import Granted
 from enrollment.v1 import capture_pb2
@@ -47,6 +48,47 @@ async def test_a_cameras_pictures_come_at_the_size_that_was_asked_for_and_go_on(
     sequences = [picture.sequence for picture in pictures]
     assert sequences == sorted(set(sequences))
     assert all(picture.age.ToNanoseconds() < 2e9 for picture in pictures)
+
+
+async def test_a_cameras_own_picture_is_passed_on_where_it_fits(here: InProcess, camera_stub: CameraStub) -> None:
+    with urllib.request.urlopen(camera_stub.url.replace("/stream", "/still"), timeout=10) as still:  # noqa: S310
+        stills = {still.read()}
+    async with here.client.lease((await here.client.camera()).device_id) as lease:
+        call = watch(here.client, lease, max_side_px=1920, max_frames_per_second=30)
+        while (picture := await call.read()).jpeg not in stills:  # the model has seven, and they go round
+            assert decoded(picture.jpeg) == (1080, 1920, 3)
+            assert picture.sequence < 60
+        call.cancel()
+
+
+@pytest.mark.parametrize("side", [100, 200, 240, 300, 480])
+async def test_a_cameras_picture_is_as_large_as_asked_for_and_shows_all_of_it(here: InProcess, side: int) -> None:
+    scene = np.zeros((270, 480, 3), np.uint8)
+    scene[:, 240:] = 200
+    own = cv2.imencode(".jpg", scene)[1].tobytes()
+    async with screen_of(here, SystemClock(), side=side) as (show, reader):
+        show(1, Jpeg(own, 480, 270, complete=True))
+        jpeg = (await anext(reader)).jpeg
+    shown = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert shown is not None
+    assert shown.shape == (round(270 * side / 480), side, 3)
+    assert shown[:, : side // 2 - 8].mean() < 5
+    assert shown[:, side // 2 + 8 :].mean() == pytest.approx(200, abs=5)
+    assert (jpeg == own) == (side == 480)
+
+
+async def test_a_picture_that_not_everybody_could_read_or_carry_is_encoded_anew(here: InProcess) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (600, 800, 3), np.uint8)
+    large = cv2.imencode(".jpg", noise, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
+    assert len(large) > MOST_PASSED_ON_BYTES
+    small = cv2.imencode(".jpg", noise[:60, :80])[1].tobytes()
+    async with screen_of(here, SystemClock(), rate=30, side=1920) as (show, reader):
+        for number, own in enumerate((Jpeg(large, 800, 600, complete=True), Jpeg(small, 80, 60, complete=False)), 1):
+            show(number, own)
+            jpeg = (await anext(reader)).jpeg
+            assert decoded(jpeg) == (own.height, own.width, 3)
+            assert jpeg != own.content
+            assert len(jpeg) < MOST_PASSED_ON_BYTES
 
 
 async def test_readers_of_one_size_share_one_picture(here: InProcess) -> None:
@@ -153,7 +195,7 @@ async def screen_of(
     with ThreadPoolExecutor(1) as pool:
         previews = Previews(pool, clock)
 
-        def show(number: int, pixels: NDArray[np.uint8] | None = None) -> None:
+        def show(number: int, pixels: NDArray[np.uint8] | Jpeg | None = None) -> None:
             frame = np.zeros((290, 384), np.uint8) if pixels is None else pixels
             previews.publish(granted.lease, Frame(frame, number, clock.monotonic(), 500.0))
 

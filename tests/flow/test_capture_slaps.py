@@ -348,7 +348,7 @@ async def test_a_client_that_cancels_at_any_moment_leaves_the_platen_to_the_next
         call = client.capture_finger(dossier.dossier_id, lease, TWO_THUMBS)
         await until(call, lambda name, _: name == "waiting")
         if moment != "waiting":
-            await asyncio.to_thread(stub.lay_slap, PERSON, TWO_THUMBS, 6)  # not good enough
+            await asyncio.to_thread(stub.lay_slap, PERSON, TWO_THUMBS, 8)  # not good enough
             await until(call, lambda name, event: name == moment and (name != "live" or bool(event.fingers)))
         call.cancel()
         await asyncio.to_thread(stub.lift)

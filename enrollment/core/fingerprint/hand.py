@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from enrollment.core.fingerprint.pads import Edge, Pad
 from enrollment.core.fingerprint.slap_parameters import HandParameters
@@ -43,6 +43,7 @@ _LEAST_SCALE: Final = 0.5
 _MOST_SCALE: Final = 1.35
 _FAR_OFF: Final = 14.0  # squared deviations
 _ANY_OFFSET_MM2: Final = 1e4
+_LOG_ROOT_TAU: Final = 0.5 * math.log(math.tau)
 _CUTTING: Final = frozenset({Edge.LEFT, Edge.TOP, Edge.RIGHT})
 
 
@@ -117,34 +118,58 @@ def _likelihood(one: _Hypothesis, pads: Sequence[Pad], p: HandParameters) -> flo
 
 def _four(pads: Sequence[Pad], digits: Sequence[int], side: float, p: HandParameters) -> float:
     """Log likelihood of pads, from left to right, as these digits; side: 1 right hand, -1 left hand."""
-    cut = np.array([bool(set(pad.edges) & _CUTTING) for pad in pads])
-    usual = np.array([p.contact_mm[digit] for digit in digits])
-    ratios = np.log(np.array([pad.breadth for pad in pads]) / usual)
-    size = float(np.median(ratios if cut.all() else ratios[~cut]))
+    cut = [not _CUTTING.isdisjoint(pad.edges) for pad in pads]
+    ratios = [math.log(pad.breadth / p.contact_mm[digit]) for pad, digit in zip(pads, digits, strict=True)]
+    whole = [ratio for ratio, is_cut in zip(ratios, cut, strict=True) if not is_cut]
+    size = statistics.median(whole or ratios)
     scale = min(max(math.exp(size), _LEAST_SCALE), _MOST_SCALE)
-    total = _normal(np.array([size]), p.size_deviation)
-    total += _normal(ratios - size, p.contact_share_deviation + p.cut_share * cut)
-
+    total = _normal(size, p.size_deviation)
     turn, across, below = _frame(pads)
-    means, deviations = np.array([p.below_mm[digit] for digit in digits]).T
-    lever = across - across.mean()
-    covariance = np.diag(np.square(scale * (deviations + p.cut_tip_mm * cut))) + _ANY_OFFSET_MM2
-    covariance += math.radians(p.turn_deviation_deg) ** 2 * np.outer(lever, lever)
-    off = below - scale * means
-    off -= off.mean()
-    squares = min(float(off @ np.linalg.solve(covariance, off)), _FAR_OFF * len(pads))
-    total -= 0.5 * squares + 0.5 * float(np.linalg.slogdet(covariance)[1])
-
-    splay = np.array([side * p.splay_deg[digit] for digit in digits])
-    found = np.degrees([pad.rotation - turn for pad in pads])
-    unsure = p.splay_deviation_deg + p.cut_splay_deg * cut
-    total += _normal((found - found.mean()) - (splay - splay.mean()), unsure)
-    if len(pads) > 1:
-        steps = scale * np.array([_distance(one, other, p) for one, other in itertools.pairwise(digits)])
-        unsure = scale * p.gap_mm[1] * np.sqrt(np.abs(np.diff(digits))) + p.place_deviation_mm
-        unsure += p.cut_place_mm * (cut[:-1] | cut[1:])
-        total += _normal(np.diff(across) - steps, unsure)
+    total += _tips(_centred(across), below, digits, cut, scale, p)
+    found = _centred([math.degrees(pad.rotation - turn) for pad in pads])
+    splay = _centred([side * p.splay_deg[digit] for digit in digits])
+    for number, is_cut in enumerate(cut):
+        total += _normal(ratios[number] - size, p.contact_share_deviation + p.cut_share * is_cut)
+        total += _normal(found[number] - splay[number], p.splay_deviation_deg + p.cut_splay_deg * is_cut)
+    for (x, digit, is_cut), (next_x, other, other_cut) in itertools.pairwise(zip(across, digits, cut, strict=True)):
+        unsure = scale * p.gap_mm[1] * math.sqrt(abs(other - digit)) + p.place_deviation_mm
+        unsure += p.cut_place_mm * (is_cut or other_cut)
+        total += _normal(next_x - x - scale * _distance(digit, other, p), unsure)
     return total
+
+
+def _tips(
+    lever: Sequence[float],
+    below: Sequence[float],
+    digits: Sequence[int],
+    cut: Sequence[bool],
+    scale: float,
+    p: HandParameters,
+) -> float:
+    """Log likelihood of how far the tips lie below each other; lever: of each, across from their middle.
+
+    Their covariance is a diagonal, the same offset of all, and a turn about their middle: by the matrix inversion and
+    determinant lemmas it needs no more than sums.
+    """
+    off = _centred([y - scale * p.below_mm[digit][0] for y, digit in zip(below, digits, strict=True)])
+    offset, turned = _ANY_OFFSET_MM2, math.radians(p.turn_deviation_deg) ** 2
+    log_determinant = squares = off_sum = off_turned = lever_sum = 0.0
+    all_weights, all_levers = 1.0 / offset, 1.0 / turned
+    for distance, x, digit, is_cut in zip(off, lever, digits, cut, strict=True):
+        variance = (scale * (p.below_mm[digit][1] + p.cut_tip_mm * is_cut)) ** 2
+        log_determinant += math.log(variance)
+        squares += distance**2 / variance
+        off_sum += distance / variance
+        off_turned += distance * x / variance
+        all_weights += 1.0 / variance
+        lever_sum += x / variance
+        all_levers += x**2 / variance
+    determinant = all_weights * all_levers - lever_sum**2
+    squares -= (
+        all_levers * off_sum**2 - 2.0 * lever_sum * off_sum * off_turned + all_weights * off_turned**2
+    ) / determinant
+    log_determinant += math.log(offset * turned * determinant)
+    return -0.5 * min(squares, _FAR_OFF * len(off)) - 0.5 * log_determinant
 
 
 def _distance(digit: int, other: int, p: HandParameters) -> float:
@@ -155,29 +180,36 @@ def _distance(digit: int, other: int, p: HandParameters) -> float:
 
 
 def _thumbs(pads: Sequence[Pad], p: HandParameters) -> float:
-    breadths = np.array([pad.breadth for pad in pads])
-    size = math.log(float(breadths.mean() / p.thumb_mm))
+    breadths = [pad.breadth for pad in pads]
+    size = math.log(statistics.fmean(breadths) / p.thumb_mm)
     scale = min(max(math.exp(size), _LEAST_SCALE), _MOST_SCALE)
-    total = _normal(np.array([size]), p.size_deviation)
+    total = _normal(size, p.size_deviation)
     if len(pads) == 1:
-        return total + _normal(np.zeros(1), p.contact_share_deviation) + _normal(np.zeros(1), p.splay_deviation_deg)
-    total += _normal(np.log(breadths) - np.log(breadths).mean(), p.contact_share_deviation)
+        return total + _normal(0.0, p.contact_share_deviation) + _normal(0.0, p.splay_deviation_deg)
+    for ratio in _centred([math.log(breadth) for breadth in breadths]):
+        total += _normal(ratio, p.contact_share_deviation)
     _, across, below = _frame(pads)
-    apart = float(across[1] - across[0]) - scale * (p.thumb_mm * p.thumb_body_share + p.thumb_gap_mm[0])
-    total += _normal(np.array([apart]), p.thumb_gap_mm[1])
-    total += _normal(np.array([below[1] - below[0]]), p.thumb_level_mm)
+    apart = across[1] - across[0] - scale * (p.thumb_mm * p.thumb_body_share + p.thumb_gap_mm[0])
+    total += _normal(apart, p.thumb_gap_mm[1])
+    total += _normal(below[1] - below[0], p.thumb_level_mm)
     lean = 0.5 * math.degrees(pads[0].rotation - pads[1].rotation)
-    return total + _normal(np.array([lean - p.thumb_lean_deg[0]]), p.thumb_lean_deg[1])
+    return total + _normal(lean - p.thumb_lean_deg[0], p.thumb_lean_deg[1])
 
 
-def _frame(pads: Sequence[Pad]) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+def _frame(pads: Sequence[Pad]) -> tuple[float, list[float], list[float]]:
     """Turn of the hand, and its tips across it and down, mm."""
-    turn = float(np.mean([pad.rotation for pad in pads]))
-    x, y = np.array([pad.tip for pad in pads]).T
-    return turn, math.cos(turn) * x + math.sin(turn) * y, math.cos(turn) * y - math.sin(turn) * x
+    turn = statistics.fmean(pad.rotation for pad in pads)
+    cosine, sine = math.cos(turn), math.sin(turn)
+    tips = [pad.tip for pad in pads]
+    return turn, [cosine * x + sine * y for x, y in tips], [cosine * y - sine * x for x, y in tips]
 
 
-def _normal(off: NDArray[np.float64], deviation: NDArray[np.float64] | float) -> float:
-    """Sum of log densities of a normal distribution of zero mean; far off, the badly found is not unlikelier still."""
-    squares = np.minimum(np.square(off / deviation), _FAR_OFF)
-    return float((-0.5 * squares - np.log(deviation) - 0.5 * math.log(math.tau)).sum())
+def _centred(values: Sequence[float]) -> list[float]:
+    """Values less their mean."""
+    mean = statistics.fmean(values)
+    return [value - mean for value in values]
+
+
+def _normal(off: float, deviation: float) -> float:
+    """Log density of a normal distribution of zero mean; far off, the badly found is not unlikelier still."""
+    return -0.5 * min((off / deviation) ** 2, _FAR_OFF) - math.log(deviation) - _LOG_ROOT_TAU

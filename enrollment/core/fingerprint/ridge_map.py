@@ -21,7 +21,6 @@ from enrollment.core.fingerprint.tiles import FloatArray, disc, smooth, tile_mea
 _MM_IN_AN_INCH = 25.4
 _LEAST_INK = 1.0  # grey level
 _PAPER_STEP = 4  # cells: bare glass varies slowly
-_STRIP_CELLS = 32  # rows of cells: what is made on the way to them stays in the cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,26 +96,16 @@ def _check(image: FingerprintImage, grid: GridParameters) -> None:
 
 def _parallel_gradients(work: NDArray[np.uint8], grid: GridParameters) -> FloatArray:
     """Root of the coherent gradient energy of each cell, grey levels a work px."""
-    dx, dy = (np.asarray(gradient, np.int16) for gradient in cv2.spatialGradient(work))
-    strips = range(0, len(work), _STRIP_CELLS * grid.cell_work_px)
-    squares = [
-        [
-            _cell_means(part, grid.cell_work_px)
-            for part in _squared(dx[strip:][: strips.step], dy[strip:][: strips.step])
-        ]
-        for strip in strips
-    ]
-    real, imaginary = (smooth(np.concatenate(part), grid.agreement_cells) for part in zip(*squares, strict=True))
+    from enrollment.core.fingerprint.compiled.platen import squared_gradients
+
+    cell = grid.cell_work_px
+    squares = np.empty((2, work.shape[0] // cell, work.shape[1] // cell), np.float32)
+    # Their angle is twice the gradient's: opposite flanks of a ridge agree.
+    squared_gradients(np.ascontiguousarray(work), cell, squares[0], squares[1])
+    real, imaginary = (smooth(part, grid.agreement_cells) for part in squares)
     energy = np.asarray(cv2.magnitude(real, imaginary), np.float32)
     root: FloatArray = np.sqrt(energy) * np.float32(0.125)  # a Sobel kernel weighs a step of one grey level by 8
     return root
-
-
-def _squared(dx: NDArray[np.int16], dy: NDArray[np.int16]) -> tuple[FloatArray, FloatArray]:
-    """(dx + i dy)^2, whose angle is twice the gradient's: opposite flanks of a ridge agree. Real, imaginary."""
-    real = cv2.multiply(dx + dy, dx - dy, dtype=cv2.CV_32F)
-    imaginary = cv2.multiply(dx, dy, scale=2.0, dtype=cv2.CV_32F)
-    return np.asarray(real, np.float32), np.asarray(imaginary, np.float32)
 
 
 def _cell_means(values: NDArray[Any], cell: int) -> FloatArray:

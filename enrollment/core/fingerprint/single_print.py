@@ -59,12 +59,13 @@ def preview_print(image: FingerprintImage, *, parameters: SlapParameters = SLAP)
     return PrintPreview(found.box, found.quality, found.edges, laid, whole, whole and not weak, tuple(hints))
 
 
-def cut_print(image: FingerprintImage, *, parameters: SlapParameters = SLAP) -> FingerprintImage | None:
-    """Cut the print out of a large glass; None when nothing is there. Raises as `preview_print`."""
-    found = _find(image, parameters)
-    if found is None:
+def cut_print(
+    image: FingerprintImage, seen: PrintPreview, *, parameters: SlapParameters = SLAP
+) -> FingerprintImage | None:
+    """Cut the print out of a large glass, by the verdict on the same frame; None when nothing is there."""
+    if seen.box is None:
         return None
-    left, top, width, height = found.box
+    left, top, width, height = seen.box
     margin = round(parameters.single.margin_mm * image.resolution_ppi / _MM_IN_AN_INCH)
     rows = slice(max(0, top - margin), top + height + margin)
     cols = slice(max(0, left - margin), left + width + margin)

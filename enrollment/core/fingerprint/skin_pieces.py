@@ -108,15 +108,12 @@ def part_all(pieces: list[Piece], largest_mm: float, cell_mm: float, p: PadParam
 
 def rows_of(across: FloatArray, down: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Left end, right end and count of cells of each row of a piece, from its top."""
-    row = (down - down.min()).astype(np.int16)  # so narrow, it is sorted by counting
-    order = np.argsort(row, kind="stable")
-    counts = np.bincount(row)
-    present = counts > 0
-    starts = (np.cumsum(counts) - counts)[present]
-    left, right = np.zeros(len(counts), np.float32), np.zeros(len(counts), np.float32)
-    left[present] = np.minimum.reduceat(across[order], starts)
-    right[present] = np.maximum.reduceat(across[order], starts)
-    return left, right, counts.astype(np.float32)
+    from enrollment.core.fingerprint.compiled.platen import row_ends
+
+    top = down.min()
+    ends = np.empty((3, int(down.max() - top) + 1), np.float32)
+    row_ends(across, down, top, ends)
+    return ends[0], ends[1], ends[2]
 
 
 def _steepness(weights: FloatArray, angles: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -142,12 +139,12 @@ def _profiles(
     x: FloatArray, y: FloatArray, weight: FloatArray, angles: NDArray[np.float64], sigma: float
 ) -> FloatArray:
     """Sum the weights along each direction: (A, B) float32, one bin a cell from the least of all distances across."""
+    from enrollment.core.fingerprint.compiled.platen import line_sums
+
     across = _across(x, y, angles)
     across -= across.min()
-    bins = int(across.max()) + 3
-    index = (across + 1.5).astype(np.int64) + bins * np.arange(len(angles))[:, None]
-    weights = np.broadcast_to(weight, index.shape).ravel()
-    sums = np.bincount(index.ravel(), weights, bins * len(angles)).reshape(len(angles), bins)
+    sums = np.empty((len(angles), int(across.max()) + 3))
+    line_sums(across, weight, sums)
     return np.asarray(cv2.GaussianBlur(sums.astype(np.float32), (0, 0), sigmaX=sigma, sigmaY=0.01), np.float32)
 
 

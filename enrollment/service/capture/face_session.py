@@ -202,7 +202,9 @@ class _Sitting:
         """The next frame that was taken after the order came, and not too soon after the try before."""
 
         def latest(driver: Driver) -> Frame:
-            return newest_frame(cast(Camera, driver), self._newest, self._cancel)
+            frame = newest_frame(cast(Camera, driver), self._newest, self._cancel)
+            _ = frame.pixels  # decoded here: one that cannot be is the camera's failure
+            return frame
 
         while True:
             frame = await self._on_device(latest)
@@ -247,7 +249,7 @@ def _planned(dossier: Dossier, order: PortraitOrder) -> PlannedPortrait:
 
 
 def _require_size(frame: Frame, planned: PlannedPortrait) -> None:
-    height, width = frame.pixels.shape[:2]
+    width, height = frame.size
     if width < planned.min_width_px or height < planned.min_height_px:
         raise FrameTooSmall(
             f"frames of {width} x {height}; the plan asks for {planned.min_width_px} x {planned.min_height_px}",

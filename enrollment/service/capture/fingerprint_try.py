@@ -18,8 +18,10 @@ from enrollment.core.fingerprint import (
     FingerprintImage,
     FingerprintQuality,
     FingerprintTemplate,
+    PrintPreview,
     QualityHint,
     SlapFinding,
+    SlapLook,
     cut_print,
     cut_slap,
     examine,
@@ -136,9 +138,10 @@ def _cut(
     image: FingerprintImage, task: PrintTask, taken: Taken
 ) -> tuple[dict[int, FingerprintImage], tuple[SlapFinding, ...]]:
     if task.slap is None:
-        single = cut_print(image) if taken.live else image  # on a large platen it has to be looked for
+        single = cut_print(image, taken.seen) if isinstance(taken.seen, PrintPreview) else image
         return {} if single is None else {task.planned.position: single}, ()
-    found = cut_slap(image, taken.seen) if taken.seen is not None else segment_slap(image, task.slap, task.absent)
+    seen = taken.seen
+    found = cut_slap(image, seen) if isinstance(seen, SlapLook) else segment_slap(image, task.slap, task.absent)
     cut = zip(found.fingers, found.images, strict=True)
     return {finger.position: one for finger, one in cut if finger.position in task.fingers}, found.findings
 

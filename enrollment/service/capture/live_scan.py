@@ -2,7 +2,8 @@
 
 The driver hands over the newest frame whenever the one before is judged, so a slow machine judges fewer frames and is
 never late with one. Only the verdict that is cheap enough for every frame is made here; a platen that the scanner
-itself says is bare is not looked at, and where the wrong fingers lie still only every second frame is.
+itself says is bare is not looked at. Of a hand that lies still by the map of skin every second frame is looked at,
+where it is the wrong hand or lies well; the frame that is taken always is.
 """
 
 from __future__ import annotations
@@ -64,22 +65,31 @@ class LiveOrder:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Taken:
-    """The frame that was taken. live: from a live platen. seen: the slap that its verdict found in it, if it is one."""
+    """The frame that was taken. live: from a live platen. seen: the slap or print that its verdict found in it."""
 
     frame: Frame
     live: bool
-    seen: SlapLook | None = None
+    seen: SlapLook | PrintPreview | None = None
 
 
 class Watch(Protocol):
     """Says of frame after frame what it shows, and whether it is to be taken."""
 
     @property
-    def seen(self) -> SlapLook | None:
-        """The slap that was found in the last frame."""
+    def seen(self) -> SlapLook | PrintPreview | None:
+        """What was found in the last frame that was looked at."""
         ...
 
     def look(self, live: LiveFrame) -> tuple[Live, bool]: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    """A frame that was looked at: what was told and seen, and where the scanner found skin, (rows, columns) bool."""
+
+    told: Live
+    sight: Sight
+    presence: NDArray[np.bool_]
 
 
 class SlapWatch:
@@ -89,14 +99,16 @@ class SlapWatch:
         self._order = order
         self._kind = SlapKind(order.planned.position)
         self._steadiness = Steadiness()
-        self._refused: tuple[Live, NDArray[np.bool_]] | None = None  # the frame before: what was told, where skin was
+        self._before: _Judged | None = None  # the frame before, unless it was not looked at
         self.seen: SlapLook | None = None
 
     def look(self, live: LiveFrame) -> tuple[Live, bool]:
         """Judge a frame; whether it is to be taken."""
-        refused, self._refused = self._refused, None
-        if refused is not None and _lies_still(refused[1], live.presence):
-            return replace(refused[0], sequence=live.frame.sequence), False
+        before, self._before = self._before, None
+        if before is not None and _lies_still(before.presence, live.presence):
+            again = self._as_before(before, live.frame)
+            if again is not None:
+                return again, False
         frame, order = live.frame, self._order
         ppi = frame.resolution_ppi or CANON_PPI
         seen = slap_preview.BARE
@@ -107,11 +119,22 @@ class SlapWatch:
         mm = _MM_IN_AN_INCH / ppi
         places = {one.position: (one.centre[0] * mm, one.centre[1] * mm) for one in seen.fingers}
         good = seen.whole and order.wanted.isdisjoint(seen.weak)
-        self._steadiness = self._steadiness.after(Sight(places, seen.laid, good, frame.captured_monotonic_s))
+        sight = Sight(places, seen.laid, good, frame.captured_monotonic_s)
+        self._steadiness = self._steadiness.after(sight)
         told = self._told(live, seen)
-        if not seen.laid:
-            self._refused = told, live.presence
+        self._before = _Judged(told, sight, live.presence)
         return told, self._steadiness.is_enough(order.planned)
+
+    def _as_before(self, before: _Judged, frame: Frame) -> Live | None:
+        """What to tell of a frame that shows the same without looking at it; None where it has to be looked at."""
+        told, sight = before.told, before.sight
+        if sight.laid:
+            steadiness = self._steadiness.after(replace(sight, at_s=frame.captured_monotonic_s))
+            if not sight.good or self._steadiness.moving or steadiness.is_enough(self._order.planned):
+                return None
+            self._steadiness = steadiness
+            told = replace(told, steady_frames=steadiness.good_frames)
+        return replace(told, sequence=frame.sequence)
 
     def _told(self, live: LiveFrame, seen: SlapPreview) -> Live:
         height, width = live.frame.pixels.shape[:2]
@@ -162,7 +185,7 @@ class PrintWatch:
         self._order = order
         self._rolled = order.impression is Impression.ROLLED
         self._steadiness = Steadiness()
-        self.seen = None
+        self.seen = single_print.BARE
 
     def look(self, live: LiveFrame) -> tuple[Live, bool]:
         """Judge a frame; whether it is to be taken."""
@@ -171,6 +194,7 @@ class PrintWatch:
         seen = single_print.BARE
         if live.presence.any():
             seen = preview_print(FingerprintImage(frame.pixels, ppi), parameters=self._order.parameters)
+        self.seen = seen
         if self._rolled:
             return self._told(live, seen), live.roll_complete and seen.box is not None
         places = {}

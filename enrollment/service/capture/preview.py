@@ -1,7 +1,8 @@
 """Preview: the newest frame of a leased device as a small JPEG. The newest frame, never a queue.
 
 A reader takes the newest frame when it is ready for one, so a slow reader skips frames and holds one picture at most. A
-picture is encoded once for each size and shared by all readers. What was seen under a lease is forgotten with it.
+picture is encoded once for each size and shared by all readers. A camera's own JPEG is passed on as it came where it
+fits; of a larger one no more is decoded than is shown. What was seen under a lease is forgotten with it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Final, cast
 import cv2
 
 from drivers.errors import CaptureTimedOut, DeviceStalled, DriverError
-from drivers.frame import Frame
+from drivers.frame import REDUCTIONS, Frame, Jpeg
 from drivers.spi import Camera, CancelToken, DeviceKind
 from enrollment.core.errors import EnrollmentError
 from enrollment.service.capture.events import Live
@@ -26,6 +27,9 @@ from enrollment.service.devices.leases import Lease
 from enrollment.service.devices.worker import Driver
 
 JPEG_QUALITY: Final = 80
+MOST_PASSED_ON_BYTES: Final = (
+    512 * 1024
+)  # 30 a second are an eighth of what 1000BASE-T carries; 1080p has 100 to 400 KB
 EARLY_SHARE: Final = 0.25  # of the time between two pictures: so much sooner one may follow, for cameras are not exact
 FRAME_TIMEOUT_S: Final = 3.0  # a camera that gives no frame for so long is stalled
 
@@ -175,6 +179,8 @@ class Previews:
                 screen.wake()
 
     async def _encoded(self, screen: _Screen, frame: Frame, max_side_px: int) -> bytes:
+        if (own := _own_jpeg(frame, max_side_px)) is not None:
+            return own
         picture = screen.encoded.get(max_side_px)
         if picture is None:
             picture = asyncio.get_running_loop().run_in_executor(self._pool, _encode, frame, max_side_px)
@@ -189,14 +195,25 @@ async def _newer_or_late(news: asyncio.Event, patience_s: float) -> None:
             await news.wait()
 
 
+def _own_jpeg(frame: Frame, max_side_px: int) -> bytes | None:
+    """The camera's own JPEG, where it can be passed on to anybody."""
+    own = frame.picture
+    if not isinstance(own, Jpeg) or not own.complete or len(own.content) > MOST_PASSED_ON_BYTES:
+        return None
+    return own.content if max(frame.size) <= max_side_px else None
+
+
 def _encode(frame: Frame, max_side_px: int) -> bytes:
-    height, width = frame.pixels.shape[:2]
-    scale = min(1.0, max_side_px / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    pixels: cv2.typing.MatLike = frame.pixels
+    longest = max(frame.size)
+    size = tuple(max(1, round(side * min(1.0, max_side_px / longest))) for side in frame.size)
+    pixels: cv2.typing.MatLike
+    if isinstance(frame.picture, Jpeg):
+        pixels = frame.picture.reduced(max(one for one in REDUCTIONS if one == 1 or one * max_side_px <= longest))
+    else:
+        pixels = frame.picture
     # Means over whole blocks take a tenth of the time of those over parts; less than half is left for the rest.
-    if (block := int(1 / scale)) > 1:
-        pixels = cv2.resize(pixels, (width // block, height // block), interpolation=cv2.INTER_AREA)
+    if (block := max(pixels.shape[:2]) // max_side_px) > 1:
+        pixels = cv2.resize(pixels, (pixels.shape[1] // block, pixels.shape[0] // block), interpolation=cv2.INTER_AREA)
     if pixels.shape[1::-1] != size:
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR)
     _, jpeg = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])

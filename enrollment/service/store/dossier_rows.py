@@ -138,6 +138,15 @@ def load_dossier(
     return None if row is None else load_dossiers(connection, [row], vault, even_damaged=even_damaged)[0]
 
 
+def load_capture(connection: Connection, capture_id: str) -> Capture | None:
+    """One capture with its parts, or None."""
+    row = connection.execute(select(CAPTURES).where(CAPTURES.c.capture_id == capture_id)).one_or_none()
+    if row is None:
+        return None
+    parts: list[AnyRow] = list(connection.execute(select(*PART_COLUMNS).where(PARTS.c.capture_id == capture_id)))
+    return _captures([row], parts)[0]
+
+
 def _dossier(
     row: AnyRow,
     captures: tuple[Capture, ...],

@@ -235,7 +235,7 @@ class DossierStore:
             self._audit.append_in(
                 connection, "captured", new.operator_id, dossier_id=dossier_id, position=slot, capture_id=capture_id
             )
-            stored = self._load(connection, dossier_id).capture_of(new.position)
+            stored = rows.load_capture(connection, capture_id)
             if stored is None:
                 raise StoredDataDamaged("a capture vanished while it was stored", capture_id=capture_id)
             return stored

@@ -85,7 +85,27 @@ def test_wrong_fingers_that_lie_still_are_judged_every_second_time_and_at_once_w
     assert [live.sequence for live in told] == [1, 2, 3, 4, 5]
 
 
-def test_the_right_hand_is_judged_frame_by_frame(with_a_faint_left_one: NDArray[np.uint8]) -> None:
+@pytest.mark.parametrize("last_is_good", [True, False])
+def test_a_hand_that_lies_well_is_judged_every_second_time_and_when_it_is_taken(
+    thumbs: NDArray[np.uint8], last_is_good: bool
+) -> None:
+    watch = SlapWatch(replace(ORDER, planned=replace(PLANNED, steady_frames=4)))
+    nothing = np.full_like(thumbs, 240)
+    looks = (thumbs, nothing, thumbs, thumbs if last_is_good else nothing)
+    verdicts = [watch.look(frame(pixels, number)) for number, pixels in enumerate(looks, start=1)]
+    assert [live.steady_frames for live, _ in verdicts] == [1, 2, 3, 4 if last_is_good else 0]
+    assert [live.sequence for live, _ in verdicts] == [1, 2, 3, 4]
+    assert [enough for _, enough in verdicts] == [False, False, False, last_is_good]
+    assert bool(verdicts[-1][0].fingers) == last_is_good
+
+
+def test_a_hand_that_moved_meanwhile_is_not_steady(thumbs: NDArray[np.uint8]) -> None:
+    watch = SlapWatch(replace(ORDER, planned=replace(PLANNED, steady_frames=4)))
+    looks = (thumbs, thumbs, np.roll(thumbs, 40, axis=1))
+    assert [watch.look(frame(pixels, number))[0].steady_frames for number, pixels in enumerate(looks, 1)] == [1, 2, 1]
+
+
+def test_the_right_hand_is_judged_frame_by_frame_until_it_lies_well(with_a_faint_left_one: NDArray[np.uint8]) -> None:
     watch = SlapWatch(ORDER)
     assert not watch.look(frame(with_a_faint_left_one, 1))[0].fingers[0].good
     assert watch.look(frame(np.full_like(with_a_faint_left_one, 240), 2))[0].fingers == ()

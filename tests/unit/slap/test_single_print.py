@@ -45,7 +45,7 @@ def test_a_finger_is_found_where_it_lies_and_is_ready(drawn: Drawn) -> None:
 def test_a_bare_glass_asks_for_the_finger() -> None:
     bare = FingerprintImage(np.full((1500, 1600), 240, np.uint8))
     assert preview_print(bare).hints == (SlapHint.PLACE_FINGER,)
-    assert cut_print(bare) is None
+    assert cut_print(bare, preview_print(bare)) is None
 
 
 def test_a_second_finger_beside_it_is_too_many_and_a_phalanx_below_it_is_not(drawn: Drawn) -> None:
@@ -76,7 +76,8 @@ def test_a_finger_over_an_edge_is_told_to_move_away_from_it(
 
 
 def test_the_cut_is_the_print_with_a_margin_and_nothing_of_the_glass(drawn: Drawn) -> None:
-    cut = cut_print(drawn([PAD]))
+    image = drawn([PAD])
+    cut = cut_print(image, preview_print(image))
     assert cut is not None
     height, width = cut.pixels.shape
     assert abs(width / PX_PER_MM - 19.0) < 2.0

@@ -1,0 +1,59 @@
+"""What a frame of Motion JPEG says of itself before it is decoded (ITU-T T.81, annex B).
+
+    SOI  segments ...  SOF (size)  segments ...  SOS scans ...  EOI, fill
+
+A frame is taken for whole by its beginning and its end: a decoder paints what is missing grey and says nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from drivers.errors import ProtocolViolation
+from drivers.frame import Jpeg
+
+MOST_PIXELS: Final = 100_000_000
+
+_START, _END = b"\xff\xd8", b"\xff\xd9"
+_FILL: Final = b"\0"
+_SIZES: Final = frozenset({0xC0, 0xC1, 0xC2})  # SOF of what decoders read: sequential and progressive, Huffman
+_OTHER_SIZES: Final = frozenset(range(0xC3, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_BARE: Final = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length
+_HUFFMAN_TABLES, _SCAN, _MORE_FILL = 0xC4, 0xDA, 0xFF
+
+
+def read_jpeg(content: bytes) -> Jpeg:
+    """Take one frame from a camera for a JPEG. Raises ProtocolViolation for what is none, or is cut short."""
+    whole = content.rstrip(_FILL)
+    if not whole.startswith(_START) or not whole.endswith(_END):
+        raise ProtocolViolation("the camera sends what is no whole JPEG", octets=len(content))
+    size: tuple[int, int] | None = None
+    has_tables = False
+    at = len(_START)
+    while at + 4 <= len(whole) and whole[at] == 0xFF:
+        marker = whole[at + 1]
+        if marker == _MORE_FILL:
+            at += 1
+            continue
+        if marker in _BARE:
+            at += 2
+            continue
+        if marker == _SCAN:
+            if size is None:
+                break
+            return Jpeg(whole, *size, complete=has_tables)
+        if marker in _OTHER_SIZES:
+            raise ProtocolViolation("the camera sends a kind of JPEG that is not read", marker=marker)
+        if marker in _SIZES:
+            size = _size_of(whole, at)
+        has_tables |= marker == _HUFFMAN_TABLES
+        at += 2 + int.from_bytes(whole[at + 2 : at + 4], "big")
+    raise ProtocolViolation("the camera sends a JPEG without a picture", octets=len(content))
+
+
+def _size_of(whole: bytes, at: int) -> tuple[int, int]:
+    precision = whole[at + 4]
+    height, width = (int.from_bytes(whole[at + offset : at + offset + 2], "big") for offset in (5, 7))
+    if precision != 8 or not 0 < height * width <= MOST_PIXELS:
+        raise ProtocolViolation("the camera sends a JPEG of a size that is not read", width=width, height=height)
+    return width, height
