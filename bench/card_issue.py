@@ -3,7 +3,8 @@
 A station's daemon writes the cards of real dossiers: contents made and signed, sealed in the store, written, read back
 and verified as a border reader does, entered into the ledger. Turn by turn another card in the next slot of the same
 reader is sent as many octets raw, and written by the core alone (`bench.personalise`). pcscd is the real one, the cards
-are models. Prints a table and writes JSON.
+are models. Each reader is another model to the encoder, which probes it once with the longest command: on a slow wire
+most of the time before the first octet. Prints a table and writes JSON.
 """
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ def main(rounds: int, wire_name: str, out: Path, as_json: bool) -> None:
     names = {
         "raw": "the same octets sent raw",
         "core": "written by the core alone",
-        "make": "until the first octet: contents, signature, store, channel",
+        "make": "until the first octet: contents, store, channel; reader probed",
         "write": "written",
         "verify": "read back, verified, in the ledger",
         "personalise": "PersonaliseCard, whole",

@@ -89,6 +89,7 @@ class Station:
         self._trust = b""
         self._sealer: Sealer | None = None
         self._uploader: Uploader | None = None
+        self._card_authority: CardAuthority | None = None
         self._lock = -1
         self._stopped = False
         self._metrics = Metrics()
@@ -178,6 +179,8 @@ class Station:
         await self.inventory.stop()
         for pool in (self._numeric_pool, self._preview_pool, self._store_pool):
             await asyncio.to_thread(pool.shutdown)
+        if self._card_authority is not None:
+            await asyncio.to_thread(self._card_authority.close)
         self.store.close()
         os.close(self._lock)
 
@@ -188,9 +191,9 @@ class Station:
         dossiers = DossierServicer(studio, plans, self._wake_sealer)
         outbox = OutboxServicer(studio, store.outbox, self._events, self._wake_uploader, lambda: self._trust)
         written = self._config.cards
-        authority = CardAuthority(written, profiles, self._config.passphrase)
+        self._card_authority = CardAuthority(written, profiles, self._config.passphrase)
         patience = Patience() if written is None else Patience(written.insert_timeout_s, written.return_timeout_s)
-        desk = CardDesk(studio, store.cards, store.card_orders, authority, patience)
+        desk = CardDesk(studio, store.cards, store.card_orders, self._card_authority, patience)
         # A type checker takes this one for abstract: what it does not build answers NOT_IMPLEMENTED.
         diagnostics_type: Any = DiagnosticsServicer
         diagnostics = diagnostics_type(studio, store, self._config, self._vitals, self._metrics)

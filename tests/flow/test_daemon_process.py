@@ -133,14 +133,6 @@ async def test_status_tells_what_a_technician_asks_first(folder: StationFolder, 
     assert not status.HasField("clock_offset")
 
 
-async def test_what_is_not_built_yet_says_so(folder: StationFolder, daemon: ChildProcess) -> None:
-    async with connected(folder.socket, folder.issue_token("sup-1", Role.SUPERVISOR)) as client:
-        module = __import__("enrollment.v1.card_pb2", fromlist=[""])
-        for name in ("PersonaliseCard", "VerifyCard"):
-            told = await refused(getattr(client.cards, name)(getattr(module, f"{name}Request")()))
-            assert told[:2] == ("UNIMPLEMENTED", "NOT_IMPLEMENTED"), name
-
-
 async def test_sigterm_ends_it_with_status_0_and_takes_the_socket_away(
     folder: StationFolder, daemon: ChildProcess
 ) -> None:

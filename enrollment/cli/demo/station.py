@@ -125,7 +125,7 @@ def running_station(folder: Path, told: Told, scanner_model: str = "scanner") ->
 
 
 def start_reader(start: Callable[[str, str, list[str]], Running], folder: Path) -> CardReader:
-    """The real pcscd, with a blank card in its reader; where it cannot run, why."""
+    """The real pcscd, with a blank card in each of its reader's two slots; where it cannot run, why."""
     absent = [name for name in CARD_LIBRARIES if importlib.util.find_spec(name) is None]
     if absent:
         return CardReader(f"{', '.join(absent)} is not installed: it is built with Debian's swig and libpcsclite-dev")
@@ -133,7 +133,7 @@ def start_reader(start: Callable[[str, str, list[str]], Running], folder: Path) 
         arguments = ["pcscd", "--folder", str(folder), "--until-stdin-closes"]
         pcscd = await_ready(start("pcscd", STUBS, arguments))
         gate = str(pcscd.ready["gate"])
-        await_ready(start("card", STUBS, ["card", "--gate", gate, "--until-stdin-closes"]))
+        await_ready(start("card", STUBS, ["card", "--gate", gate, "--slots", "2", "--until-stdin-closes"]))
     except ProcessFailed as failed:
         return CardReader(str(failed).rstrip().splitlines()[-1])
     return CardReader("", dict(pcscd.ready["environment"]))

@@ -134,25 +134,29 @@ def test_card_is_written_and_verified_and_the_report_is_a_table(
     if demo.reader.why_not:
         pytest.skip(demo.reader.why_not)
     dossier = enrolled["dossier_id"]
-    shown = ctl("card", "personalise", dossier)
+    [answer] = lines(ctl("--json", "devices"))
+    encoders = [device["device_id"] for device in answer["devices"] if device["kind"] == "DEVICE_KIND_CARD_ENCODER"]
+    at = ("--encoder", encoders[1])  # the card in the first is another test's
+    shown = ctl("card", "personalise", dossier, *at)
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert "is personalised" in shown.stdout
     assert "chip is no copy: active authentication" in shown.stdout
-    (again,) = lines(ctl("--json", "card", "personalise", dossier))
+    (again,) = lines(ctl("--json", "card", "personalise", dossier, *at))
     assert again["dossier_id"] == dossier
-    (report,) = lines(ctl("--json", "card", "verify", "--dossier", dossier, "--out", str(tmp_path / "card")))
+    left = ("--out", str(tmp_path / "card"))
+    (report,) = lines(ctl("--json", "card", "verify", "--dossier", dossier, *at, *left))
     assert {"EF.SOD", "EF.DG1.bin", "sod.der", "report.json"} <= {path.name for path in (tmp_path / "card").iterdir()}
     assert report["verified"] is True
     assert not [check for check in report["checks"] if check["result"] == "CHECK_RESULT_FAILED"]
     number = tmp_path / "can"
     number.write_text(FIELDS["personal_number"][-6:] + "\n")
-    assert "thẻ hợp lệ" in ctl("card", "verify", "--can-file", str(number), lang="vi").stdout
+    assert "thẻ hợp lệ" in ctl("card", "verify", "--can-file", str(number), *at, lang="vi").stdout
     number.write_text("999999")
-    wrong = ctl("card", "verify", "--can-file", str(number))
+    wrong = ctl("card", "verify", "--can-file", str(number), *at)
     assert wrong.returncode == 1
     assert "DOES NOT verify" in wrong.stdout
     number.write_text("no number")
-    assert "ACCESS_KEY_INVALID" in ctl("card", "verify", "--can-file", str(number)).stdout
+    assert "ACCESS_KEY_INVALID" in ctl("card", "verify", "--can-file", str(number), *at).stdout
     assert ctl("card", "verify").returncode == 2
 
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from cryptography.hazmat.primitives.ciphers import algorithms
 from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFCMAC, CounterLocation, Mode
 
 from enrollment.core.chip.card_keys import FACTORY_VERSION, KeySet, aes_cmac, diversified
 from enrollment.core.errors import CardBelongsElsewhere
+from enrollment.service import daemon
+from enrollment.service.cards.authority import CardAuthority
+from enrollment.service.config import load_card_profiles, load_config
 from enrollment.service.keys import card_keys_file
 from enrollment.service.keys.card_keys_pkcs11 import CardKeyToken, TokenPlace, may_log_in
 from enrollment.service.keys.errors import KeysExist, KeysUnusable
@@ -26,7 +32,7 @@ MASTER = bytes.fromhex("8C72C72CF908411653018807950D82FBAD947562F0828A0B10B8B960
 SERIAL = bytes.fromhex("D9B1DE5D0362DEDCE4FB")
 ENC = bytes.fromhex("9AAC5D0B3601F89438A0D9D0B6B256CFB47E6462DFA5228D3420C4AC7C224781")
 
-MODULE = Path("/usr/lib/softhsm/libsofthsm2.so")
+MODULE = Path("/usr/lib/softhsm/libsofthsm2.so").resolve()  # a library is loaded once a process, by one name
 PIN = "271828"
 FACTORY = KeySet(*(bytes(range(16)),) * 3)
 
@@ -146,7 +152,7 @@ def soft_hsm(tmp_path_factory: pytest.TempPathFactory) -> None:
     (folder / "tokens").mkdir()
     (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\n")
     os.environ["SOFTHSM2_CONF"] = str(folder / "softhsm2.conf")
-    for label in ("nothing", "empty", "careless"):
+    for label in ("nothing", "empty", "careless", "of a station"):
         subprocess.run(
             ["softhsm2-util", "--init-token", "--free", "--label", label, "--so-pin", "31415926", "--pin", PIN],
             check=True,
@@ -156,6 +162,7 @@ def soft_hsm(tmp_path_factory: pytest.TempPathFactory) -> None:
     store("nothing", "card-master-2", MASTER[:16])
     store("nothing", "something-else", MASTER)
     store("careless", "card-master-1", MASTER, EXTRACTABLE=True)
+    store("of a station", "card-master-1", MASTER)
 
 
 def place_of(label: str, folder: Path, pin: str = PIN) -> TokenPlace:
@@ -230,3 +237,29 @@ def test_what_is_missing_is_named(soft_hsm: None, tmp_path: Path) -> None:
     place.pin_file.chmod(0o644)
     with pytest.raises(KeysUnusable, match="can be read by others"):
         CardKeyToken(place, None).card_keys(FACTORY)
+
+
+def authority_with(folder: Path, place: TokenPlace) -> CardAuthority:
+    """Of a station that is set up for cards, whose configuration names this token."""
+    options = ["--folder", str(folder / "s"), "--station", "T-1", "--json"]
+    path = json.loads(CliRunner().invoke(daemon.main, ["init", *options], catch_exceptions=False).output)["config"]
+    CliRunner().invoke(daemon.main, ["cards", "init", "--config", path], catch_exceptions=False)
+    named = {"token_module": place.module, "token_label": place.label, "token_pin_file": place.pin_file}
+    with Path(path).open("a", encoding="utf-8") as file:
+        file.writelines(f"{name} = {json.dumps(str(value))}\n" for name, value in named.items())
+    config = load_config(Path(path))
+    return CardAuthority(config.cards, load_card_profiles(config), config.passphrase)
+
+
+def test_station_makes_its_cards_keys_by_the_token_that_it_is_told_of(soft_hsm: None, tmp_path: Path) -> None:
+    authority = authority_with(tmp_path, place_of("of a station", tmp_path))
+    keys = authority.issuer(datetime.now(UTC) + timedelta(hours=1)).keys
+    assert keys.key_set(1, SERIAL) == diversified(lambda message: aes_cmac(MASTER, message), SERIAL, len(MASTER))
+    authority.close()
+
+
+def test_pin_that_the_token_refused_is_not_sent_for_the_next_card(soft_hsm: None, tmp_path: Path) -> None:
+    authority = authority_with(tmp_path, place_of("of a station", tmp_path, pin="000000"))
+    for told in ("PinIncorrect", "not tried again"):
+        with pytest.raises(KeysUnusable, match=told):
+            authority.issuer(datetime.now(UTC) + timedelta(hours=1))
