@@ -152,6 +152,14 @@ class SecureChannel:
         return data
 
 
+def ask_opening(transmit: Transmit, challenge: bytes) -> Opening:
+    """What the selected application tells of its card; nothing is proved by it, and nothing lost.
+
+    challenge: 8 octets of chance. Raises CardRefused, MalformedCardAnswer, CardBelongsElsewhere.
+    """
+    return Opening.decode(transmit(Command(0x80, 0x50, 0, 0, challenge, MAX_SHORT_LE)).expect(_OPENING))
+
+
 def open_channel(
     transmit: Transmit, keys: CardKeyProvider, *, application: bytes, challenge: bytes, level: int = ALL
 ) -> SecureChannel:
@@ -162,8 +170,7 @@ def open_channel(
     Raises CardNotGenuine where the card does not know its keys, before anything that costs it a try; CardRefused,
     MalformedCardAnswer; CardBelongsElsewhere for a card with another protocol, level or key version.
     """
-    answer = transmit(Command(0x80, 0x50, 0, 0, challenge, MAX_SHORT_LE)).expect(_OPENING)
-    opening = Opening.decode(answer)
+    opening = ask_opening(transmit, challenge)
     if not opening.offers(level):
         raise CardBelongsElsewhere(
             "the card does not protect its answers as asked", step=_OPENING, parameter=opening.parameter

@@ -10,13 +10,17 @@ from typing import Final
 
 from drivers.errors import DeviceError
 from drivers.spi import CancelToken, CardEncoder, HeldCard
+from enrollment.core.chip.access.opening import select_application
 from enrollment.core.chip.access.password import AccessKey
+from enrollment.core.chip.apdu import Transmit
 from enrollment.core.chip.consistency import ExpectedCard
 from enrollment.core.chip.passive_authentication import verify
 from enrollment.core.chip.personalisation import personalise
 from enrollment.core.chip.personalisation_plan import SECURITY_OBJECT, CardPlan
+from enrollment.core.chip.scp03 import CHALLENGE_OCTETS, ask_opening
 from enrollment.core.chip.verification import verify_card
 from enrollment.core.chip.verification_report import Check, VerificationReport
+from enrollment.core.errors import CardBelongsElsewhere
 from enrollment.service.cards.authority import CardIssuer
 from enrollment.service.cards.events import CardProgress, Emit
 from enrollment.service.cards.held_card import Patience, persevere, transmit_of
@@ -81,6 +85,7 @@ class CardWriting:
 
     def _verify(self, held: HeldCard, cancel: CancelToken) -> VerificationReport:
         self._step = VERIFY
+        self._require_same_card(transmit_of(held, cancel))
         profile, secrets = self._plan.profile, self._plan.secrets
         digests = {name: hashlib.sha256(octets).digest() for name, octets in self._plan.files.items()}
         report = verify_card(
@@ -99,6 +104,16 @@ class CardWriting:
         for check in report.checks:
             self._tell(check)
         return report
+
+    def _require_same_card(self, transmit: Transmit) -> None:
+        """Cards can be changed between writing and reading: the one that was written is not to suffer for another.
+
+        Raises CardBelongsElsewhere.
+        """
+        select_application(transmit, self._plan.profile)
+        card_id = ask_opening(transmit, os.urandom(CHALLENGE_OCTETS)).serial.hex().upper()
+        if card_id != self.card_id:
+            raise CardBelongsElsewhere("this is not the card that was just written", card_id=card_id, step=VERIFY)
 
     def _check(self, check: Check) -> None:
         self._checked = max(self._checked, check.number)

@@ -12,7 +12,14 @@ from enrollment.core import errors as core
 from enrollment.registry import errors as registry
 from enrollment.registry.error_status import INTERNAL, TABLE, row_of, status_of
 
-OF_CARDS = {core.UntrustedChain, core.CertificateNotValid}  # raised by a chip card's verification, never by a registry
+# Raised where a chip card is written or verified, never by a registry
+OF_CARDS = {
+    core.UntrustedChain,
+    core.CertificateNotValid,
+    core.CardBelongsElsewhere,
+    core.CardChannelBroken,
+    core.CardNotGenuine,
+}
 
 
 def classes_under(base: type[Exception]) -> Iterator[type[Exception]]:
