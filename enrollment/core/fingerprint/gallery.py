@@ -125,7 +125,7 @@ class Gallery:
         """Compare the probe with the share of the templates that promises most, FILTER.least_kept at least.
 
         kept_share: 0..1. At 0.01, of the mates that would have been accepted at an FMR of 0.1 %, a search among 10,000
-        lost 0.8 % (2,223 of four public sets; drawn ones alike): `python -m bench.matching_speed`.
+        lost 0.7 % (of 2,224 of four public sets): `python -m bench.matching_speed`.
         Raises InvalidInput for a share outside 0..1.
         """
         if not 0.0 <= kept_share <= 1.0:

@@ -67,10 +67,10 @@ def choose(found: NDArray[np.int32], count: int, others: int, best: NDArray[np.i
         ours[i] = i
     pairs = count
     for j in range(others):
-        i = name(columns[j])
-        if name(best[i]) != j:
+        one = name(columns[j])
+        if name(best[one]) != j:
             best[pairs] = (columns[j] & ~NAMES) + (NAMES - np.int32(j))
-            ours[pairs] = i
+            ours[pairs] = one
             pairs += 1
     return pairs
 
