@@ -43,7 +43,7 @@ LIVE_FRAMES: Final = 6
 PLATEN_FRAMES: Final = 3
 INDICATE_S: Final = 0.01
 DIFFERENT: Final = 4.0  # mean difference of grey that two pictures of one finger never have; noise makes 1 to 3
-FINGER: Final = 11  # a synthetic finger that no hint is due for
+FINGER: Final = 14  # a synthetic finger that no hint is due for
 
 
 @dataclass(frozen=True, slots=True)
