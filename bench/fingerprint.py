@@ -70,6 +70,7 @@ def report(runs: Sequence[SetRun], found: Figures, rates: dict[str, Rate], finge
         "discard": [
             {
                 "matcher": one.matcher,
+                "at": one.at,
                 "quality": one.quality,
                 "misses": one.misses,
                 "relative_pauc": asdict(one.relative_pauc),

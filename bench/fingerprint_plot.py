@@ -6,7 +6,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 
-from bench.fingerprint_figures import Figures
+from bench.fingerprint_figures import AT_FMR1000, Figures
 from bench.print_scores import OURS
 
 mpl.use("Agg")
@@ -48,7 +48,7 @@ def plot_discard(figures: Figures, path: Path) -> None:
     count = len(figures.systems)
     figure, panels = plt.subplots(1, count, figsize=(6 * count, 5), constrained_layout=True, squeeze=False)
     for axes, matcher in zip(panels[0], figures.systems, strict=True):
-        found = [one for one in figures.discards if one.matcher == matcher]
+        found = [one for one in figures.discards if one.matcher == matcher and one.at == AT_FMR1000]
         for one in found:
             label = f"{one.quality}: relative pAUC {one.relative_pauc.estimate:.2f}"
             axes.plot(100 * one.curve.shares, 100 * one.curve.fnmr, label=label)

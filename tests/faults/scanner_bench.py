@@ -53,7 +53,7 @@ LETTERS: Final = {
     Step.INDICATE: "I",
     Step.CLOSE: "X",
 }
-FINGER: Final = 11  # a synthetic finger that no hint is due for
+FINGER: Final = 14  # a synthetic finger that no hint is due for
 
 
 @contextmanager

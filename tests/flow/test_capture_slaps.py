@@ -189,7 +189,7 @@ async def test_a_retry_improves_the_weak_finger_and_keeps_the_good_one_of_the_tr
     dossier = await open_strict(client)
     async with client.lease((await client.scanner()).device_id) as lease:
         call = client.capture_finger(dossier.dossier_id, lease, TWO_THUMBS)
-        events = await person.follow(call, TWO_THUMBS, impressions=(6, 8))
+        events = await person.follow(call, TWO_THUMBS, impressions=(17, 8))
     first, second = named(events, "judged")
     better_left, better_right = ({finger.position: finger for finger in one.fingers} for one in (first, second))
     assert (better_left[6].acceptable, better_left[1].acceptable, first.acceptable) == (True, False, False)
@@ -348,7 +348,7 @@ async def test_a_client_that_cancels_at_any_moment_leaves_the_platen_to_the_next
         call = client.capture_finger(dossier.dossier_id, lease, TWO_THUMBS)
         await until(call, lambda name, _: name == "waiting")
         if moment != "waiting":
-            await asyncio.to_thread(stub.lay_slap, PERSON, TWO_THUMBS, 8)  # not good enough
+            await asyncio.to_thread(stub.lay_slap, PERSON, TWO_THUMBS, 17)  # not good enough
             await until(call, lambda name, event: name == moment and (name != "live" or bool(event.fingers)))
         call.cancel()
         await asyncio.to_thread(stub.lift)

@@ -24,26 +24,17 @@ class ComparedPrints:
         return cls((), np.zeros((0, 0), np.float32))
 
     def with_(self, more: Sequence[FingerprintTemplate]) -> ComparedPrints:
-        """Compare M more with these and with each other: N M both ways, and M M.
-
-        All are compared in full. The gallery's first look is for many: of rolled prints beside slaps it lost mates.
-        """
+        """Compare M more with these and with each other: N M both ways, and M M."""
         known, total = len(self.templates), len(self.templates) + len(more)
         scores = np.zeros((total, total), np.float32)
         added = Gallery(more)
         held = Gallery(self.templates)
         for row, template in enumerate(self.templates):
-            _fill(scores[row, known:], added, template)
+            scores[row, known:] = added.scores(template)
         for row, template in enumerate(more, start=known):
-            _fill(scores[row, :known], held, template)
-            _fill(scores[row, known:], added, template)
+            scores[row, :known] = held.scores(template)
+            scores[row, known:] = added.scores(template)
         scores = np.maximum(scores, scores.T)
         scores[:known, :known] = self.scores
         np.fill_diagonal(scores, 0.0)
         return ComparedPrints((*self.templates, *more), scores)
-
-
-def _fill(row: NDArray[np.float32], gallery: Gallery, template: FingerprintTemplate) -> None:
-    if len(gallery):
-        ranking = gallery.search(template, 1.0)
-        row[ranking.indices] = ranking.scores

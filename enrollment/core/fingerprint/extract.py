@@ -146,7 +146,8 @@ def _finger(
     """Find the tiles of the finger."""
     power = tile_means(np.square(response.real) + np.square(response.imag), p.work.tile_work_px)
     ridge_power = tile_means(np.square(normalised.ridges), p.work.tile_work_px)
-    return segment(power, ridge_power, flow.coherence, normalised.deviation, normalised.dead, p.segment)
+    dead, relief = normalised.dead, normalised.relief
+    return segment(power, ridge_power, flow.coherence, normalised.deviation, dead, relief, p.segment)
 
 
 def _template(found: _Findings, p: ExtractionParameters) -> FingerprintTemplate:

@@ -77,22 +77,23 @@ def find_hints(
     else:
         light_ground = math.isnan(measures["background"]) or measures["background"] > hints.wet_background
         hull = _hull(mask)
+        between, darkness = _within_outline(texture, mask, hull, measures)
+        flooded = measures["bright_share"] < hints.wet_share
+        smeared = between & ~mask if light_ground and not flooded else None
+        smudged = _smudged(texture, mask, smeared, darkness, hints)
         if (place := _off_centre(core, evidence, hints)) is not None:
             places[QualityHint.OFF_CENTRE] = place
-        elif _within(core, hull, evidence) < hints.shallow_core_px:
+        elif not smudged and _within(core, hull, evidence) < hints.shallow_core_px:  # a smear may have hidden the core
             places[QualityHint.MORE_FINGER] = _about(core, evidence, hints)
         elif measures["area_mm2"] < hints.small_area_mm2:
             found[QualityHint.MORE_FINGER] = mask
-        between, darkness = _within_outline(texture, mask, hull, measures)
         if latent := _latent(evidence, hints) if light_ground else {}:
             found |= latent
         elif drops := _drops(evidence, between, darkness, hints) if light_ground else {}:
             found |= drops
         else:
             found |= _pressed(texture, mask, measures, light_ground, hints)
-        flooded = measures["bright_share"] < hints.wet_share
-        smeared = between & ~mask if light_ground and not flooded else None
-        found |= _smudged(texture, mask, smeared, darkness, hints)
+        found |= smudged
     if not found and not places and score < hints.unexplained_below_score:
         found[QualityHint.CLEAN_SENSOR] = mask & (texture.local_quality < hints.unclear)
     return places | {hint: _place(tiles, mask, evidence, hints) for hint, tiles in found.items()}

@@ -35,7 +35,7 @@ class MatchingParameters:
     furthest_px: float = 65_535.0  # by reason: 3 m; no record can say more, and squares stay exact enough in float32
     descriptor_scale: float = 150.0  # here: int8 steps for a component of 1; components stay below 0.85
 
-    candidates: int = 40  # 36..60, here: most similar pairs that are looked at; 32 costs 0.1 points of EER
+    candidates: int = 40  # 36..60, here: most similar pairs, of both sides' choice, that are looked at; 32 misses more
     similarity_middle: float = 0.45  # 0.35..0.5, here: descriptor similarity that counts half
     similarity_width: float = 0.12  # 0.08..0.18, here
     pair_sigma_px: float = 6.0  # 5..8, here: position error of one pair seen from another
@@ -82,18 +82,12 @@ class WaveParameters:
 
 @dataclass(frozen=True, slots=True)
 class FilterParameters:
-    """The first look of a search, and how many templates are looked at together.
-
-    Of 400 synthetic comparisons of slaps with rolled prints least_promise ruled out 6 that score 9 to 48: on both sides
-    55 minutiae or more, and none of the most reliable ones in common.
-    """
+    """The first look of a search."""
 
     dimensions: int = 64  # 48..128, here: of the descriptors, the first; 32 loses twice the mates
     probe_minutiae: int = 24  # 24..30, here: the most reliable
     gallery_minutiae: int = 32  # 32..40, here
     candidates: int = 16  # 16..24, here: most similar pairs that are looked at
-    least_promise: float = 0.1  # 0..0.12, here: a template that promises less is no mate
-    well_seen: int = 48  # 45..52, here: minutiae; two prints that both have more are never ruled out
     kept_share: float = 0.01  # 0.001..0.1, here: of the templates, those that a search compares in full
     least_kept: int = 64  # by reason: fewer are compared in less time than the probe takes to describe
     relaxation_steps: int = 2  # here: 1 loses a third more mates

@@ -50,12 +50,14 @@ class NormalisedImage:
     deviation: (rows, cols) float32, local deviation of each tile, grey levels.
     dead: (rows, cols) bool, True where nothing was sensed.
     active: (rows, cols) bool, True where ridges are worth looking for.
+    relief: (rows, cols) float32, deviation within each tile alone, grey levels.
     """
 
     ridges: FloatArray
     deviation: FloatArray
     dead: NDArray[np.bool_]
     active: NDArray[np.bool_]
+    relief: FloatArray
 
 
 def to_work_scale(image: FingerprintImage, parameters: WorkParameters) -> WorkImage:
@@ -97,7 +99,8 @@ def normalise(grey: FloatArray, work: WorkParameters, parameters: NormaliseParam
     tile = work.tile_work_px
     mean = tile_means(grey, tile)
     power = tile_means(np.square(grey), tile)
-    dead = _opened(power - np.square(mean) < parameters.dead_variance, parameters.dead_opening_tiles)
+    variance = power - np.square(mean)
+    dead = _opened(variance < parameters.dead_variance, parameters.dead_opening_tiles)
     sensed = np.asarray(cv2.erode((~dead).astype(np.uint8), np.ones((3, 3), np.uint8)))
 
     side = 2 * round(parameters.radius_px / work.tile_px - 0.5) + 1
@@ -121,7 +124,8 @@ def normalise(grey: FloatArray, work: WorkParameters, parameters: NormaliseParam
     level = percentile(np.minimum(deviation, parameters.active_cap), parameters.active_percentile)
     active = (deviation > parameters.active_share * level) & ~dead
     active = np.asarray(cv2.dilate(active.astype(np.uint8), np.ones((3, 3), np.uint8))) > 0
-    return NormalisedImage(ridges=ridges, deviation=deviation, dead=dead, active=active)
+    relief = np.sqrt(np.maximum(variance, 0.0))
+    return NormalisedImage(ridges=ridges, deviation=deviation, dead=dead, active=active, relief=relief)
 
 
 def _opened(flags: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:

@@ -94,6 +94,9 @@ class SegmentParameters:
     least_ridgeness: float = 0.08  # study: share of explained energy times coherence of the phase gradient
     least_contrast: float = 0.2  # 0.1..0.2, here: of the contrast at the percentile below; 0.1 lets a sensor's rim in
     contrast_percentile: float = 85.0  # study
+    least_relief: float = 0.15  # 0.15..0.25, here: of the relief at that percentile; from 0.35 on dry prints are lost
+    relief_cap: float = 40.0  # grey levels: as active_cap
+    least_rough_share: float = 0.4  # 0.4..0.5, here: of the tiles near by, at an edge .27; at a print's outline half
     opening_tiles: int = 5  # study
     closing_tiles: int = 7  # study
     least_area_tiles: int = 40  # study: of a component, and of a hole that stays open

@@ -41,7 +41,7 @@ from enrollment.core.fingerprint.quality_measures import (
 from enrollment.core.fingerprint.quality_parameters import QualityParameters, ScoreParameters
 
 ALGORITHM: Final = "enrollment.fingerprint.quality"
-VERSION: Final = "3"  # goes up with every change of a score: scores of two versions are not compared
+VERSION: Final = "4"  # goes up with every change of a score: scores of two versions are not compared
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,10 +36,10 @@ class ScoreParameters:
     shared_minutiae_floor: float = 0.13  # here: of each floor a fiftieth of the measure's middle
     shared_ridges_floor_mm2: float = 1.4
     purity_floor: float = 0.016
-    shared_minutiae_weight: float = 1.764  # learned, all three weights and the bias
-    shared_ridges_weight: float = 3.029
-    purity_weight: float = 3.629
-    bias: float = -8.577
+    shared_minutiae_weight: float = 1.713  # learned, all three weights and the bias
+    shared_ridges_weight: float = 2.962
+    purity_weight: float = 3.657
+    bias: float = -8.172
     points_a_doubling: float = 7.0  # of the odds of a match, here: the best of synthetic and real prints reach 90..100
     nothing_area_mm2: float = 12.0  # here: large letters reach 8; of four public sets 99 % lie above 120
     least_contrast: float = (

@@ -1,4 +1,8 @@
-"""Where there are ridges: tiles that the filters explain, that agree with their neighbours, and that have contrast."""
+"""Where there are ridges: tiles that the filters explain, that agree with their neighbours, and that have contrast.
+
+The edge of a platen answers the filters as ridges do, over as much as their windows reach. But it runs through one line
+of tiles only, while every tile of a print holds part of a ridge: so a good share of the tiles near by must have relief.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ def segment(
     coherence: FloatArray,
     deviation: FloatArray,
     dead: NDArray[np.bool_],
+    relief: FloatArray,
     parameters: SegmentParameters,
 ) -> NDArray[np.bool_]:
     """Find the finger.
@@ -23,15 +28,19 @@ def segment(
     response_power: (rows, cols) float32, mean |z|^2 of each tile, 0 where it was not filtered.
     ridge_power: (rows, cols) float32, mean square of the normalised ridges.
     coherence: (rows, cols) float32, 0..1. deviation: (rows, cols) float32, grey levels. dead: (rows, cols) bool.
+    relief: (rows, cols) float32, grey levels, deviation within each tile alone.
     Returns (rows, cols) bool, False everywhere when nothing was found.
     """
-    averaged = smooth(np.stack([response_power, ridge_power, deviation], axis=-1), parameters.sigma_tiles)
+    level = percentile(np.minimum(relief, parameters.relief_cap), parameters.contrast_percentile)
+    rough = ((relief > parameters.least_relief * level) & ~dead).astype(np.float32)
+    averaged = smooth(np.stack([response_power, ridge_power, deviation, rough], axis=-1), parameters.sigma_tiles)
     # A wave of amplitude A has |z|^2 = A^2 and a mean square of A^2 / 2: 1 means that the wave is all there is.
     explained = 0.5 * averaged[:, :, 0] / (averaged[:, :, 1] + np.float32(parameters.energy_floor))
     contrast = np.sqrt(averaged[:, :, 0]) * averaged[:, :, 2]
     level = percentile(contrast, parameters.contrast_percentile)
     found = explained * coherence > parameters.least_ridgeness
     found &= contrast > parameters.least_contrast * level
+    found &= averaged[:, :, 3] > parameters.least_rough_share
     found &= ~dead
     opened = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, disc(parameters.opening_tiles))
     closed = np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, disc(parameters.closing_tiles)), np.uint8)

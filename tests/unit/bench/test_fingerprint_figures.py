@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.fingerprint_figures import figures
+from bench.fingerprint_figures import AT_FMR1000, AT_FNMR, figures
 from bench.print_scores import OUR_QUALITY, OURS, PEER, PEER_QUALITY, SetRun
 from bench.print_sets import Pairs, PrintSet
 
@@ -42,12 +42,13 @@ def test_a_worse_peer_is_told_apart_and_a_quality_that_knows_the_misses_is_perfe
     assert fmr1000.estimate == pytest.approx(-0.5)
     assert fmr1000.excludes_zero
 
-    discards = {(one.matcher, one.quality): one for one in found.discards}
+    discards = {(one.matcher, one.quality): one for one in found.discards if one.at == AT_FMR1000}
     assert discards[PEER, OUR_QUALITY].misses == 60
     assert discards[PEER, OUR_QUALITY].relative_pauc.estimate == pytest.approx(0.0, abs=1e-9)
     assert discards[PEER, PEER_QUALITY].relative_pauc.estimate == pytest.approx(1.0)
     assert np.isnan(discards[OURS, OUR_QUALITY].relative_pauc.estimate)
-    apart = by_what[f"relative pAUC, {OUR_QUALITY} - {PEER_QUALITY}, misses of {PEER}"]
+    assert [one.misses for one in found.discards if one.at == AT_FNMR] == [6, 6, 6, 6]  # a twentieth of 120
+    apart = by_what[f"relative pAUC, {OUR_QUALITY} - {PEER_QUALITY}, misses of {PEER} at {AT_FMR1000}"]
     assert apart.estimate == pytest.approx(-1.0)
     assert apart.excludes_zero
 

@@ -26,6 +26,7 @@ def of_ridges(where: NDArray[np.bool_], dead: NDArray[np.bool_] | None = None) -
         coherence=0.95 * ridges + np.float32(0.03),
         deviation=40.0 * ridges + np.float32(1.0),
         dead=np.zeros(where.shape, np.bool_) if dead is None else dead,
+        relief=30.0 * ridges + np.float32(1.0),
         parameters=SEGMENT,
     )
 
@@ -86,3 +87,20 @@ def test_the_mask_of_a_disc_of_waves_is_that_disc(wave: Wave, ground: str) -> No
     y, x = ((np.arange(side) + 0.5) * template.mask_cell_px for side in template.mask.shape)
     expected = np.hypot(x[None, :] - 170.0, y[:, None] - 190.0) < 120.0
     assert overlap(template.mask, expected) > 0.78
+
+
+def test_the_slanted_edge_of_a_platen_is_no_print(wave: Wave) -> None:
+    """A wet print of strong ridges on a grey platen whose sides lean, white beyond them."""
+    rng = np.random.default_rng(7)
+    rows, cols = np.mgrid[:400, :380]
+    side = 45.0 - 0.11 * rows
+    platen = (cols > side) & (cols < 379.0 - side)
+    inside = ((cols - 190.0) / 95.0) ** 2 + ((rows - 200.0) / 150.0) ** 2 < 1.0
+    ground = np.where(platen, 205.0 + 2.0 * rng.standard_normal(rows.shape), 255.0)
+    ridges = 115.0 + 100.0 * wave(0.8, 9.0, height=400, width=380)
+    template = extract(FingerprintImage(np.where(inside, ridges, ground).clip(0, 255).astype(np.uint8)))
+    assert template.mask is not None
+    y, x = ((np.arange(length) + 0.5) * template.mask_cell_px for length in template.mask.shape)
+    away = ((x[None, :] - 190.0) / 125.0) ** 2 + ((y[:, None] - 200.0) / 180.0) ** 2 > 1.0
+    assert template.mask[~away].mean() > 0.6
+    assert not template.mask[away].any()

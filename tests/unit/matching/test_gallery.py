@@ -171,6 +171,6 @@ def test_large_prints_whose_best_minutiae_are_not_shared_are_compared_all_the_sa
 
     slap, rolled = (enlarged(shared) for shared in impressions[0][:2])
     gallery = Gallery([rolled])
-    assert gallery.promises(slap)[0] < FILTER.least_promise
+    assert gallery.promises(slap)[0] < 0.2
     assert gallery.scores(slap)[0] == pytest.approx(compare(slap, rolled), rel=1e-3)
     assert gallery.scores(slap)[0] > 0.0

@@ -95,13 +95,14 @@ class Pairing(NamedTuple):
 class Room(NamedTuple):
     """Where one comparison after the other puts what it works out.
 
-    alike: (MOST, MOST) int32, of `candidates.products`. best, order: (MOST,) int32. agreement: (CANDIDATES,
-    CANDIDATES). support: (2, CANDIDATES). weights: (CANDIDATES,). motions: (MATCHING.poses, 4). moved, bent: of the
-    probe. spare: (MOST,) float32.
+    alike: (MOST, MOST) int32, of `candidates.products`. best, ours: (2 MOST,) int32, of `candidates.choose`. order:
+    (MOST,) int32. agreement: (CANDIDATES, CANDIDATES). support: (2, CANDIDATES). weights: (CANDIDATES,). motions:
+    (MATCHING.poses, 4). moved, bent: of the probe. spare: (MOST,) float32.
     """
 
     alike: NDArray[np.int32]
     best: NDArray[np.int32]
+    ours: NDArray[np.int32]
     order: NDArray[np.int32]
     candidates: Candidates
     agreement: FloatArray

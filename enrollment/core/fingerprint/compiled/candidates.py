@@ -1,4 +1,4 @@
-"""Candidate pairs: each minutia of the probe with that of the other template whose neighbourhood looks most alike."""
+"""Candidate pairs: each minutia of either template with that of the other whose neighbourhood looks most alike."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ _SHARPNESS: Final = np.float32(1.0 / MATCHING.similarity_width)
 _NONE: Final = np.int32(-(2**31))
 
 
-def products_of(dimensions: int) -> Callable[[Int8Array, Int8Array, int, int, NDArray[np.int32]], None]:
+def products_of(dimensions: int) -> Callable[[NDArray[np.int16], Int8Array, int, int, NDArray[np.int32]], None]:
     """Return the kernel that multiplies descriptors of so many dimensions: a constant, for the loop over them."""
 
     @kernel
-    def products(ours: Int8Array, theirs: Int8Array, count: int, others: int, found: NDArray[np.int32]) -> None:
+    def products(ours: NDArray[np.int16], theirs: Int8Array, count: int, others: int, found: NDArray[np.int32]) -> None:
         """Multiply all descriptors of both sides: (N, D) and (M, D) to found (MOST, MOST).
 
+        ours: once widened, so that it need not be for each of the others.
         What is found holds the product and, below it, a number that names the other minutia: the greatest of a row says
         how alike and which.
         """
@@ -47,13 +48,31 @@ def products_of(dimensions: int) -> Callable[[Int8Array, Int8Array, int, int, ND
 
 
 @kernel
-def choose(found: NDArray[np.int32], count: int, best: NDArray[np.int32]) -> None:
-    """Write the greatest of each row to best (MOST,)."""
+def choose(found: NDArray[np.int32], count: int, others: int, best: NDArray[np.int32], ours: NDArray[np.int32]) -> int:
+    """Find for each minutia of either side the one most like it: pairs of mutual choice once.
+
+    Writes what was found for a pair to best, and the number of our minutia to ours: (2 MOST,) each.
+    Returns how many pairs there are.
+    """
+    columns = best[MOST:]
+    for j in range(MOST):
+        columns[j] = _NONE
     for i in range(count):
         most = _NONE
+        named = NAMES - np.int32(i)
         for j in range(MOST):
             most = max(most, found[i, j])
+            columns[j] = max(columns[j], (found[i, j] & ~NAMES) + named)
         best[i] = most
+        ours[i] = i
+    pairs = count
+    for j in range(others):
+        one = name(columns[j])
+        if name(best[one]) != j:
+            best[pairs] = (columns[j] & ~NAMES) + (NAMES - np.int32(j))
+            ours[pairs] = one
+            pairs += 1
+    return pairs
 
 
 @kernel
@@ -90,16 +109,22 @@ def leading(values: NDArray[Any], count: int, kept: int, order: NDArray[np.int32
 
 @kernel
 def place(
-    probe: Minutiae, other: Minutiae, best: NDArray[np.int32], order: NDArray[np.int32], count: int, placed: Candidates
+    probe: Minutiae,
+    other: Minutiae,
+    best: NDArray[np.int32],
+    ours: NDArray[np.int32],
+    order: NDArray[np.int32],
+    count: int,
+    placed: Candidates,
 ) -> None:
     """Look up where the chosen pairs lie, and weigh them by how alike they are."""
     for k in range(len(placed.ax)):
-        i = order[k] if k < count else np.int32(0)
-        j = name(best[i])
+        pair = order[k] if k < count else np.int32(0)
+        i, j = ours[pair], name(best[pair])
         placed.theirs[k] = j
         placed.ax[k], placed.ay[k] = probe.x[i], probe.y[i]
         placed.bx[k], placed.by[k] = other.x[j], other.y[j]
         placed.cos[k] = other.cos[j] * probe.cos[i] + other.sin[j] * probe.sin[i]
         placed.sin[k] = other.sin[j] * probe.cos[i] - other.cos[j] * probe.sin[i]
-        weight = ONE / (ONE + exp((_MIDDLE - similarity(best[i])) * _SHARPNESS))
+        weight = ONE / (ONE + exp((_MIDDLE - similarity(best[pair])) * _SHARPNESS))
         placed.weights[k] = weight if k < count else ZERO

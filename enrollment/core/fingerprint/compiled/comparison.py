@@ -103,11 +103,12 @@ def print_of(templates: Templates, row: int, rows_of: FloatArray) -> Print:
 def make_room() -> Room:
     """Return room for comparisons."""
     of_candidates, of_minutiae = np.zeros((10, CANDIDATES), np.float32), np.zeros((10, MOST), np.float32)
-    names = np.zeros((4, MOST), np.int32)
+    names, pairs = np.zeros((3, MOST), np.int32), np.zeros((2, 2 * MOST), np.int32)
     return Room(
         np.zeros((MOST, MOST), np.int32),
+        pairs[0],
+        pairs[1],
         names[0],
-        names[1],
         Candidates(
             of_candidates[0],
             of_candidates[1],
@@ -124,30 +125,33 @@ def make_room() -> Room:
         np.zeros((_POSES, 4), np.float32),
         Minutiae(of_minutiae[0], of_minutiae[1], of_minutiae[2], of_minutiae[3]),
         Minutiae(of_minutiae[4], of_minutiae[5], of_minutiae[6], of_minutiae[7]),
-        Pairing(names[2], of_minutiae[8], np.zeros(MOST, np.bool_), names[3]),
+        Pairing(names[1], of_minutiae[8], np.zeros(MOST, np.bool_), names[2]),
         of_minutiae[9],
     )
 
 
 @kernel
-def align(probe: Print, other: Print, room: Room) -> int:
-    """Find poses of the probe on the other, best first, in room.motions; returns their number."""
-    _products(probe.descriptors, other.descriptors, probe.size, other.size, room.alike)
-    choose(room.alike, probe.size, room.best)
-    count = leading(room.best, probe.size, CANDIDATES, room.order)
-    place(probe.minutiae, other.minutiae, room.best, room.order, count, room.candidates)
+def align(probe: Print, descriptors: NDArray[np.int16], other: Print, room: Room) -> int:
+    """Find poses of the probe on the other, best first, in room.motions; returns their number.
+
+    descriptors: of the probe, widened.
+    """
+    _products(descriptors, other.descriptors, probe.size, other.size, room.alike)
+    pairs = choose(room.alike, probe.size, other.size, room.best, room.ours)
+    count = leading(room.best, pairs, CANDIDATES, room.order)
+    place(probe.minutiae, other.minutiae, room.best, room.ours, room.order, count, room.candidates)
     weigh(room.candidates, CANDIDATES, True, room.agreement)
     relax(room.agreement, room.candidates.weights, CANDIDATES, _RELAXATION, room.support)
     return best_motions(room, probe, other)
 
 
 @kernel
-def compare_pair(probe: Print, ridges: LaidOut, other: Print, room: Room) -> np.float32:
-    """Score one pair. ridges: of the probe, of no cells where it has none."""
+def compare_pair(probe: Print, descriptors: NDArray[np.int16], ridges: LaidOut, other: Print, room: Room) -> np.float32:
+    """Score one pair. descriptors: of the probe, widened. ridges: of the probe, of no cells where it has none."""
     best = ZERO
     both_have_ridges = len(ridges.x) > 0 and other.rows > 0
     moved, bent, pairing = room.moved, room.bent, room.pairing
-    for pose in range(align(probe, other, room)):
+    for pose in range(align(probe, descriptors, other, room)):
         motion = Motion(room.motions[pose, 0], room.motions[pose, 1], room.motions[pose, 2], room.motions[pose, 3])
         move(motion, probe.minutiae, MOST, moved)
         pair_up(moved, probe.size, other.minutiae, POSE_TOLERANCE, pairing)
@@ -178,10 +182,10 @@ def compare_with(probe: Templates, gallery: Templates, indices: NDArray[np.intp]
     """Score one described template with some of a gallery, one by one."""
     ours, theirs = np.empty((5, MOST), np.float32), np.empty((5, MOST), np.float32)
     one = print_of(probe, 0, ours)
-    room, ridges = make_room(), lay_out(one)
+    room, ridges, descriptors = make_room(), lay_out(one), one.descriptors.astype(np.int16)
     for number in range(len(indices)):
         other = print_of(gallery, indices[number], theirs)
-        scores[number] = compare_pair(one, ridges, other, room) if one.size and other.size else ZERO
+        scores[number] = compare_pair(one, descriptors, ridges, other, room) if one.size and other.size else ZERO
 
 
 @entry(*read_only((intp, 1)), float32[::1], *_TYPES, *_TYPES)

@@ -40,8 +40,9 @@ def look(
     their_counts: (P or more,), and likewise their outlines (., FILTER.gallery_minutiae, FILTER.dimensions), points and
     headings. Writes to promised (P,).
     """
-    ours = len(outlines)
-    found, best, order = np.empty((MOST, MOST), np.int32), np.empty(MOST, np.int32), np.empty(MOST, np.int32)
+    ours, wide = len(outlines), outlines.astype(np.int16)
+    found, order = np.empty((MOST, MOST), np.int32), np.empty(MOST, np.int32)
+    best, chosen = np.empty(2 * MOST, np.int32), np.empty(2 * MOST, np.int32)
     rows, names = np.empty((7, _CANDIDATES), np.float32), np.empty(_CANDIDATES, np.int32)
     candidates = Candidates(rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6], names)
     agreement, support = np.empty((_CANDIDATES, _CANDIDATES), np.float32), np.empty((2, _CANDIDATES), np.float32)
@@ -51,10 +52,10 @@ def look(
         if not ours or not others:
             promised[row] = ZERO
             continue
-        _products(outlines, their_outlines[row], ours, others, found)
-        choose(found, ours, best)
-        count = leading(best, ours, _CANDIDATES, order)
+        _products(wide, their_outlines[row], ours, others, found)
+        pairs = choose(found, ours, others, best, chosen)
+        count = leading(best, pairs, _CANDIDATES, order)
         other = Minutiae(their_points[0, row], their_points[1, row], their_headings[0, row], their_headings[1, row])
-        place(probe, other, best, order, count, candidates)
+        place(probe, other, best, chosen, order, count, candidates)
         weigh(candidates, _CANDIDATES, False, agreement)
         promised[row] = relax(agreement, candidates.weights, _CANDIDATES, _STEPS, support)
