@@ -1,8 +1,9 @@
 """From which score on two prints are one finger's, by how rare a false match must be.
 
 The scores were measured, not modelled: `bench.false_match` compares prints of different fingers, all both ways. Of
-1,249,920 comparisons of synthetic ones, 1 in 100, 1,000, 10,000 and 100,000 reached 0.51, 0.92, 1.46 and 2.19; of
-99,840 of four public sets 0.38, 0.70 and 1.07. The higher one, rounded up, stands here. Between two of them the rate is
+1,249,920 comparisons of synthetic ones, 1 in 100, 1,000, 10,000 and 100,000 reached 0.50, 0.86, 1.30 and 1.93; of the
+228,480 of 60 of these people 1 in 10,000 reached 1.42; of 99,840 of four public sets 0.39, 0.72 and 1.07. What stands
+here lies above the highest of them. Between two of them the rate is
 taken to fall exponentially. A rarer match than was measured is refused: nobody knows its score. Comparisons of so few
 fingers (280 synthetic, 40 real) are far from independent: the rates are right by their order, not by a second digit.
 """
