@@ -183,7 +183,10 @@ def try_cell(cell: Cell, stub: ScannerStub) -> Iterator[Try]:
 
 
 def handles() -> set[str]:
-    """What this process holds open, by number; sockets and pipes among them."""
+    """What this process holds open, by number; sockets and pipes among them.
+
+    Fewer than before are nobody's fault: what an earlier test left to the garbage collector goes at any time.
+    """
     return set(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else set()
 
 
@@ -232,7 +235,7 @@ def _left_behind(stub: ScannerStub, threads: set[threading.Thread], files: set[s
         thread.join(THREAD_S)
         if thread.is_alive():
             return f"a thread is left: {thread.name}"
-    return "" if handles() == files else "a file is left"
+    return "" if handles() <= files else "a file is left"
 
 
 def difference(first: Frame, second: Frame) -> float:

@@ -39,7 +39,7 @@ def nothing_left(tenprint_stub: TenPrintStub) -> Iterator[None]:
     yield
     assert tenprint_stub.control("GET", "/state?until=released&timeout_s=10")["imported"] is False
     assert set(threading.enumerate()) == threads
-    assert handles() == files
+    assert handles() <= files
 
 
 @pytest.fixture

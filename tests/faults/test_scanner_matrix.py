@@ -45,7 +45,7 @@ def test_close_of_an_unplugged_scanner_is_quiet_and_leaves_nothing(
     with Bench(scanner, stubs[scanner.model]) as bench:
         bench.stub.unplug()
     assert set(threading.enumerate()) == threads
-    assert handles() == files
+    assert handles() <= files
 
 
 @pytest.mark.parametrize("scanner", SCANNERS, ids=lambda scanner: scanner.driver)

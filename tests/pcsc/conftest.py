@@ -6,6 +6,7 @@ One pcscd socket a process: libpcsclite reads its path once. So the daemon and t
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from firmware_stubs.card.memory import Memory, StateFile
 from firmware_stubs.card.pcscd import Pcscd, missing
+from firmware_stubs.card.reader_slot import COLD_S
 
 pytest.register_assert_rewrite("tests.contract.device_stubs")  # which a module here loads as a plugin, too
 
@@ -59,6 +61,7 @@ class CardShelf:
 
     def restart(self) -> None:
         self.stub.stop()
+        time.sleep(COLD_S)  # or a card would be met in the moment in which pcscd sees that the one before it is gone
         self.stub = CardStub(self.gate, slots=2 * READERS, state=self._state)
 
 

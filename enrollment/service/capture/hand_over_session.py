@@ -15,7 +15,7 @@ from typing import Final
 
 from drivers.errors import CaptureCancelled
 from drivers.spi import DeviceKind, Sound
-from enrollment.core.dossier.card_lifecycle import CardState
+from enrollment.core.dossier.card_lifecycle import CardState, CardTransitionRefused
 from enrollment.core.dossier.model import QualityRecord
 from enrollment.core.dossier.plan import PlannedFingerprint
 from enrollment.core.errors import EnrollmentError
@@ -97,13 +97,16 @@ class HandOverSession:
         PrintsNotThere, FingerNotMatched, TriesUsedUp; the card is where it was then.
         """
         studio, order, desk = self._studio, self._order, self._desk
-        earlier = await studio.stored(desk.ledger.changed_by, order.request_id, order.card_id, CardState.HANDED_OVER)
+        earlier = await studio.stored(self._earlier)
         if earlier is not None:
             self._emit(HandedOver(earlier))
             return
         lease, device = studio.leased(order.lease, DeviceKind.FINGERPRINT_SCANNER, order.operator_id)
         async with studio.inventory.in_use(device):
-            card = await studio.stored(desk.presented, order.card_id, order.dossier_id)
+            card = await studio.stored(self._presented)
+            if card.state is CardState.HANDED_OVER:
+                self._emit(HandedOver(card))
+                return
             left = desk.require_tries(card)
             held = await self._held_fingers(card)
             asked = order.position
@@ -125,6 +128,20 @@ class HandOverSession:
                 forget()
             self._emit(HandedOver(handed_over))
             platen.watch(Sound.GOOD)
+
+    def _earlier(self) -> LedgerCard | None:
+        """The card where this request handed it over before."""
+        return self._desk.ledger.changed_by(self._order.request_id, self._order.card_id, CardState.HANDED_OVER)
+
+    def _presented(self) -> LedgerCard:
+        """The card; handed over only where this request did it meanwhile, in a call that was cut off."""
+        try:
+            return self._desk.presented(self._order.card_id, self._order.dossier_id)
+        except CardTransitionRefused:
+            earlier = self._earlier()
+            if earlier is None:
+                raise
+            return earlier
 
     async def _held_fingers(self, card: LedgerCard) -> HeldFingers:
         studio = self._studio
