@@ -18,6 +18,7 @@ _START, _END = b"\xff\xd8", b"\xff\xd9"
 _FILL: Final = b"\0"
 _SIZES: Final = frozenset({0xC0, 0xC1, 0xC2})  # SOF of what decoders read: sequential and progressive, Huffman
 _OTHER_SIZES: Final = frozenset(range(0xC3, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_SIZE_BYTES: Final = 6  # and three for each component
 _BARE: Final = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a length
 _HUFFMAN_TABLES, _SCAN, _MORE_FILL = 0xC4, 0xDA, 0xFF
 
@@ -44,16 +45,16 @@ def read_jpeg(content: bytes) -> Jpeg:
             return Jpeg(whole, *size, complete=has_tables)
         if marker in _OTHER_SIZES:
             raise ProtocolViolation("the camera sends a kind of JPEG that is not read", marker=marker)
+        end = at + 2 + int.from_bytes(whole[at + 2 : at + 4], "big")
         if marker in _SIZES:
-            size = _size_of(whole, at)
+            size = _size_of(whole[at + 4 : end])
         has_tables |= marker == _HUFFMAN_TABLES
-        at += 2 + int.from_bytes(whole[at + 2 : at + 4], "big")
+        at = end
     raise ProtocolViolation("the camera sends a JPEG without a picture", octets=len(content))
 
 
-def _size_of(whole: bytes, at: int) -> tuple[int, int]:
-    precision = whole[at + 4]
-    height, width = (int.from_bytes(whole[at + offset : at + offset + 2], "big") for offset in (5, 7))
-    if precision != 8 or not 0 < height * width <= MOST_PIXELS:
+def _size_of(segment: bytes) -> tuple[int, int]:
+    precision, height, width = (int.from_bytes(segment[start:stop], "big") for start, stop in ((0, 1), (1, 3), (3, 5)))
+    if len(segment) < _SIZE_BYTES or precision != 8 or not 0 < height * width <= MOST_PIXELS:
         raise ProtocolViolation("the camera sends a JPEG of a size that is not read", width=width, height=height)
     return width, height

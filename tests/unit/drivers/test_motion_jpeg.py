@@ -75,6 +75,8 @@ BROKEN = (
     jpeg()[: len(jpeg()) // 2],
     jpeg()[2:],
     jpeg()[:20] + b"\xff\xd9",
+    b"\xff\xd8\xff\xc0\xff\xd9",
+    b"\xff\xd8\xff\xc0\x00\x00\xff\xda\x00\x00\xff\xd9",
     without(jpeg(), b"\xff\xc0"),
     jpeg().replace(b"\xff\xc0", b"\xff\xc9"),  # arithmetic coding
     announcing(0, 16),
