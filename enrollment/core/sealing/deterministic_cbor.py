@@ -10,7 +10,7 @@ decoders build dates, big decimals and regular expressions from what a stranger 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import cbor2
 
@@ -19,6 +19,7 @@ from enrollment.core.errors import MalformedPackage
 CborValue: TypeAlias = "int | bytes | str | Sequence[CborValue] | dict[int, CborValue] | None"
 
 MAX_DEPTH: Final = 6  # containers within containers; the deepest document (a key file) uses 4
+VERSION_KEY: Final = 1  # of every document's map
 SMALLEST_KEY: Final = -24
 LARGEST_KEY: Final = 23
 
@@ -50,6 +51,17 @@ def decode(data: bytes, *, what: str, max_bytes: int) -> object:
     if cbor2.dumps(value, canonical=True) != data:
         raise MalformedPackage(f"{what} is not in deterministic CBOR")
     return value
+
+
+def decode_fields(data: bytes, *, what: str, max_bytes: int, version: int, keys: int) -> dict[int, Any]:
+    """Decode a map whose keys are 1 to `keys`, of which VERSION_KEY holds `version`. Raises MalformedPackage."""
+    fields = decode(data, what=what, max_bytes=max_bytes)
+    if not isinstance(fields, dict) or fields.get(VERSION_KEY) != version:
+        raise MalformedPackage(f"{what} must be a map of version {version}")
+    wanted = set(range(1, keys + 1))
+    if fields.keys() != wanted:
+        raise MalformedPackage(f"{what} has missing or unknown keys", missing=len(wanted - fields.keys()))
+    return fields
 
 
 def _check_heads(data: bytes, what: str) -> None:

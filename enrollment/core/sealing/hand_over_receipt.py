@@ -238,12 +238,9 @@ def verify_void(data: bytes, trusted: Mapping[bytes, VerifyingKey], receipt: byt
 
 
 def _fields(data: bytes, what: str, keys: int) -> dict[int, Any]:
-    fields = cbor.decode(data, what=what, max_bytes=MAX_HAND_OVER_PAYLOAD_BYTES)
-    if not isinstance(fields, dict) or fields.get(_VERSION) != HAND_OVER_VERSION:
-        raise MalformedPackage(f"{what} must be a map of version {HAND_OVER_VERSION}")
-    if fields.keys() != set(range(1, keys + 1)):
-        raise MalformedPackage(f"{what} has missing or unknown keys")
-    return fields
+    return cbor.decode_fields(
+        data, what=what, max_bytes=MAX_HAND_OVER_PAYLOAD_BYTES, version=HAND_OVER_VERSION, keys=keys
+    )
 
 
 def _how_from(value: Any) -> FingerVerified | TwoOfficers:

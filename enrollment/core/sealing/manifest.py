@@ -56,7 +56,6 @@ MEDIA_TYPE: Final = re.compile(
     _RECIPIENT_KEY_ID,
     _PARTS,
 ) = range(1, 15)
-_KEYS: Final = frozenset(range(1, 15))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,11 +175,9 @@ class Manifest(ManifestFields):
     @classmethod
     def decode(cls, data: bytes) -> Manifest:
         """Read the bytes of `encode`, and nothing else. Raises MalformedPackage."""
-        fields = cbor.decode(data, what="a manifest", max_bytes=MAX_MANIFEST_BYTES)
-        if not isinstance(fields, dict) or fields.get(_VERSION) != FORMAT_VERSION:
-            raise MalformedPackage(f"a manifest must be a map of format version {FORMAT_VERSION}")
-        if fields.keys() != _KEYS:
-            raise MalformedPackage("a manifest has missing or unknown keys", missing=len(_KEYS - fields.keys()))
+        fields = cbor.decode_fields(
+            data, what="a manifest", max_bytes=MAX_MANIFEST_BYTES, version=FORMAT_VERSION, keys=_PARTS
+        )
         procedure_id, procedure_version = _row("procedure", fields[_PROCEDURE], 2)
         return cls(
             package_id=uuid_from("package_id", fields[_PACKAGE_ID]),

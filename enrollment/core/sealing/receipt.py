@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from enrollment.core.errors import DigestMismatch, MalformedPackage
+from enrollment.core.errors import DigestMismatch
 from enrollment.core.sealing import cose
 from enrollment.core.sealing import deterministic_cbor as cbor
 from enrollment.core.sealing.field_rules import (
@@ -30,7 +30,6 @@ RECEIPT_CONTENT_TYPE: Final = "application/vnd.enrollment.receipt+cbor"
 MAX_RECEIPT_PAYLOAD_BYTES: Final = 512
 
 _VERSION, _PACKAGE_SHA256, _PACKAGE_ID, _STATION_ID, _SEQUENCE, _RECEIVED_AT, _REGISTRY_ID = range(1, 8)
-_KEYS: Final = frozenset(range(1, 8))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +75,9 @@ class Receipt:
     @classmethod
     def decode(cls, data: bytes) -> Receipt:
         """Read the bytes of `encode`, and nothing else. Raises MalformedPackage."""
-        fields = cbor.decode(data, what="a receipt", max_bytes=MAX_RECEIPT_PAYLOAD_BYTES)
-        if not isinstance(fields, dict) or fields.get(_VERSION) != RECEIPT_VERSION:
-            raise MalformedPackage(f"a receipt must be a map of version {RECEIPT_VERSION}")
-        if fields.keys() != _KEYS:
-            raise MalformedPackage("a receipt has missing or unknown keys", missing=len(_KEYS - fields.keys()))
+        fields = cbor.decode_fields(
+            data, what="a receipt", max_bytes=MAX_RECEIPT_PAYLOAD_BYTES, version=RECEIPT_VERSION, keys=_REGISTRY_ID
+        )
         return cls(
             package_sha256=fields[_PACKAGE_SHA256],
             package_id=uuid_from("package_id", fields[_PACKAGE_ID]),
