@@ -12,17 +12,15 @@ from __future__ import annotations
 
 import asyncio
 
-from drivers.errors import CaptureCancelled
 from drivers.spi import DeviceKind, Sound
 from enrollment.core import acceptance
-from enrollment.core.errors import EnrollmentError
 from enrollment.service.capture.events import Emit, LiftFinger, StageTimes, outcome
 from enrollment.service.capture.fingerprint_best import Best, judged, records, require_storable
 from enrollment.service.capture.fingerprint_order import FingerprintOrder, PrintTask, task_of
 from enrollment.service.capture.fingerprint_try import Try, judge
 from enrollment.service.capture.held_prints import HeldPrints
 from enrollment.service.capture.platen import Platen
-from enrollment.service.capture.studio import Studio, raise_why_ended
+from enrollment.service.capture.studio import Studio
 from enrollment.service.devices.inventory import StationDevice
 from enrollment.service.devices.leases import Lease
 from enrollment.service.store.dossier_store import NewCapture
@@ -51,20 +49,9 @@ class FingerprintSession:
             task = task_of(await studio.stored(studio.dossiers.get, order.dossier_id), order)
             held = await self._held_prints(task)
             platen = Platen(studio, lease, device, self._emit, self._timeout_s(task))
-            forget = lease.at_end(platen.cancel.cancel)
-            accepted = False
-            try:
-                await platen.empty()
+            async with platen.order():
                 best, made, accepted = await self._tries(platen, task, held)
                 await self._store(lease, device, best, made, accepted=accepted)
-            except CaptureCancelled:
-                raise_why_ended(lease, device)
-                raise
-            except EnrollmentError:
-                platen.watch(Sound.BAD)
-                raise
-            finally:
-                forget()
             platen.watch(Sound.GOOD if accepted else Sound.BAD)
 
     async def _held_prints(self, task: PrintTask) -> HeldPrints:

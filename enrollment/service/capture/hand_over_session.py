@@ -13,12 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from drivers.errors import CaptureCancelled
 from drivers.spi import DeviceKind, Sound
 from enrollment.core.dossier.card_lifecycle import CardState, CardTransitionRefused
 from enrollment.core.dossier.model import QualityRecord
 from enrollment.core.dossier.plan import PlannedFingerprint
-from enrollment.core.errors import EnrollmentError
 from enrollment.core.fingerprint import FingerprintTemplate
 from enrollment.core.fingerprint.false_match import ALGORITHM, VERSION
 from enrollment.core.sealing.hand_over_receipt import MAX_SCORE, PARTS, FingerVerified
@@ -29,7 +27,7 @@ from enrollment.service.capture.fingerprint_try import examine_print
 from enrollment.service.capture.hand_over import HandOverDesk
 from enrollment.service.capture.held_fingers import Comparison, HeldFingers
 from enrollment.service.capture.platen import Platen
-from enrollment.service.capture.studio import LeaseReference, Studio, raise_why_ended
+from enrollment.service.capture.studio import LeaseReference, Studio
 from enrollment.service.devices.leases import Lease
 from enrollment.service.store.card_rows import LedgerCard
 
@@ -113,19 +111,9 @@ class HandOverSession:
             position = asked if asked is not None and asked in held.templates else held.positions[0]
             self._emit(FingerAsked(position, held.positions, left))
             platen = Platen(studio, lease, device, self._emit, order.finger_timeout_s or FINGER_TIMEOUT_S)
-            forget = lease.at_end(platen.cancel.cancel)
-            try:
-                await platen.empty()
+            async with platen.order():
                 how = await self._tries(platen, card, held, position, left)
                 handed_over = await studio.stored(self._store, lease, card, how)
-            except CaptureCancelled:
-                raise_why_ended(lease, device)
-                raise
-            except EnrollmentError:
-                platen.watch(Sound.BAD)
-                raise
-            finally:
-                forget()
             self._emit(HandedOver(handed_over))
             platen.watch(Sound.GOOD)
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import cast
 
-from drivers.errors import CaptureTimedOut, DriverError
+from drivers.errors import CaptureCancelled, CaptureTimedOut, DriverError
 from drivers.frame import Frame
 from drivers.spi import CancelToken, FingerprintScanner, Impression, Light, ScanEvent, Sound, StreamingScanner
 from enrollment.core.errors import EnrollmentError
@@ -20,7 +21,7 @@ from enrollment.service.capture.fingerprint_order import PrintTask
 from enrollment.service.capture.fingerprint_try import Scan
 from enrollment.service.capture.lamps import DARK, Lamps
 from enrollment.service.capture.live_scan import LiveOrder, Taken, scan_live
-from enrollment.service.capture.studio import Studio
+from enrollment.service.capture.studio import Studio, raise_why_ended
 from enrollment.service.devices.errors import WrongDeviceKind
 from enrollment.service.devices.inventory import StationDevice
 from enrollment.service.devices.leases import Lease
@@ -45,7 +46,26 @@ class Platen:
         self._lamps = Lamps()
         self.cancel = CancelToken()
 
-    async def empty(self) -> None:
+    @asynccontextmanager
+    async def order(self) -> AsyncIterator[None]:
+        """One order on an emptied platen, cancelled when the lease ends. A refusal is sounded.
+
+        Raises why the lease ended where that cancelled the order, CaptureTimedOut, and what the order raises.
+        """
+        forget = self._lease.at_end(self.cancel.cancel)
+        try:
+            await self._empty()
+            yield
+        except CaptureCancelled:
+            raise_why_ended(self._lease, self._device)
+            raise
+        except EnrollmentError:
+            self.watch(Sound.BAD)
+            raise
+        finally:
+            forget()
+
+    async def _empty(self) -> None:
         """Wait until the fingers of the order before have left, so that they are not taken for these."""
         watch = self._device.platen_watch
         if watch is None or watch.done():
