@@ -18,7 +18,7 @@ from drivers.frame import Frame
 from drivers.spi import Camera as CameraDriver
 from drivers.spi import CancelToken, StillCamera
 from tests.faults.camera_matrix import CAMERAS, Camera, Cell, Step, cells
-from tests.faults.scanner_bench import THREAD_S, handles
+from tests.faults.scanner_bench import handles, left_open
 from tests.faults.scanner_matrix import Outcome, Picture
 from tests.faults.summary import Try, print_summary
 
@@ -185,13 +185,8 @@ def _differs(frame: Frame, like: Frame) -> bool:
 
 
 def _left_behind(threads: set[threading.Thread], files: set[str]) -> str:
-    for thread in set(threading.enumerate()) - threads:
-        thread.join(THREAD_S)
-        if thread.is_alive():
-            return f"a thread is left: {thread.name}"
-    if processes_of(os.getpid()):
-        return "a process is left"
-    return "" if handles() <= files else "a file is left"
+    left = left_open(threads, files)  # first: a process ends with its thread
+    return left or ("a process is left" if processes_of(os.getpid()) else "")
 
 
 def main() -> None:

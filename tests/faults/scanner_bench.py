@@ -231,6 +231,11 @@ def _unexpected(outcome: Frame | DriverError, expected: Outcome, like: Frame) ->
 def _left_behind(stub: ScannerStub, threads: set[threading.Thread], files: set[str]) -> str:
     if stub.control("GET", "/state?until=released&timeout_s=10")["imported"]:
         return "the device is still claimed"
+    return left_open(threads, files)
+
+
+def left_open(threads: set[threading.Thread], files: set[str]) -> str:
+    """What this process has more of than these, once its new threads had time to end; "" for nothing."""
     for thread in set(threading.enumerate()) - threads:
         thread.join(THREAD_S)
         if thread.is_alive():
