@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,9 +25,9 @@ from enrollment.core.errors import InvalidPlan
 from enrollment.service.store.errors import DatabaseUnavailable, StoredDataDamaged
 
 BUSY_TIMEOUT_S: Final = 10.0
+SWITCH_AGAIN_S: Final = 0.005
+PAGE_OCTETS: Final = 16384  # a print is a blob of a hundred kilobytes, a slap of two megabytes
 PRAGMAS: Final = (
-    "PRAGMA page_size=16384",  # of a new file: a print is a blob of a hundred kilobytes, a slap of two megabytes
-    "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
     "PRAGMA secure_delete=ON",  # what is deleted is overwritten with zeros
@@ -150,6 +151,8 @@ def _engine(path: Path) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: object) -> None:
+        connection.execute(f"PRAGMA page_size={PAGE_OCTETS}")  # counts in a new file, before its first page
+        _keep_a_log(connection)
         for pragma in PRAGMAS:
             connection.execute(pragma)
 
@@ -159,3 +162,17 @@ def _engine(path: Path) -> Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _keep_a_log(connection: sqlite3.Connection) -> None:
+    """Switch to WAL, once in a file's life. Two that do so at once: SQLite fails one without any wait, so wait here."""
+    end = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(SWITCH_AGAIN_S)
+        else:
+            return

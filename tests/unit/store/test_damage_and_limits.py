@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import shutil
@@ -11,6 +12,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,9 @@ from enrollment.service.store.tables import METADATA
 
 NewCaptures = Callable[..., NewCapture]
 DAMAGED_FILES = 40
+NEW_FILES = (
+    25  # that four processes open at the same moment: without waiting for the switch to WAL about half of the runs fail
+)
 NAME = "Nguyễn Thị Kiểm Thử"
 
 
@@ -332,21 +337,27 @@ def test_step_that_fails_leaves_the_file_as_it_was(store: Store) -> None:
     store.settings.put("still", "good")
 
 
-def test_two_processes_that_open_a_new_file_at_once_make_one(tmp_path: Path, keys: SoftwareKeys) -> None:
-    stores: list[Store] = []
-    threads = [
-        threading.Thread(target=lambda: stores.append(Store.open(tmp_path / "station.db", SystemClock(), keys)))
-        for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(stores) == 4
-    for number, store in enumerate(stores):
+def open_and_put(folder: Path, number: int, start: Barrier) -> None:
+    keys = SoftwareKeys.create(folder / f"keys-{number}", "T-1")
+    for round_number in range(NEW_FILES):
+        start.wait(timeout=20)
+        store = Store.open(folder / f"{round_number}.db", SystemClock(), keys)
         store.settings.put(f"from-{number}", "x")
-    assert stores[0].settings.get("from-3") == "x"
-    for store in stores:
+        store.close()
+
+
+def test_processes_that_open_a_new_file_at_once_make_one(tmp_path: Path, keys: SoftwareKeys) -> None:
+    ways = multiprocessing.get_context("spawn")
+    start = ways.Barrier(4)
+    processes = [ways.Process(target=open_and_put, args=(tmp_path, number, start)) for number in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    for round_number in range(NEW_FILES):
+        store = Store.open(tmp_path / f"{round_number}.db", SystemClock(), keys)
+        assert [store.settings.get(f"from-{number}") for number in range(4)] == ["x"] * 4
         store.close()
 
 
