@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 import sys
 import threading
 import traceback
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
 
-import grpc.aio
 import numpy as np
 from google.protobuf.duration_pb2 import Duration
 
 from enrollment.service.assembly import NUMERIC_THREADS
 from enrollment.v1 import capture_pb2, device_pb2
+from tests.flow.capture_steps import SOON_S, a_capture_works, locked_database, read_until
 from tests.flow.running_station import Client, Hands, InProcess, refused
 
 if TYPE_CHECKING:
@@ -25,17 +24,8 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("tests.contract.device_stubs", "tests.flow.station_fixtures")
 
-SOON_S = 10.0  # a limit against hanging, not a pace: whatever is waited for here would otherwise take a minute or more
 TRANSFER_TIMEOUT_S = 5.0  # of the driver's: a transfer that was not cancelled would hold the scanner so long
 PATIENT = Duration(seconds=600)
-
-
-async def read_until(call: Any, *names: str, within_s: float = SOON_S) -> Any:
-    async with asyncio.timeout(within_s):
-        while (answer := await call.read()) is not grpc.aio.EOF:
-            if answer.WhichOneof("event") in names:
-                return getattr(answer, answer.WhichOneof("event"))
-    raise AssertionError(f"the capture ended before {names}")
 
 
 async def await_free(client: Client, device_id: str) -> None:
@@ -46,12 +36,6 @@ async def await_free(client: Client, device_id: str) -> None:
             answer: Any = await call.read()
             if answer.device.device_id == device_id and answer.device.state == device_pb2.DEVICE_STATE_READY:
                 return
-
-
-async def a_capture_works(client: Client, hands: Hands, dossier_id: str, lease: capture_pb2.LeaseReference) -> None:
-    async with asyncio.timeout(2 * SOON_S):
-        events = await hands.follow(client.capture_finger(dossier_id, lease, 1, replace=True), finger=1)
-    assert events[-1][0] in ("accepted", "exhausted")
 
 
 @contextlib.contextmanager
@@ -65,18 +49,6 @@ def busy_numeric_threads(here: InProcess) -> Iterator[None]:
     finally:
         go_on.set()
         wait(holding)
-
-
-@contextlib.asynccontextmanager
-async def locked_database(here: InProcess) -> AsyncIterator[None]:
-    """Another process writes into the station's database while this lasts."""
-    database = sqlite3.connect(here.folder.folder / "station.db", isolation_level=None)
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        database.execute("COMMIT")
-        database.close()
 
 
 def is_writing() -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,29 +13,13 @@ from google.protobuf.duration_pb2 import Duration
 from enrollment.service.capture import face_session
 from enrollment.service.store.operator_sessions import Role
 from enrollment.v1 import capture_pb2, device_pb2, dossier_pb2, types_pb2
-from tests.flow.running_station import Client, Hands, InProcess, refused, to_the_end
+from tests.flow.capture_steps import a_capture_works, captured_positions, locked_database, read_until
+from tests.flow.running_station import Hands, InProcess, refused, to_the_end
 
 if TYPE_CHECKING:
     from tests.contract.device_stubs import CameraStub, ScannerStub
 
 pytest_plugins = ("tests.contract.device_stubs", "tests.flow.station_fixtures")
-
-
-async def captured_positions(client: Client, dossier_id: str) -> list[int]:
-    return [capture.position for capture in (await client.dossier(dossier_id)).captures]
-
-
-async def a_capture_works(client: Client, hands: Hands, dossier_id: str, lease: capture_pb2.LeaseReference) -> None:
-    events = await hands.follow(client.capture_finger(dossier_id, lease, 1, replace=True), finger=1)
-    assert events[-1][0] in ("accepted", "exhausted")
-    assert 1 in await captured_positions(client, dossier_id)
-
-
-async def read_until(call: Any, name: str) -> Any:
-    while (answer := await call.read()) is not grpc.aio.EOF:
-        if answer.WhichOneof("event") == name:
-            return getattr(answer, name)
-    raise AssertionError(f"the capture ended before {name}")
 
 
 async def test_an_unplugged_scanner_ends_the_capture_and_the_lease_and_works_when_it_is_back(
@@ -238,21 +221,18 @@ async def test_a_holder_whose_lease_ends_between_the_image_and_the_write_stores_
     client = here.client
     dossier = await client.open_dossier()
     scanner = await client.scanner()
-    # Another process holds the database, and other writes wait before the capture's: its own comes late for certain.
-    database = sqlite3.connect(here.folder.folder / "station.db", isolation_level=None)
     async with client.lease(scanner.device_id) as lease:
         call = client.capture_finger(dossier.dossier_id, lease, 1)
         await read_until(call, "waiting")
-        database.execute("BEGIN IMMEDIATE")
-        writes = [asyncio.ensure_future(client.open_dossier()) for _ in range(8)]
-        await asyncio.sleep(0)
-        await hands.lay(finger=1)
-        assert (await read_until(call, "judged")).acceptable
-        assert here.station.leases.take_over(scanner.device_id) == "op-1"
-        database.execute("COMMIT")
+        # Others write before the capture does: its own comes late for certain.
+        async with locked_database(here):
+            writes = [asyncio.ensure_future(client.open_dossier()) for _ in range(8)]
+            await asyncio.sleep(0)
+            await hands.lay(finger=1)
+            assert (await read_until(call, "judged")).acceptable
+            assert here.station.leases.take_over(scanner.device_id) == "op-1"
         assert (await refused(call))[:2] == ("FAILED_PRECONDITION", "LEASE_NOT_YOURS")
         await asyncio.gather(*writes)
-    database.close()
     assert await captured_positions(client, dossier.dossier_id) == []
 
 

@@ -138,7 +138,7 @@ async def test_bytes_that_are_no_package_are_refused(station: Station, client: C
     garbage = SealedPackage(noise, hashlib.sha256(noise).digest(), package.manifest)
     async with tools.refusal(INVALID, "MALFORMED_PACKAGE"):
         await client.upload(garbage)
-    changed = SealedPackage(package.data[:-1] + b"\x00", package.sha256, package.manifest)
+    changed = SealedPackage(package.data[:-1] + bytes((package.data[-1] ^ 1,)), package.sha256, package.manifest)
     async with tools.refusal(INVALID, "DIGEST_MISMATCH"):
         await client.upload(changed)
     resealed = SealedPackage(changed.data, hashlib.sha256(changed.data).digest(), package.manifest)

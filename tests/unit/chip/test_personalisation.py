@@ -48,6 +48,10 @@ SMALL = plan_of(scale=0.1)
 SOD, DG2 = 0x011D, 0x0102
 
 
+def with_other_end(octets: bytes) -> bytes:
+    return octets[:-1] + bytes((octets[-1] ^ 1,))
+
+
 def encode(
     card: Card, plan: CardPlan = PLAN, *, block: int = 4096, provider: CardKeyProvider | None = None, **on: Any
 ) -> Personalised:
@@ -201,7 +205,7 @@ def test_a_card_that_was_begun_for_another_dossier_is_left_alone(commands: int) 
         ({"EF.SOD": b""}, CardBelongsElsewhere),
         ({"EF.SOD": PLAN.files["EF.SOD"][:-1]}, CardBelongsElsewhere),
         ({"EF.SOD": PLAN.files["EF.SOD"] + b"\0"}, CardBelongsElsewhere),
-        ({"EF.SOD": PLAN.files["EF.SOD"][:-1] + b"?"}, CardBelongsElsewhere),
+        ({"EF.SOD": with_other_end(PLAN.files["EF.SOD"])}, CardBelongsElsewhere),
         ({"EF.DG1": PLAN.files["EF.DG1"]}, CardBelongsElsewhere),
         ({"EF.SOD": bytes(len(PLAN.files["EF.SOD"])), "EF.DG1": PLAN.files["EF.DG1"]}, CardBelongsElsewhere),
         ({"EF.SOD": PLAN.files["EF.SOD"], "EF.DG1": PLAN.files["EF.DG1"] + b"\0"}, CardSpoiled),
@@ -295,7 +299,7 @@ def test_check_values_that_are_not_of_the_keys_are_noticed(monkeypatch: pytest.M
     from firmware_stubs.card import scp03
 
     put = scp03.put_key
-    monkeypatch.setattr(scp03, "put_key", lambda *told: put(*told)[:-1] + b"?")
+    monkeypatch.setattr(scp03, "put_key", lambda *told: with_other_end(put(*told)))
     card = blank_card()
     with pytest.raises(CardSpoiled) as raised:
         encode(card)

@@ -24,7 +24,7 @@ def test_each_row_is_answered_and_none_is_dropped(store: Store, collected: NewDo
     for card_id in ("GONE", "DEAD"):
         cards.retire(card_id, CardState.DESTROYED, operator_id="s", reason="torn", supervisor=True, request_id=card_id)
     cards.hand_over("GIVEN", replace(cards.act("op", request_id="h"), receipt=b"signed"))
-    stranger = str(uuid.uuid4())
+    stranger, far = str(uuid.uuid4()), str(uuid.uuid4())
     rows = {
         CardArrival("NEW", plain): (RowOutcome.ARRIVED, ""),
         CardArrival("MADE", made): (RowOutcome.ARRIVED, ""),
@@ -34,7 +34,7 @@ def test_each_row_is_answered_and_none_is_dropped(store: Store, collected: NewDo
         CardArrival("DEAD"): (RowOutcome.WRONG_STATE, "destroyed"),
         CardArrival("LOST"): (RowOutcome.UNKNOWN_CARD, ""),
         CardArrival("FAR", stranger): (RowOutcome.UNKNOWN_DOSSIER, ""),
-        CardArrival("FAR2", stranger[:-1] + "0", "T-2"): (RowOutcome.OTHER_POINT, "T-2"),
+        CardArrival("FAR2", far, "T-2"): (RowOutcome.OTHER_POINT, "T-2"),
         CardArrival("NEW", stranger): (RowOutcome.DUPLICATE, "1"),
         CardArrival("SECOND", made): (RowOutcome.DUPLICATE, "2"),
         CardArrival("BAD CARD", plain): (RowOutcome.MALFORMED, ""),
