@@ -24,6 +24,7 @@ from enrollment.v1 import card_pb2, device_pb2
 from firmware_stubs.card.pcscd import Pcscd, missing
 from tests.flow.cards.issuing_station import (
     PERSONS,
+    Desk,
     Written,
     at_reader,
     enroll,
@@ -84,14 +85,15 @@ def ledger_of(folder: StationFolder, dossier_id: str) -> tuple[CardState, list[t
         store.close()
 
 
-async def until(call: Any, step: str) -> Written:
-    """Read until a step is told."""
-    written = Written([], {})
-    while step not in written.steps:
-        event = await call.read()
-        assert event is not grpc.aio.EOF
+async def begin(cards: CardStub, desk: Desk, dossier_id: str, request_id: str = "") -> Any:
+    """The call of a personalisation whose card is half written, and slow in going on."""
+    cards.arm("slow", after=16, times=4, seconds=0.3)
+    call, written = desk.start(dossier_id, request_id), Written([], {})
+    while "EF.DG2" not in written.steps:
+        if (event := await call.read()) is grpc.aio.EOF:
+            raise AssertionError(f"ended before: {await call.code()}, {await call.details()}")
         take(written, event)
-    return written
+    return call
 
 
 async def test_dossiers_card_is_written_verified_and_in_the_ledger(cards: CardStub, folder: StationFolder) -> None:
@@ -132,9 +134,8 @@ async def test_daemon_killed_while_it_writes_goes_on_with_the_same_card(cards: C
     dossier_id, request = enroll(folder), str(uuid.uuid4())
     daemon = folder.daemon(dict(os.environ))
     daemon.start()
-    cards.arm("slow", after=16, times=100, seconds=0.3)
     async with connected(folder.socket, folder.issue_token()) as client, at_reader(client) as desk:
-        await until(desk.start(dossier_id, request), "EF.DG2")
+        await begin(cards, desk, dossier_id, request)
         daemon.kill()
     cards.control("DELETE", "/fault?slot=0")
     store = open_store(folder)
@@ -159,8 +160,7 @@ async def test_card_that_was_begun_is_not_exchanged_unless_another_is_asked_for(
     dossier_id, request = enroll(folder), str(uuid.uuid4())
     async with running_here(folder) as running:
         async with at_reader(running.client) as desk:
-            call = desk.start(dossier_id, request)
-            await until(call, "EF.DG2")
+            call = await begin(cards, desk, dossier_id, request)
             call.cancel()
         async with at_reader(running.client, 1) as desk:
             assert (await refused(desk.start(dossier_id, request)))[1] == "CARD_BELONGS_ELSEWHERE"
@@ -177,8 +177,7 @@ async def test_card_that_was_begun_is_not_exchanged_unless_another_is_asked_for(
 async def test_another_request_goes_on_with_the_card_that_lies_there(cards: CardStub, folder: StationFolder) -> None:
     dossier_id = enroll(folder)
     async with issuing(folder) as (_, desk):
-        call = desk.start(dossier_id)
-        await until(call, "EF.DG2")
+        call = await begin(cards, desk, dossier_id)
         call.cancel()
         written = await desk.personalise(dossier_id)
         assert failed(written.checks) == set()
@@ -206,8 +205,7 @@ async def test_half_written_card_of_another_dossier_is_not_touched(cards: CardSt
     first, second = enroll(folder, 0), enroll(folder, 1)
     async with issuing(folder) as (_, desk):
         request = str(uuid.uuid4())
-        call = desk.start(first, request)
-        await until(call, "EF.DG2")
+        call = await begin(cards, desk, first, request)
         call.cancel()
         assert (await refused(desk.start(second)))[1] == "CARD_BELONGS_ELSEWHERE"
         written = await desk.personalise(first, request)
@@ -255,9 +253,7 @@ async def test_pcscd_killed_while_it_writes_is_told_and_the_card_finished_after(
     dossier_id, request = enroll(folder), str(uuid.uuid4())
     async with running_here(folder) as running:
         async with at_reader(running.client) as desk:
-            cards.arm("slow", after=16, times=3, seconds=0.3)
-            call = desk.start(dossier_id, request)
-            await until(call, "EF.DG2")
+            call = await begin(cards, desk, dossier_id, request)
             await asyncio.to_thread(pcscd.kill)
             _, reason, facts = await refused(call)
             assert reason in {"CARD_SERVICE_GONE", "DEVICE_GONE"}
@@ -316,9 +312,7 @@ async def test_lease_that_ends_stops_the_writing_and_the_next_goes_on(cards: Car
     dossier_id, request = enroll(folder), str(uuid.uuid4())
     async with running_here(folder) as running:
         async with at_reader(running.client) as desk:
-            cards.arm("slow", after=16, times=3, seconds=0.3)
-            call = desk.start(dossier_id, request)
-            await until(call, "EF.DG2")
+            call = await begin(cards, desk, dossier_id, request)
             await running.client.devices.ReleaseLease(device_pb2.ReleaseLeaseRequest(lease_id=desk.lease.lease_id))
             assert (await refused(call))[1] == "LEASE_EXPIRED"
         async with at_reader(running.client) as desk:
@@ -384,8 +378,7 @@ async def test_nothing_secret_is_in_any_log_or_in_the_database_in_the_clear(
     caplog.set_level(logging.DEBUG)
     dossier_id, request = enroll(folder), str(uuid.uuid4())
     async with issuing(folder) as (running, desk):
-        call = desk.start(dossier_id, request)
-        await until(call, "EF.DG2")
+        call = await begin(cards, desk, dossier_id, request)
         call.cancel()
         orders = running.station.store.card_orders
         order = orders.open_of(dossier_id)
