@@ -268,7 +268,14 @@ class Station:
     def _lease_changed(self, device_id: str) -> None:
         self.inventory.changed(device_id)
         if self.leases.holder(device_id) is None:
-            self._spawn(self.inventory.get(device_id).worker.close())
+            self._spawn(self._close_unheld(device_id))
+
+    async def _close_unheld(self, device_id: str) -> None:
+        """Let go of a device that nobody has leased. Only once its platen is empty: closed, it would forget the finger."""
+        device = self.inventory.get(device_id)
+        await self.inventory.settled(device)
+        if self.leases.holder(device_id) is None:
+            await device.worker.close()
 
     def _keep_running(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Run a part of the station for as long as it lives; a bug in it must not end the other parts."""

@@ -1,7 +1,8 @@
 """One leased scanner during one order: the platen emptied, a finger or a slap awaited and scanned, lifted again.
 
-The lease is checked on the device's thread before every touch of the device. What is cancelled leaves the device usable
-at once. When an order has ended, the platen is still watched until the fingers have left it.
+The lease is checked on the device's thread before every touch of the device. When an order has ended, however it did, the
+platen is still watched until the fingers have left it, beyond the lease's end: whoever comes next must not take them for
+another person's.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Final, cast
 
-from drivers.errors import CaptureCancelled, CaptureTimedOut, DriverError
+from drivers.errors import CaptureCancelled, CaptureTimedOut, DeviceError, DriverError
 from drivers.frame import Frame
 from drivers.spi import CancelToken, FingerprintScanner, Impression, Light, ScanEvent, Sound, StreamingScanner
 from enrollment.core.errors import EnrollmentError
@@ -28,6 +29,8 @@ from enrollment.service.devices.leases import Lease
 from enrollment.service.devices.worker import Driver
 
 _log = logging.getLogger(__name__)
+
+UNNOTICED_S: Final = 0.1  # a look at a platen that turns out to be empty: nobody is asked to lift anything
 
 
 class Platen:
@@ -56,11 +59,12 @@ class Platen:
         try:
             await self._empty()
             yield
-        except CaptureCancelled:
-            raise_why_ended(self._lease, self._device)
-            raise
-        except EnrollmentError:
-            self.watch(Sound.BAD)
+        except DeviceError:
+            raise  # it was closed: there is nothing to watch with
+        except BaseException as error:
+            self.watch(Sound.BAD if isinstance(error, EnrollmentError) else None)
+            if isinstance(error, CaptureCancelled):
+                raise_why_ended(self._lease, self._device)
             raise
         finally:
             forget()
@@ -68,11 +72,18 @@ class Platen:
     async def _empty(self) -> None:
         """Wait until the fingers of the order before have left, so that they are not taken for these."""
         watch = self._device.platen_watch
-        if watch is None or watch.done():
+        if watch is None:
             return
-        self._emit(LiftFinger(attempt=0))
-        done, _ = await asyncio.wait({watch}, timeout=self._timeout_s)
+        if watch.done() and not watch.result():
+            watch = self.watch(None)
+        ended = asyncio.get_running_loop().create_future()
+        self.cancel.on_cancel(lambda: ended.done() or ended.set_result(None))
+        done, _ = await asyncio.wait({watch}, timeout=UNNOTICED_S)
         if not done:
+            self._emit(LiftFinger(attempt=0))
+            await asyncio.wait({watch, ended}, timeout=self._timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        self.cancel.raise_if_cancelled()
+        if not watch.done() or not watch.result():
             raise CaptureTimedOut(
                 "the finger of the capture before is still on the platen", device_id=self._device.device_id
             )
@@ -132,26 +143,30 @@ class Platen:
 
         await self._device.worker.run(lift, cancel=self.cancel, check=self._lease.require_live)
 
-    def watch(self, sound: Sound) -> None:
+    def watch(self, sound: Sound | None) -> asyncio.Task[bool]:
         """Say how it ended, and wait in the background for the fingers to leave."""
-        watching = _watch_platen(self._lease, self._device, self._timeout_s, self._lamps, sound)
-        self._device.platen_watch = asyncio.create_task(watching)
+        watch = self._device.platen_watch
+        if watch is None or watch.done():
+            watch = asyncio.create_task(_watch_platen(self._device, self._timeout_s, self._lamps, sound))
+            self._device.platen_watch = watch
+        return watch
 
 
-async def _watch_platen(lease: Lease, device: StationDevice, timeout_s: float, lamps: Lamps, sound: Sound) -> None:
-    """Say how a capture ended, and wait in the background for its fingers to leave."""
+async def _watch_platen(device: StationDevice, timeout_s: float, lamps: Lamps, sound: Sound | None) -> bool:
+    """Say how a capture ended, and wait for its fingers to leave; False where they stayed for all that time."""
     cancel = CancelToken()
-    forget = lease.at_end(cancel.cancel)
 
     def lift(driver: Driver) -> None:
-        lamps.sound(driver, sound)
+        if sound is not None:
+            lamps.sound(driver, sound)
         with lamps.dark_at_failure(driver):
             cast(FingerprintScanner, driver).wait_finger_off(timeout_s=timeout_s, cancel=cancel)
         lamps.show(driver, DARK)
 
     try:
-        await device.worker.run(lift, cancel=cancel, check=lease.require_live)
+        await device.worker.run(lift, cancel=cancel, check=lambda: None)
+    except CaptureTimedOut:
+        return False
     except (DriverError, EnrollmentError) as error:
         _log.debug("platen of %s no longer watched: %s", device.device_id, error.reason)
-    finally:
-        forget()
+    return True

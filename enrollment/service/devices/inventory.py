@@ -54,7 +54,7 @@ class StationDevice:
         self.size: tuple[int, int] = (0, 0)
         self.resolution_ppi = 0.0
         self.capturing = False
-        self.platen_watch: asyncio.Task[None] | None = None
+        self.platen_watch: asyncio.Task[bool] | None = None  # True: it was seen empty, or cannot be seen
         self._in_use = asyncio.Lock()
 
     @property
@@ -262,6 +262,13 @@ class Inventory:
             device.capturing = False
             device._in_use.release()
             self.changed(device.device_id)
+
+    async def settled(self, device: StationDevice) -> None:
+        """Wait until no capture runs on a device and nobody watches its platen any more."""
+        async with device._in_use:
+            watch = device.platen_watch
+        if watch is not None:
+            await asyncio.wait({watch})
 
     async def stop(self) -> None:
         """Cancel what runs and close every device."""
