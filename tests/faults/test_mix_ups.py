@@ -6,13 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import grpc.aio
-import pytest
 
-from enrollment.v1 import capture_pb2
-from tests.flow.running_station import Client, Hands, InProcess
+from enrollment.v1 import device_pb2
+from tests.flow.running_station import Hands, InProcess, MakeStation, refused, running_here
 
 if TYPE_CHECKING:
-    from tests.contract.device_stubs import CameraStub, ScannerStub
+    from tests.contract.device_stubs import ScannerStub
 
 pytest_plugins = ("tests.contract.device_stubs", "tests.flow.station_fixtures")
 
@@ -70,3 +69,24 @@ async def test_a_finger_that_stays_when_a_capture_is_cancelled_is_not_taken_for_
         assert await next_event(following) == "lift_finger"
         await hands.lift()
         assert await next_event(following) == "waiting"
+
+
+async def test_two_scanners_at_one_dossier_do_not_both_store_the_same_finger(
+    make_station: MakeStation, scanner_stub: ScannerStub, noiseless_stub: ScannerStub
+) -> None:
+    async with running_here(make_station([scanner_stub.url, noiseless_stub.url])) as here:
+        client = here.client
+        listed = await client.devices.ListDevices(device_pb2.ListDevicesRequest())
+        on = {device.address: device.device_id for device in listed.devices}
+        dossier = await client.open_dossier()
+        async with client.lease(on[scanner_stub.url]) as slow, client.lease(on[noiseless_stub.url]) as quick:
+            waiting = client.capture_finger(dossier.dossier_id, slow, 2)
+            assert await next_event(waiting) == "waiting"
+            hands = Hands(noiseless_stub)
+            events = await hands.follow(client.capture_finger(dossier.dossier_id, quick, 1), finger=1)
+            assert events[-1][0] in ("accepted", "exhausted")
+            await Hands(scanner_stub).lay(finger=1, impression=1)
+            async with asyncio.timeout(SOON_S):
+                code, reason, facts = await refused(waiting)
+        assert (code, reason, facts["same_as"]) == ("FAILED_PRECONDITION", "SAME_FINGER", "1")
+        assert [capture.position for capture in (await client.dossier(dossier.dossier_id)).captures] == [1]

@@ -1,8 +1,8 @@
 """One leased scanner during one order: the platen emptied, a finger or a slap awaited and scanned, lifted again.
 
-The lease is checked on the device's thread before every touch of the device. When an order has ended, however it did, the
-platen is still watched until the fingers have left it, beyond the lease's end: whoever comes next must not take them for
-another person's.
+The lease is checked on the device's thread before every touch of the device. When an order has ended, however it did,
+the platen is still watched until the fingers have left it, beyond the lease's end, so that the next order does not take
+them for another person's.
 """
 
 from __future__ import annotations

@@ -242,6 +242,11 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     store.ChainMoved: Row(
         Code.ABORTED, "Số thứ tự đã được dùng: thử lại.", "The sequence number was taken: try again."
     ),
+    store.PrintsAppeared: Row(
+        Code.ABORTED,
+        "Hồ sơ vừa có thêm vân tay khác: hãy thu nhận lại.",
+        "Another print was stored in this dossier meanwhile: capture again.",
+    ),
     store.SessionInvalid: Row(
         Code.UNAUTHENTICATED, "Phiên làm việc đã hết: hãy đăng nhập lại.", "The session has ended: sign in again."
     ),

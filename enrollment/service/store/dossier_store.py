@@ -37,6 +37,7 @@ from enrollment.service.store.errors import (
     DossierUnknown,
     PartPurged,
     PartUnknown,
+    PrintsAppeared,
     RequestConflict,
     StoredDataDamaged,
 )
@@ -63,6 +64,7 @@ class NewCapture:
     """What a capture session hands over. position: None for the portrait; parts: name -> (media type, bytes).
 
     fingers: of a slap, by position; their parts are named among `parts`.
+    compared_with: ids of the dossier's captures that its prints were compared with; None where they were with none.
     """
 
     position: int | None
@@ -76,6 +78,7 @@ class NewCapture:
     captured_at: datetime
     parts: Mapping[str, tuple[str, bytes]]
     fingers: tuple[CapturedFinger, ...] = ()
+    compared_with: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +205,8 @@ class DossierStore:
     def add_capture(self, dossier_id: str, new: NewCapture, *, replace: bool, request_id: str) -> Capture:
         """Store a capture with its parts; the same request_id again gives what it stored.
 
-        Raises DossierUnknown, DossierNotOpen, PositionNotInPlan, PositionAlreadyCaptured, RequestConflict, and
-        InvalidInput for what no package could carry.
+        Raises DossierUnknown, DossierNotOpen, PositionNotInPlan, PositionAlreadyCaptured, RequestConflict,
+        PrintsAppeared (compare again), and InvalidInput for what no package could carry.
         """
         slot = PORTRAIT_SLOT if new.position is None else new.position
         require_operator(new.operator_id)
@@ -224,6 +227,7 @@ class DossierStore:
                     )
                 here = (CAPTURES.c.dossier_id == dossier_id, CAPTURES.c.position == slot)
                 connection.execute(delete(CAPTURES).where(*here))  # its parts go with it
+            _require_compared(dossier, new)
             require_parts(dossier, new.position, new.parts)
             shown = [finger.position for finger in new.fingers] or [slot]
             connection.execute(
@@ -352,6 +356,15 @@ class DossierStore:
                 captured_at=to_ms(new.captured_at),
                 fingers=rows.fingers_to_json(new.fingers),
             )
+        )
+
+
+def _require_compared(dossier: Dossier, new: NewCapture) -> None:
+    """Raises PrintsAppeared where another scanner stored prints while these were captured."""
+    others = {one.capture_id for one in dossier.captures if one.position not in (None, new.position)}
+    if new.compared_with is not None and not others <= new.compared_with:
+        raise PrintsAppeared(
+            "the dossier has a print that this one was not compared with", dossier_id=dossier.dossier_id
         )
 
 

@@ -77,6 +77,12 @@ class ChainMoved(StoreError):
     reason = "SEQUENCE_TAKEN"
 
 
+class PrintsAppeared(StoreError):
+    """The dossier got a print that this capture was not compared with: compare again."""
+
+    reason = "PRINTS_APPEARED"
+
+
 class SessionInvalid(StoreError):
     """No such session, or it has expired."""
 

@@ -74,7 +74,7 @@ def test_capture_comes_back_whole_and_its_parts_byte_for_byte(
     assert capture == stored
     assert capture.quality.measures == {"area_mm2": 210.5}
     assert store.dossiers.read_part(dossier_id, "fingerprint-01.jpg") == b"\x00\xff" * 999
-    assert store.dossiers.stored_prints(dossier_id) == (StoredPrint(1, 1, "flat", b"FMR\x01"),)
+    assert store.dossiers.stored_prints(dossier_id) == (StoredPrint(stored.capture_id, 1, 1, "flat", b"FMR\x01"),)
 
 
 def test_repeated_capture_request_answers_what_it_stored(store: Store, plan: Plan, new_capture: NewCaptures) -> None:
