@@ -6,9 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import grpc.aio
+from google.protobuf.duration_pb2 import Duration
 
 from enrollment.v1 import device_pb2
-from tests.flow.running_station import Hands, InProcess, MakeStation, refused, running_here
+from tests.flow.running_station import Hands, InProcess, MakeStation, refused, running_here, to_the_end
 
 if TYPE_CHECKING:
     from tests.contract.device_stubs import ScannerStub
@@ -25,15 +26,12 @@ async def next_event(call: Any) -> str:
     return str(answer.WhichOneof("event"))
 
 
-async def follow_without_lifting(call: Any, hands: Hands, finger: int) -> str:
-    """Carry a capture out, and leave the finger where it is; the last event."""
-    last = ""
+async def capture_without_lifting(call: Any, hands: Hands) -> None:
+    """Carry a capture out, and leave the finger where it is."""
+    assert await next_event(call) == "waiting"
+    await hands.lay(finger=1)
     async with asyncio.timeout(SOON_S):
-        while (answer := await call.read()) is not grpc.aio.EOF:
-            last = str(answer.WhichOneof("event"))
-            if last == "waiting":
-                await hands.lay(finger)
-    return last
+        await to_the_end(call)
 
 
 async def test_a_finger_that_stays_while_the_next_client_takes_the_scanner_is_not_taken_for_the_next_persons(
@@ -43,9 +41,13 @@ async def test_a_finger_that_stays_while_the_next_client_takes_the_scanner_is_no
     other = await here.another_client("op-2")
     first = await here.client.open_dossier()
     async with here.client.lease(scanner.device_id) as lease:
-        assert await follow_without_lifting(here.client.capture_finger(first.dossier_id, lease, 1), hands, 1)
+        await capture_without_lifting(here.client.capture_finger(first.dossier_id, lease, 1), hands)
     second = await other.open_dossier()
     async with other.lease(scanner.device_id) as lease:
+        for _ in range(2):  # who gave up waiting for it must not get it either
+            impatient = other.capture_finger(second.dossier_id, lease, 1, finger_timeout=Duration(nanos=300_000_000))
+            assert await next_event(impatient) == "lift_finger"
+            assert (await refused(impatient))[:2] == ("DEADLINE_EXCEEDED", "CAPTURE_TIMED_OUT")
         call = other.capture_finger(second.dossier_id, lease, 1)
         assert await next_event(call) == "lift_finger"
         await hands.lift()

@@ -49,7 +49,7 @@ class FingerprintSession:
                 return
             task = task_of(await studio.stored(studio.dossiers.get, order.dossier_id), order)
             held = await self._held_prints(task)
-            platen = Platen(studio, lease, device, self._emit, self._timeout_s(task))
+            platen = Platen(studio, lease, device, self._emit, order.dossier_id, self._timeout_s(task))
             async with platen.order():
                 best, made, accepted = await self._tries(platen, task, held)
                 accepted = await self._store(lease, device, best, made, held, accepted=accepted)

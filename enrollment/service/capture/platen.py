@@ -24,7 +24,7 @@ from enrollment.service.capture.lamps import DARK, Lamps
 from enrollment.service.capture.live_scan import LiveOrder, Taken, scan_live
 from enrollment.service.capture.studio import Studio, raise_why_ended
 from enrollment.service.devices.errors import WrongDeviceKind
-from enrollment.service.devices.inventory import StationDevice
+from enrollment.service.devices.inventory import PlatenWatch, StationDevice
 from enrollment.service.devices.leases import Lease
 from enrollment.service.devices.worker import Driver
 
@@ -34,7 +34,10 @@ UNNOTICED_S: Final = 0.1  # a look at a platen that turns out to be empty: nobod
 
 
 class Platen:
-    """timeout_s: how long to wait for each finger to come or to leave. cancel: ends whatever the device does."""
+    """dossier_id: whose fingers. timeout_s: how long to wait for each to come or to leave.
+
+    cancel: ends whatever the device does.
+    """
 
     def __init__(
         self,
@@ -42,10 +45,11 @@ class Platen:
         lease: Lease,
         device: StationDevice,
         emit: Callable[[PlatenEvent], None],
+        dossier_id: str,
         timeout_s: float,
     ) -> None:
         self._studio, self._lease, self._device = studio, lease, device
-        self._emit, self._timeout_s = emit, timeout_s
+        self._emit, self._dossier_id, self._timeout_s = emit, dossier_id, timeout_s
         self._lamps = Lamps()
         self.cancel = CancelToken()
 
@@ -56,13 +60,19 @@ class Platen:
         Raises why the lease ended where that cancelled the order, CaptureTimedOut, and what the order raises.
         """
         forget = self._lease.at_end(self.cancel.cancel)
+        before = self._device.platen_watch
+        whose = "" if before is None else before.dossier_id
         try:
             await self._empty()
+            whose = self._dossier_id
             yield
         except DeviceError:
             raise  # it was closed: there is nothing to watch with
-        except BaseException as error:
-            self.watch(Sound.BAD if isinstance(error, EnrollmentError) else None)
+        except EnrollmentError:
+            self.watch(Sound.BAD)
+            raise
+        except BaseException as error:  # a client that went away, a finger that did not come
+            self._watch(None, whose)
             if isinstance(error, CaptureCancelled):
                 raise_why_ended(self._lease, self._device)
             raise
@@ -74,16 +84,20 @@ class Platen:
         watch = self._device.platen_watch
         if watch is None:
             return
-        if watch.done() and not watch.result():
-            watch = self.watch(None)
+        if watch.dossier_id == self._dossier_id:
+            watch.cancel.cancel()
+            await asyncio.wait({watch.task})
+            return
+        if watch.task.done() and not watch.task.result():
+            watch = self._watch(None, watch.dossier_id)
         ended = asyncio.get_running_loop().create_future()
         self.cancel.on_cancel(lambda: ended.done() or ended.set_result(None))
-        done, _ = await asyncio.wait({watch}, timeout=UNNOTICED_S)
+        done, _ = await asyncio.wait({watch.task}, timeout=UNNOTICED_S)
         if not done:
             self._emit(LiftFinger(attempt=0))
-            await asyncio.wait({watch, ended}, timeout=self._timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({watch.task, ended}, timeout=self._timeout_s, return_when=asyncio.FIRST_COMPLETED)
         self.cancel.raise_if_cancelled()
-        if not watch.done() or not watch.result():
+        if not watch.task.done() or not watch.task.result():
             raise CaptureTimedOut(
                 "the finger of the capture before is still on the platen", device_id=self._device.device_id
             )
@@ -143,18 +157,23 @@ class Platen:
 
         await self._device.worker.run(lift, cancel=self.cancel, check=self._lease.require_live)
 
-    def watch(self, sound: Sound | None) -> asyncio.Task[bool]:
+    def watch(self, sound: Sound) -> None:
         """Say how it ended, and wait in the background for the fingers to leave."""
+        self._watch(sound, "")
+
+    def _watch(self, sound: Sound | None, dossier_id: str) -> PlatenWatch:
         watch = self._device.platen_watch
-        if watch is None or watch.done():
-            watch = asyncio.create_task(_watch_platen(self._device, self._timeout_s, self._lamps, sound))
-            self._device.platen_watch = watch
+        if watch is None or watch.task.done():
+            cancel = CancelToken()
+            watching = _watch_platen(self._device, self._timeout_s, cancel, self._lamps, sound)
+            watch = self._device.platen_watch = PlatenWatch(asyncio.create_task(watching), cancel, dossier_id)
         return watch
 
 
-async def _watch_platen(device: StationDevice, timeout_s: float, lamps: Lamps, sound: Sound | None) -> bool:
-    """Say how a capture ended, and wait for its fingers to leave; False where they stayed for all that time."""
-    cancel = CancelToken()
+async def _watch_platen(
+    device: StationDevice, timeout_s: float, cancel: CancelToken, lamps: Lamps, sound: Sound | None
+) -> bool:
+    """Say how a capture ended, and wait for its fingers to leave; False where they were not seen to."""
 
     def lift(driver: Driver) -> None:
         if sound is not None:
@@ -165,7 +184,7 @@ async def _watch_platen(device: StationDevice, timeout_s: float, lamps: Lamps, s
 
     try:
         await device.worker.run(lift, cancel=cancel, check=lambda: None)
-    except CaptureTimedOut:
+    except (CaptureTimedOut, CaptureCancelled):
         return False
     except (DriverError, EnrollmentError) as error:
         _log.debug("platen of %s no longer watched: %s", device.device_id, error.reason)
