@@ -17,13 +17,16 @@ import os
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from enrollment.core.errors import EnrollmentError
 from enrollment.service.card_commands import cards
 from enrollment.service.share_commands import share
+
+if TYPE_CHECKING:
+    from enrollment.service.config import StationConfig
 
 CONFIG_NAME: Final = "station.toml"
 ROLES: Final = ("operator", "supervisor", "technician")
@@ -64,26 +67,21 @@ def init(
     passphrase_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Make a station: configuration, keys, database. What exists is never overwritten."""
-    from enrollment.service.config import ConfigInvalid, SystemClock, load_config
+    """Make a station: configuration, keys, database. What exists is never overwritten.
+
+    A call that was cut short is finished by the same call.
+    """
+    from enrollment.service.config import ConfigInvalid
     from enrollment.service.keys import software_keys
-    from enrollment.service.store.store import Store
+    from enrollment.service.station_file import alone_with
 
     path = folder / CONFIG_NAME
-    if path.exists():
-        raise ConfigInvalid(f"{path} exists already", file=str(path))
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.write_text(_station_toml(station_id, registry_address, devices, passphrase_file), "utf-8")
     except OSError as error:
         raise ConfigInvalid(f"{path} cannot be written: {error.strerror}", file=str(path)) from error
-    try:
-        config = load_config(path)
-        keys = software_keys.SoftwareKeys.create(config.keys_folder, config.station_id, config.passphrase())
-        Store.open(config.database, SystemClock(), keys, place=config.station_id).close()
-    except BaseException:
-        path.unlink()
-        raise
+    with alone_with(path):
+        config = _made(path, _station_toml(station_id, registry_address, devices, passphrase_file))
     made = {
         "config": str(path),
         "verifying_key": str(config.keys_folder / software_keys.VERIFYING_FILE),
@@ -97,6 +95,38 @@ def init(
             "client_certificate": str(config.registry.certificate),
         }
     _say(made, as_json)
+
+
+def _made(path: Path, text: str) -> StationConfig:
+    """Make what is missing of a station. Raises ConfigInvalid where another is there, or all of this one."""
+    from enrollment.service.config import ConfigInvalid, SystemClock, load_config
+    from enrollment.service.keys.software_keys import SoftwareKeys
+    from enrollment.service.station_file import write
+    from enrollment.service.store.store import Store
+
+    begun = path.exists()
+    if begun:
+        other = path.read_bytes() != text.encode()
+        config = load_config(path)
+        if other or (SoftwareKeys.complete(config.keys_folder) and config.database.exists()):
+            raise ConfigInvalid(f"{path} exists already", file=str(path))
+    else:
+        write(path, text)
+    try:
+        config = load_config(path)
+        has_keys = begun and SoftwareKeys.complete(config.keys_folder)
+        passphrase = config.passphrase()
+        keys = (
+            SoftwareKeys.load(config.keys_folder, passphrase)
+            if has_keys
+            else SoftwareKeys.create(config.keys_folder, config.station_id, passphrase)
+        )
+        Store.open(config.database, SystemClock(), keys, place=config.station_id).close()
+    except BaseException:
+        if not begun:
+            path.unlink()
+        raise
+    return config
 
 
 def _station_toml(

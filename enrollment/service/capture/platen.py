@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final, cast
 
 from drivers.errors import CaptureCancelled, CaptureTimedOut, DeviceError, DriverError
@@ -90,12 +90,15 @@ class Platen:
             return
         if watch.task.done() and not watch.task.result():
             watch = self._watch(None, watch.dossier_id)
-        ended = asyncio.get_running_loop().create_future()
-        self.cancel.on_cancel(lambda: ended.done() or ended.set_result(None))
-        done, _ = await asyncio.wait({watch.task}, timeout=UNNOTICED_S)
-        if not done:
+        seen = asyncio.Event()  # or not to be waited for: on the event loop's thread, both
+        watch.task.add_done_callback(lambda _: seen.set())
+        self.cancel.on_cancel(seen.set)
+        await asyncio.wait({watch.task}, timeout=UNNOTICED_S)
+        if not watch.task.done():
             self._emit(LiftFinger(attempt=0))
-            await asyncio.wait({watch.task, ended}, timeout=self._timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._timeout_s):
+                    await seen.wait()
         self.cancel.raise_if_cancelled()
         if not watch.task.done() or not watch.task.result():
             raise CaptureTimedOut(
