@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -57,6 +57,7 @@ from enrollment.service.store.vault import DossierCipher, Vault
 
 MAX_PAGE: Final = 500
 MAX_DESCRIPTION: Final = 200  # characters
+SHORTEST_NAME: Final = 4  # of a personal field that is looked for in what is kept in the clear
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class NewCapture:
     operator_id: str
     device_id: str
     captured_at: datetime
-    parts: Mapping[str, tuple[str, bytes]]
+    parts: Mapping[str, tuple[str, bytes]] = field(repr=False)
     fingers: tuple[CapturedFinger, ...] = ()
     compared_with: frozenset[str] | None = None
 
@@ -274,7 +275,10 @@ class DossierStore:
             return tuple(connection.execute(waiting.order_by(DOSSIERS.c.completed_at, DOSSIERS.c.dossier_id)).scalars())
 
     def abandon(self, dossier_id: str, *, operator_id: str, why: str) -> Dossier:
-        """Give up an open dossier: its key and content go, its id stays. Raises DossierUnknown, TransitionRefused."""
+        """Give up an open dossier: its key and content go, its id stays.
+
+        why: kept in the clear. Raises DossierUnknown, TransitionRefused, InvalidInput where it names the person.
+        """
         return self._destroy(dossier_id, DossierState.ABANDONED, "dossier-abandoned", operator_id, why=why[:200])
 
     def purge(self, dossier_id: str, *, operator_id: str) -> Dossier:
@@ -309,6 +313,7 @@ class DossierStore:
             dossier = self._load(connection, dossier_id, even_damaged=True)
             if dossier.state is not state:
                 require_transition(dossier_id, dossier.state, state)
+                _require_impersonal(dossier, facts.get("why", ""))
                 _erase(connection, dossier_id)
                 _update(connection, dossier_id, state=state.value)
                 self._audit.append_in(connection, action, operator_id, dossier_id=dossier_id, **facts)
@@ -357,6 +362,12 @@ class DossierStore:
                 fingers=rows.fingers_to_json(new.fingers),
             )
         )
+
+
+def _require_impersonal(dossier: Dossier, why: str) -> None:
+    told = why.casefold()
+    if any(len(value) >= SHORTEST_NAME and value.casefold() in told for value in dossier.demographics.values()):
+        raise InvalidInput("the reason is kept when the person's fields are gone: leave them out", field="reason")
 
 
 def _require_compared(dossier: Dossier, new: NewCapture) -> None:

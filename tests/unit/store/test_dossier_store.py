@@ -77,6 +77,22 @@ def test_capture_comes_back_whole_and_its_parts_byte_for_byte(
     assert store.dossiers.stored_prints(dossier_id) == (StoredPrint(stored.capture_id, 1, 1, "flat", b"FMR\x01"),)
 
 
+def test_what_a_capture_brings_is_not_shown_by_its_repr(new_capture: NewCaptures) -> None:
+    assert "IMAGE-BYTES" not in repr(new_capture(1))
+
+
+@pytest.mark.parametrize("why", [NAME, f"bà {NAME.upper()} bỏ về"])
+def test_a_reason_that_names_the_person_is_refused_as_it_would_outlive_the_dossier(
+    store: Store, plan: Plan, why: str
+) -> None:
+    dossier_id = opened(store, plan)
+    with pytest.raises(InvalidInput) as refused:
+        store.dossiers.abandon(dossier_id, operator_id="op-1", why=why)
+    assert NAME not in str(refused.value)
+    assert store.dossiers.get(dossier_id).state is DossierState.OPEN
+    store.dossiers.abandon(dossier_id, operator_id="op-1", why="left")
+
+
 def test_repeated_capture_request_answers_what_it_stored(store: Store, plan: Plan, new_capture: NewCaptures) -> None:
     dossier_id = opened(store, plan)
     first = store.dossiers.add_capture(dossier_id, new_capture(1), replace=False, request_id="c")
