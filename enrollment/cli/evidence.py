@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from google.protobuf.json_format import MessageToDict
@@ -22,7 +22,7 @@ class Evidence:
     """Where it was put. parts: by name."""
 
     folder: Path
-    parts: dict[str, bytes]
+    parts: dict[str, bytes] = field(repr=False)
     receipt_verified: bool
     ledger: outbox_pb2.GetLedgerResponse
 

@@ -47,13 +47,30 @@ def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def enrolled(demo: DemoStation) -> dict[str, Any]:
+def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the enrolled person's records are left; not there yet."""
+    return tmp_path_factory.mktemp("enrolled") / "records"
+
+
+@pytest.fixture(scope="module")
+def enrolled(demo: DemoStation, records: Path) -> dict[str, Any]:
     """One person, enrolled with `enrollctl enroll` while somebody moves the fingers."""
     person = StandIn(demo.platen, demo.scene, SyntheticImpressions(11), None, person=11, order=[])
     person.present_face()
     given = [part for name, value in FIELDS.items() for part in ("--field", f"{name}={value}")]
     environment = os.environ | {"ENROLL_SOCKET": str(demo.socket), "ENROLL_TOKEN": demo.token}
-    command = [sys.executable, "-m", "enrollment.cli.main", "--json", "--lang", "en", "enroll", *given]
+    command = [
+        sys.executable,
+        "-m",
+        "enrollment.cli.main",
+        "--json",
+        "--lang",
+        "en",
+        "enroll",
+        *given,
+        "--out",
+        str(records),
+    ]
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -77,6 +94,11 @@ def enrolled(demo: DemoStation) -> dict[str, Any]:
 
 def test_enroll_ends_with_an_acknowledged_package(enrolled: dict[str, Any]) -> None:
     assert (enrolled["acknowledged"], enrolled["fingers"], enrolled["portrait"]) == (True, 10, True)
+
+
+def test_records_are_left_for_their_owner_alone(enrolled: dict[str, Any], records: Path) -> None:
+    assert len(list(records.glob("*.fir"))) == enrolled["fingers"]
+    assert {path.stat().st_mode & 0o077 for path in (records, *records.iterdir())} == {0}
 
 
 def test_devices_lists_scanner_and_camera(ctl: Any) -> None:
