@@ -100,7 +100,7 @@ class Station:
         Raises AlreadyRunning, ConfigInvalid, KeysUnusable, DatabaseUnavailable, SocketUnavailable; nothing runs then.
         """
         config, clock = self._config, self._clock
-        self._lock = _lock_folder(config.folder)
+        self._lock = lock_folder(config.folder)
         try:
             plans, profiles = load_plans(config), load_card_profiles(config)
             passphrase = config.passphrase()
@@ -303,7 +303,7 @@ def _shared(share: ShareConfig | None, passphrase: bytes | None) -> Shared | Non
     return Shared(share.address, *SharingFolder(share.folder).server_pems(passphrase))
 
 
-def _lock_folder(folder: Path) -> int:
+def lock_folder(folder: Path) -> int:
     """Hold the state folder for this process; the system lets go of it however the process ends.
 
     Raises AlreadyRunning, ConfigInvalid.

@@ -2,6 +2,7 @@
 
     enrolld init          makes a station's folder: configuration, keys, database
     enrolld issue-session makes an operator's token
+    enrolld rejoin        goes on at the registry after the database was set back to an older copy
     enrolld share         lets other PCs use this station's devices (share_commands)
     enrolld cards         what chip cards are signed and written with (card_commands)
     enrolld run           serves until SIGTERM or SIGINT
@@ -169,6 +170,38 @@ def issue_session(path: Path, operator_id: str, role: str, hours: float, as_json
         _say({"token": token, "operator": operator_id, "role": role}, as_json=True)
     else:
         click.echo(token)
+
+
+@main.command()
+@click.option("--config", "path", type=click.Path(path_type=Path), required=True, help="station.toml")
+@click.option("--operator", "operator_id", required=True, help="Who decides it, for the audit log.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def rejoin(path: Path, operator_id: str, as_json: bool) -> None:
+    """Go on after the registry's last package, where station.db was set back to an older copy.
+
+    For a refusal STATION_SET_BACK, once it is sure that no other machine works with this station's keys. Stop the
+    daemon first. What has no receipt here is sealed anew, also a dossier that the registry had before the disk died: it
+    gets a second package then.
+    """
+    from enrollment.core.sealing.field_rules import require_text
+    from enrollment.service.assembly import lock_folder
+    from enrollment.service.config import SystemClock, load_config
+    from enrollment.service.keys.software_keys import SoftwareKeys
+    from enrollment.service.store.store import Store
+
+    config = load_config(path)
+    require_text("operator", operator_id)
+    lock = lock_folder(config.folder)
+    try:
+        keys = SoftwareKeys.load(config.keys_folder, config.passphrase())
+        store = Store.open(config.database, SystemClock(), keys, place=config.station_id)
+        try:
+            dossiers, link = store.outbox.rejoin(operator_id=operator_id), store.outbox.next_link()
+        finally:
+            store.close()
+    finally:
+        os.close(lock)
+    _say({"dossiers": dossiers, "next_sequence": link.sequence}, as_json)
 
 
 @main.command()

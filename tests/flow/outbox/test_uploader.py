@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from enrollment.core.sealing.verify import open_package
 from enrollment.registry.keys import RegistryKeys
 from enrollment.service.keys.software_keys import SoftwareKeys
 from enrollment.service.outbox.events import OutboxEvents
+from enrollment.service.store.errors import ChainSound
 from enrollment.service.store.outbox_store import PackageState
 from tests.flow.outbox.delivery_bench import BIG_PLAN, STATION_ID, Bench, Cutter
 
@@ -109,6 +111,66 @@ async def test_refused_package_stays_says_why_and_holds_the_next_until_a_retry(b
         uploader.wake()
         done = [await bench.until_acknowledged(dossier_id) for dossier_id in (first, second)]
     assert [package.sequence for package in done] == [1, 2]
+
+
+async def test_database_that_was_set_back_is_told_refuses_and_goes_on_after_the_registrys_last_number(
+    bench: Bench, tmp_path: Path
+) -> None:
+    async with bench.registry():
+        async with bench.delivering():
+            first = await bench.until_acknowledged(bench.complete())
+        backup = bench.copy(tmp_path / "backup.db")
+        async with bench.delivering():
+            lost = await bench.until_acknowledged(bench.complete())
+        bench.set_back(backup)
+        again, behind = bench.complete(), bench.complete()
+        async with bench.delivering():
+            refused = await bench.until(again, lambda package: package.state is PackageState.REFUSED)
+            await bench.until(behind, lambda package: package.problem == "PREDECESSOR_REFUSED")
+        assert (refused.sequence, refused.problem) == (2, "STATION_SET_BACK")
+        assert bench.at_registry() == [(1, first.sha256), (2, lost.sha256)]
+        assert bench.store.outbox.rejoin(operator_id="boss") == 2
+        async with bench.delivering():
+            done = [await bench.until_acknowledged(dossier_id) for dossier_id in (again, behind)]
+    assert [package.sequence for package in done] == [3, 4]
+    assert [number for number, _ in bench.at_registry()] == [1, 2, 3, 4]
+    with pytest.raises(ChainSound):
+        bench.store.outbox.rejoin(operator_id="boss")
+
+
+async def test_registry_that_was_set_back_gets_again_what_it_has_lost(bench: Bench, tmp_path: Path) -> None:
+    async with bench.registry(), bench.delivering():
+        await bench.until_acknowledged(bench.complete())
+    shutil.copytree(bench.folder.root, tmp_path / "backup")
+    async with bench.registry(), bench.delivering() as (sealer, _uploader):
+        later = [bench.complete() for _ in range(2)]
+        sealer.wake()
+        for dossier_id in later:
+            await bench.until_acknowledged(dossier_id)
+    had = bench.at_registry()
+    shutil.rmtree(bench.folder.root)
+    shutil.copytree(tmp_path / "backup", bench.folder.root)
+    assert len(bench.at_registry()) == 1
+    newest = bench.complete()
+    async with bench.registry(), bench.delivering():
+        package = await bench.until_acknowledged(newest)
+    assert bench.at_registry() == [*had, (4, package.sha256)]
+
+
+async def test_registry_that_lost_what_is_purged_here_keeps_the_queue_waiting_and_says_so(
+    bench: Bench, tmp_path: Path
+) -> None:
+    shutil.copytree(bench.folder.root, tmp_path / "backup")
+    async with bench.registry(), bench.delivering():
+        first = await bench.until_acknowledged(bench.complete())
+    bench.store.dossiers.purge(first.dossier_id, operator_id="boss")
+    shutil.rmtree(bench.folder.root)
+    shutil.copytree(tmp_path / "backup", bench.folder.root)
+    newest = bench.complete()
+    async with bench.registry(), bench.delivering():
+        waiting = await bench.until(newest, lambda package: package.problem == "REGISTRY_SET_BACK")
+    assert waiting.state is not PackageState.REFUSED
+    assert "number 1" in waiting.problem_text
 
 
 async def test_events_collapse_and_forget_readers_that_left() -> None:
