@@ -51,6 +51,14 @@ def test_init_does_not_touch_a_registry_that_is_there(folder: DataFolder) -> Non
     assert folder.trust_file.read_bytes() == before
 
 
+def test_init_that_was_cut_short_is_told_with_what_to_do(folder: DataFolder) -> None:
+    folder.trust_file.unlink()
+    status, output = run("init", "--data", folder.root)
+    assert status == 1
+    assert "remove the folder and run it again" in output
+    assert len(list(folder.keys.iterdir())) == 6
+
+
 @pytest.mark.parametrize("arguments", [("--registry-id", "two words"), ("--name", "tên-máy")])
 def test_init_refuses_names_that_cannot_be_used(tmp_path: Path, arguments: tuple[str, str]) -> None:
     status, output = run("init", "--data", tmp_path / "registry", *arguments)
