@@ -1,7 +1,7 @@
 """enrolld: the command line of the station's daemon.
 
     enrolld init          makes a station's folder: configuration, keys, database
-    enrolld issue-session makes an operator's token
+    enrolld issue-session makes an operator's token; revoke-sessions ends all of an operator's
     enrolld rejoin        goes on at the registry after the database was set back to an older copy
     enrolld share         lets other PCs use this station's devices (share_commands)
     enrolld cards         what chip cards are signed and written with (card_commands)
@@ -16,6 +16,8 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +30,7 @@ from enrollment.service.share_commands import share
 
 if TYPE_CHECKING:
     from enrollment.service.config import StationConfig
+    from enrollment.service.store.store import Store
 
 CONFIG_NAME: Final = "station.toml"
 ROLES: Final = ("operator", "supervisor", "technician")
@@ -154,22 +157,41 @@ def _station_toml(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def issue_session(path: Path, operator_id: str, role: str, hours: float, as_json: bool) -> None:
     """Make an operator's token and print it; it is shown this once. Works while the daemon runs."""
+    from enrollment.service.store.operator_sessions import Role
+
+    with _opened(path) as store:
+        token = store.sessions.issue(operator_id, Role(role), timedelta(hours=hours))
+    if as_json:
+        _say({"token": token, "operator": operator_id, "role": role}, as_json=True)
+    else:
+        click.echo(token)
+
+
+@main.command("revoke-sessions")
+@click.option("--config", "path", type=click.Path(path_type=Path), required=True, help="station.toml")
+@click.option("--operator", "operator_id", required=True, help="The operator's id.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def revoke_sessions(path: Path, operator_id: str, as_json: bool) -> None:
+    """End every session of an operator, within a second: a token was lost. Works while the daemon runs."""
+    with _opened(path) as store:
+        ended = store.sessions.revoke(operator_id)
+    _say({"operator": operator_id, "sessions_ended": ended}, as_json)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Store]:
+    """The station's store; the daemon may run."""
     from enrollment.service.config import SystemClock, load_config
     from enrollment.service.keys.software_keys import SoftwareKeys
-    from enrollment.service.store.operator_sessions import Role
     from enrollment.service.store.store import Store
 
     config = load_config(path)
     keys = SoftwareKeys.load(config.keys_folder, config.passphrase())
     store = Store.open(config.database, SystemClock(), keys, place=config.station_id)
     try:
-        token = store.sessions.issue(operator_id, Role(role), timedelta(hours=hours))
+        yield store
     finally:
         store.close()
-    if as_json:
-        _say({"token": token, "operator": operator_id, "role": role}, as_json=True)
-    else:
-        click.echo(token)
 
 
 @main.command()
@@ -185,20 +207,13 @@ def rejoin(path: Path, operator_id: str, as_json: bool) -> None:
     """
     from enrollment.core.sealing.field_rules import require_text
     from enrollment.service.assembly import lock_folder
-    from enrollment.service.config import SystemClock, load_config
-    from enrollment.service.keys.software_keys import SoftwareKeys
-    from enrollment.service.store.store import Store
+    from enrollment.service.config import load_config
 
-    config = load_config(path)
     require_text("operator", operator_id)
-    lock = lock_folder(config.folder)
+    lock = lock_folder(load_config(path).folder)
     try:
-        keys = SoftwareKeys.load(config.keys_folder, config.passphrase())
-        store = Store.open(config.database, SystemClock(), keys, place=config.station_id)
-        try:
+        with _opened(path) as store:
             dossiers, link = store.outbox.rejoin(operator_id=operator_id), store.outbox.next_link()
-        finally:
-            store.close()
     finally:
         os.close(lock)
     _say({"dossiers": dossiers, "next_sequence": link.sequence}, as_json)

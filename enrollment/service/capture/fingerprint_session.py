@@ -43,11 +43,13 @@ class FingerprintSession:
         studio, order = self._studio, self._order
         lease, device = studio.leased(order.lease, DeviceKind.FINGERPRINT_SCANNER, order.operator_id)
         async with studio.inventory.in_use(device):
+            # Read before: where a call of this request that was cut off lands in between, its outcome is found.
+            dossier = await studio.stored(studio.dossiers.get, order.dossier_id)
             earlier = await studio.earlier_capture(order.request_id, order.dossier_id, order.position)
             if earlier is not None:
                 self._emit(outcome(earlier, StageTimes()))
                 return
-            task = task_of(await studio.stored(studio.dossiers.get, order.dossier_id), order)
+            task = task_of(dossier, order)
             held = await self._held_prints(task)
             platen = Platen(studio, lease, device, self._emit, order.dossier_id, self._timeout_s(task))
             async with platen.order():

@@ -38,7 +38,7 @@ SETTLE: Final = (
 # Reason of a refusal -> what to do, where it is something else.
 REFUSAL_REMEDIES: Final = {
     "STATION_SET_BACK": (
-        "Dữ liệu ở đây cũ hơn sổ của trung tâm: xem có máy khác dùng khoá này; nếu không, dừng dịch vụ, enrolld rejoin.",
+        "Dữ liệu ở đây cũ hơn sổ của trung tâm: xem có máy khác dùng khoá; nếu không, dừng dịch vụ, enrolld rejoin.",
         "This database is older than the registry's: see that nobody else has its keys, stop it, then enrolld rejoin.",
     ),
 }
