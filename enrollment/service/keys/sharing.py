@@ -30,7 +30,14 @@ from enrollment.core.certificates import (
 )
 from enrollment.core.errors import CertificateRefused
 from enrollment.service.keys.errors import ClientNotAdmitted, ClientUnknown, KeysExist, KeysUnusable
-from enrollment.service.keys.private_files import protection, read_private, replace_file, sync_folder, write_new
+from enrollment.service.keys.private_files import (
+    alone_in,
+    protection,
+    read_private,
+    replace_file,
+    sync_folder,
+    write_new,
+)
 from enrollment.service.keys.software_keys import load_tls_key
 
 AUTHORITY_FILE: Final = "ca.pem"
@@ -112,7 +119,8 @@ class SharingFolder:
         authority = self._authority(passphrase)
         certificate = authority.issue_client_certificate(request_pem, client, CLIENT_URI + client, now, lifetime)
         pem = certificate_pem(certificate)
-        _replace(self._client_file(client), pem)
+        with alone_in(self.folder):  # of two at once, each writes its own
+            _replace(self._client_file(client), pem)
         return pem + certificate_pem(authority.certificate)
 
     def revoke(self, client: str) -> None:

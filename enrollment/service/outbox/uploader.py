@@ -123,33 +123,47 @@ class Uploader:
         self.registry_reachable = True
         if view.clock_offset_ms is not None:
             await asyncio.to_thread(self._store.settings.put, CLOCK_OFFSET_SETTING, str(view.clock_offset_ms))
+        if await asyncio.to_thread(self._is_set_back, package, view):
+            return await self._receipt_of_old(client, package, view)
         for lost in await asyncio.to_thread(self._lost, package, view):
             logger.warning("the registry has lost package %d: it is sent again", lost.sequence)
             again = await self._send(client, lost, await asyncio.to_thread(self._content, lost))
             verify_receipt(again, self._trust.receipt_keys, lost.sha256)
         return await self._send(client, package, content)
 
-    def _lost(self, package: OutboxPackage, view: RegistryView) -> tuple[OutboxPackage, ...]:
-        """The packages before this one that the registry had, and has no more: it was set back to an older copy.
+    def _is_set_back(self, package: OutboxPackage, view: RegistryView) -> bool:
+        """Whether the registry has packages of this station that this database does not know.
 
-        Raises PackageRefused where it has packages that this station does not know: the station was set back, or a copy
-        of it is at work elsewhere; RegistryBusy where what it has lost was purged here.
+        Raises PackageRefused where it takes us for another station.
         """
-        outbox = self._store.outbox
         if view.station_id not in ("", self._station_id):
             raise PackageRefused(
                 f"the client certificate is of station {view.station_id[:64]}: put this station's own in its place",
                 registry_reason="STATION_MISMATCH",
             )
-        known = outbox.sequence_of(view.last_sha256) if view.last_sequence else 0
-        if known != view.last_sequence or view.last_sequence > package.sequence:
-            outbox.note_set_back(view.last_sequence, view.last_sha256)
-            raise PackageRefused(
-                f"the registry has {view.last_sequence} packages of this station, and the last one is not known here: "
-                "this database is an older copy, or another station works with this one's keys. "
-                "Find out which; if it is a copy, stop the daemon and run enrolld rejoin",
-                registry_reason="STATION_SET_BACK",
-            )
+        known = self._store.outbox.sequence_of(view.last_sha256) if view.last_sequence else 0
+        return known != view.last_sequence or view.last_sequence > package.sequence
+
+    async def _receipt_of_old(self, client: RegistryClient, package: OutboxPackage, view: RegistryView) -> bytes:
+        """The receipt of a package that the registry got before this database was set back. Else PackageRefused."""
+        with contextlib.suppress(PackageRefused):
+            begun = await client.begin(package.sha256, package.size_bytes, package.sequence)
+            if begun.receipt is not None:
+                return begun.receipt
+        await asyncio.to_thread(self._store.outbox.note_set_back, view.last_sequence, view.last_sha256)
+        raise PackageRefused(
+            f"the registry has {view.last_sequence} packages of this station, and the last one is not known here: "
+            "this database is an older copy, or another station works with this one's keys. "
+            "Find out which; if it is a copy, stop the daemon and run enrolld rejoin",
+            registry_reason="STATION_SET_BACK",
+        )
+
+    def _lost(self, package: OutboxPackage, view: RegistryView) -> tuple[OutboxPackage, ...]:
+        """The packages before this one that the registry had, and has no more: it was set back to an older copy.
+
+        Raises RegistryBusy where what it has lost was purged here.
+        """
+        outbox = self._store.outbox
         lost = outbox.between(view.last_sequence, package.sequence)
         for one in lost:
             if not outbox.is_kept(one.package_id):

@@ -116,15 +116,20 @@ async def test_refused_package_stays_says_why_and_holds_the_next_until_a_retry(b
 async def test_database_that_was_set_back_is_told_refuses_and_goes_on_after_the_registrys_last_number(
     bench: Bench, tmp_path: Path
 ) -> None:
+    sealed = bench.complete()
+    async with bench.delivering():
+        await bench.until(sealed, lambda package: bool(package.problem))  # the registry is away
+    backup = bench.copy(tmp_path / "backup.db")
     async with bench.registry():
-        async with bench.delivering():
-            first = await bench.until_acknowledged(bench.complete())
-        backup = bench.copy(tmp_path / "backup.db")
-        async with bench.delivering():
-            lost = await bench.until_acknowledged(bench.complete())
+        async with bench.delivering() as (sealer, _uploader):
+            first = await bench.until_acknowledged(sealed)
+            lost_dossier = bench.complete()
+            sealer.wake()
+            lost = await bench.until_acknowledged(lost_dossier)
         bench.set_back(backup)
         again, behind = bench.complete(), bench.complete()
         async with bench.delivering():
+            assert (await bench.until_acknowledged(sealed)).sha256 == first.sha256
             refused = await bench.until(again, lambda package: package.state is PackageState.REFUSED)
             await bench.until(behind, lambda package: package.problem == "PREDECESSOR_REFUSED")
         assert (refused.sequence, refused.problem) == (2, "STATION_SET_BACK")
