@@ -258,6 +258,7 @@ class OutboxStore:
                     sent_bytes=PACKAGES.c.size_bytes, next_attempt_at=None, problem="", problem_text="",
                 )
             )  # fmt: skip
+            connection.execute(delete(SETTINGS).where(SETTINGS.c.name == REGISTRY_LAST))  # in step, or noted again
             self._cards.sent_in(connection, package.dossier_id)
             self._audit.append_in(connection, "acknowledged", SYSTEM, package_id=package_id, sequence=package.sequence)
             return _load(connection, package_id)
