@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from enrollment.core.dossier.lifecycle import require_transition
 from enrollment.core.dossier.model import DossierState
 from enrollment.core.sealing.field_rules import MAX_SEQUENCE
 from enrollment.service.config import Clock
+from enrollment.service.store import chain
 from enrollment.service.store.audit_log import SYSTEM, AuditLog
 from enrollment.service.store.card_ledger import CardLedger
+from enrollment.service.store.chain import ChainLink
 from enrollment.service.store.database import Database
 from enrollment.service.store.errors import (
     ChainMoved,
-    ChainSound,
     DossierUnknown,
     PackageUnknown,
     PartPurged,
     ReceiptNotYet,
 )
 from enrollment.service.store.instants import from_ms, to_ms
-from enrollment.service.store.tables import DOSSIERS, PACKAGE_CONTENTS, PACKAGES, SETTINGS
+from enrollment.service.store.tables import DOSSIERS, PACKAGE_CONTENTS, PACKAGES
 
 MAX_PAGE: Final = 500
 MAX_PROBLEM_TEXT: Final = 500  # characters
 MAX_NAMED_GAPS: Final = 100
-REGISTRY_LAST: Final = "registry_last"  # setting: number and digest of a package there that is not known here
-CHAIN_AFTER: Final = "chain_after"  # setting: the same, of the package that the chain was rejoined after
 PREDECESSOR_REFUSED: Final = "PREDECESSOR_REFUSED"
 
 
@@ -44,14 +41,6 @@ class PackageState(Enum):
     SENDING = "sending"
     ACKNOWLEDGED = "acknowledged"
     REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class ChainLink:
-    """The place of the next package: its number, and the digest of the one before (None for the first)."""
-
-    sequence: int
-    previous_sha256: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +105,7 @@ class OutboxStore:
     def next_link(self) -> ChainLink:
         """Where the next package will stand."""
         with self._database.read() as connection:
-            return _next_link(connection)
+            return chain.next_link(connection)
 
     def add(self, new: NewPackage) -> OutboxPackage:
         """Queue a sealed package, in one transaction with its dossier's state and its place in the chain.
@@ -124,7 +113,7 @@ class OutboxStore:
         Raises ChainMoved (seal again), DossierUnknown, TransitionRefused (the dossier is not complete).
         """
         with self._database.write() as connection:
-            if _next_link(connection) != new.link:
+            if chain.next_link(connection) != new.link:
                 raise ChainMoved("another package was queued meanwhile", sequence=new.link.sequence)
             _advance_dossier(connection, new.dossier_id, DossierState.SEALED)
             connection.execute(
@@ -258,7 +247,7 @@ class OutboxStore:
                     sent_bytes=PACKAGES.c.size_bytes, next_attempt_at=None, problem="", problem_text="",
                 )
             )  # fmt: skip
-            connection.execute(delete(SETTINGS).where(SETTINGS.c.name == REGISTRY_LAST))  # in step, or noted again
+            chain.forget_unknown(connection)  # in step again, or it is noted again
             self._cards.sent_in(connection, package.dossier_id)
             self._audit.append_in(connection, "acknowledged", SYSTEM, package_id=package_id, sequence=package.sequence)
             return _load(connection, package_id)
@@ -266,10 +255,7 @@ class OutboxStore:
     def sequence_of(self, sha256: bytes) -> int:
         """The number of the package with this digest; 0 where it is neither ours nor what we rejoined after."""
         with self._database.read() as connection:
-            found = connection.execute(select(PACKAGES.c.sequence).where(PACKAGES.c.sha256 == sha256))
-            after = _chain_after(connection)
-            joined = after.sequence if after is not None and after.sha256 == sha256 else 0
-            return int(found.scalar_one_or_none() or joined)
+            return chain.sequence_of(connection, sha256)
 
     def between(self, after: int, before: int) -> tuple[OutboxPackage, ...]:
         """The packages with numbers above `after` and below `before`, in their order."""
@@ -286,7 +272,7 @@ class OutboxStore:
     def note_set_back(self, sequence: int, sha256: bytes) -> None:
         """Remember the registry's last package of this station, which is not known here."""
         with self._database.write() as connection:
-            _keep_setting(connection, REGISTRY_LAST, json.dumps([sequence, sha256.hex()]))
+            chain.note_unknown(connection, sequence, sha256)
 
     def rejoin(self, *, operator_id: str) -> int:
         """After this database was set back: have everything without a receipt sealed anew behind the registry's last.
@@ -294,21 +280,15 @@ class OutboxStore:
         How many dossiers that are. Raises ChainSound where the registry told nothing of the kind.
         """
         with self._database.write() as connection:
-            last = _setting(connection, REGISTRY_LAST)
-            if last is None:
-                raise ChainSound("the registry knows no package of this station that is not known here")
-            waiting = select(PACKAGES.c.package_id).where(PACKAGES.c.state != PackageState.ACKNOWLEDGED.value)
-            dossiers = select(PACKAGES.c.dossier_id).where(PACKAGES.c.package_id.in_(waiting))
-            freed = connection.execute(
-                update(DOSSIERS).where(DOSSIERS.c.dossier_id.in_(dossiers)).values(state=DossierState.COMPLETE.value)
-            )
-            connection.execute(delete(PACKAGE_CONTENTS).where(PACKAGE_CONTENTS.c.package_id.in_(waiting)))
-            connection.execute(delete(PACKAGES).where(PACKAGES.c.state != PackageState.ACKNOWLEDGED.value))
-            _keep_setting(connection, CHAIN_AFTER, last)
-            connection.execute(delete(SETTINGS).where(SETTINGS.c.name == REGISTRY_LAST))
-            sequence, _ = json.loads(last)
-            self._audit.append_in(connection, "rejoined", operator_id, after=sequence, dossiers=freed.rowcount)
-            return freed.rowcount
+            after = chain.go_on_after_unknown(connection)
+            waiting = PACKAGES.c.state != PackageState.ACKNOWLEDGED.value
+            unsealed = update(DOSSIERS).where(DOSSIERS.c.dossier_id.in_(select(PACKAGES.c.dossier_id).where(waiting)))
+            freed = connection.execute(unsealed.values(state=DossierState.COMPLETE.value)).rowcount
+            packages = select(PACKAGES.c.package_id).where(waiting)
+            connection.execute(delete(PACKAGE_CONTENTS).where(PACKAGE_CONTENTS.c.package_id.in_(packages)))
+            connection.execute(delete(PACKAGES).where(waiting))
+            self._audit.append_in(connection, "rejoined", operator_id, after=after, dossiers=freed)
+            return freed
 
     def recover(self) -> None:
         """After a start: nothing is being sent, whatever the row says."""
@@ -344,39 +324,6 @@ class OutboxStore:
         with self._database.write() as connection:
             connection.execute(update(PACKAGES).where(PACKAGES.c.package_id == package_id).values(values))
             return _load(connection, package_id)
-
-
-def _next_link(connection: Connection) -> ChainLink:
-    last = select(PACKAGES.c.sequence, PACKAGES.c.sha256).order_by(PACKAGES.c.sequence.desc()).limit(1)
-    row = connection.execute(last).one_or_none()
-    after = _chain_after(connection)
-    if after is not None and (row is None or row.sequence < after.sequence):
-        return ChainLink(after.sequence + 1, after.sha256)
-    return ChainLink(1, None) if row is None else ChainLink(row.sequence + 1, bytes(row.sha256))
-
-
-class _ChainAfter(NamedTuple):
-    sequence: int
-    sha256: bytes
-
-
-def _chain_after(connection: Connection) -> _ChainAfter | None:
-    """The package that the chain was rejoined after, which is not among ours."""
-    kept = _setting(connection, CHAIN_AFTER)
-    if kept is None:
-        return None
-    sequence, sha256 = json.loads(kept)
-    return _ChainAfter(sequence, bytes.fromhex(sha256))
-
-
-def _setting(connection: Connection, name: str) -> str | None:
-    value: str | None = connection.execute(select(SETTINGS.c.value).where(SETTINGS.c.name == name)).scalar_one_or_none()
-    return value
-
-
-def _keep_setting(connection: Connection, name: str, value: str) -> None:
-    row = sqlite_insert(SETTINGS).values(name=name, value=value)
-    connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
 
 
 def _dossier_state(connection: Connection, dossier_id: str) -> DossierState:

@@ -21,6 +21,7 @@ from enrollment.core.errors import (
     PositionAlreadyCaptured,
     PositionNotInPlan,
 )
+from enrollment.service.store.chain import ChainLink
 from enrollment.service.store.dossier_parts import StoredPrint
 from enrollment.service.store.dossier_store import NewCapture
 from enrollment.service.store.errors import (
@@ -30,7 +31,7 @@ from enrollment.service.store.errors import (
     RequestConflict,
     StoredDataDamaged,
 )
-from enrollment.service.store.outbox_store import ChainLink, NewPackage
+from enrollment.service.store.outbox_store import NewPackage
 from enrollment.service.store.store import Store
 from enrollment.service.store.tables import PARTS
 from tests.unit.store.conftest import SetClock
