@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 PROGRESS_EVERY_S: Final = 0.5  # between two notes of progress; the registry's own offset is what counts
 STORE_RETRY_S: Final = 5.0
 MAX_DOUBLINGS: Final = 30
+SPOILT_ON_ITS_WAY: Final = "DIGEST_MISMATCH"  # the registry's reason; for good only when it comes twice
 
 
 class Uploader:
@@ -96,6 +97,9 @@ class Uploader:
         try:
             receipt = await self._deliver(package)
         except PackageRefused as refused:
+            if refused.registry_reason == SPOILT_ON_ITS_WAY and package.problem != SPOILT_ON_ITS_WAY:
+                await self._postpone(package, RegistryBusy(str(refused), registry_reason=SPOILT_ON_ITS_WAY))
+                return  # our bytes are right: the registry dropped what it had, and gets them from the start
             logger.error("package %d is refused: %s", package.sequence, refused.registry_reason)
             self._tell(
                 await asyncio.to_thread(

@@ -82,6 +82,20 @@ async def test_upload_cut_in_the_middle_goes_on_where_the_registrys_disk_stopped
     assert package.attempts >= 3
 
 
+async def test_upload_whose_begun_part_went_bad_at_the_registry_is_sent_again_from_the_start(bench: Bench) -> None:
+    fields = {f"note_{number}": "ộ" * 1000 for number in range(64)}
+    dossier_id = bench.complete(BIG_PLAN, **fields)
+    cutter = Cutter(bench.port, bench.stored_bytes, cut_after=90_000, cuts=1)
+    async with bench.registry(), cutter.serving() as port, bench.delivering(port):
+        await bench.until(dossier_id, lambda package: bool(package.problem))
+    [part] = bench.folder.uploads.glob("*.part")
+    with part.open("r+b") as file:  # as a disk or a backup that was put back does
+        file.write(bytes(1000))
+    async with bench.registry(), bench.delivering():
+        package = await bench.until_acknowledged(dossier_id)
+    assert bench.at_registry() == [(1, package.sha256)]
+
+
 async def test_registry_killed_after_it_stored_and_before_it_answered_gives_the_same_receipt(bench: Bench) -> None:
     dossier_id = bench.complete()
     async with bench.registry(), bench.delivering():
