@@ -271,10 +271,9 @@ class Station:
             self._spawn(self._close_unheld(device_id))
 
     async def _close_unheld(self, device_id: str) -> None:
-        """Let go of a device that nobody has leased, once its platen is empty: closed, it would forget the finger."""
+        """Let go of a device that nobody has leased, if its platen is empty: closed, it would forget the finger."""
         device = self.inventory.get(device_id)
-        await self.inventory.settled(device)
-        if self.leases.holder(device_id) is None:
+        if await self.inventory.settled(device) and self.leases.holder(device_id) is None:
             await device.worker.close()
 
     def _keep_running(self, name: str, run: Callable[[], Awaitable[None]]) -> None:

@@ -41,7 +41,12 @@ async def test_a_finger_that_stays_while_the_next_client_takes_the_scanner_is_no
     other = await here.another_client("op-2")
     first = await here.client.open_dossier()
     async with here.client.lease(scanner.device_id) as lease:
-        await capture_without_lifting(here.client.capture_finger(first.dossier_id, lease, 1), hands)
+        short = Duration(seconds=3)  # so long the finger is watched for to leave
+        call = here.client.capture_finger(first.dossier_id, lease, 1, finger_timeout=short)
+        await capture_without_lifting(call, hands)
+    watch = here.station.inventory.get(scanner.device_id).platen_watch
+    assert watch is not None
+    assert not await asyncio.wait_for(asyncio.shield(watch.task), SOON_S)
     second = await other.open_dossier()
     async with other.lease(scanner.device_id) as lease:
         for _ in range(2):  # who gave up waiting for it must not get it either

@@ -277,12 +277,14 @@ class Inventory:
             device._in_use.release()
             self.changed(device.device_id)
 
-    async def settled(self, device: StationDevice) -> None:
-        """Wait until no capture runs on a device and nobody watches its platen any more."""
+    async def settled(self, device: StationDevice) -> bool:
+        """Wait until no capture runs on a device and nobody watches its platen; whether it was seen empty."""
         async with device._in_use:
             watch = device.platen_watch
-        if watch is not None:
-            await asyncio.wait({watch.task})
+        if watch is None:
+            return True
+        await asyncio.wait({watch.task})
+        return watch.task.result()
 
     async def stop(self) -> None:
         """Cancel what runs and close every device."""
