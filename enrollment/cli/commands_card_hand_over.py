@@ -12,7 +12,7 @@ import grpc
 
 from enrollment.cli import words
 from enrollment.cli.connection import Station
-from enrollment.cli.enrollment_flow import CLIENT_NAME, DeviceMissing, ready_device
+from enrollment.cli.enrollment_flow import CLIENT_NAME, ready_device
 from enrollment.cli.failure import EXIT_REFUSED, describe
 from enrollment.cli.lease import held_lease
 from enrollment.cli.narrator import quality_bar
@@ -75,9 +75,6 @@ def hand_over(
         with held_lease(station, name, client_name=CLIENT_NAME, wait_s=wait_s) as lease:
             request.scanner_lease.CopyFrom(lease)
             _follow(station, out, request)
-    except DeviceMissing as missing:
-        out.say(f"no {missing.kind} is ready", f"không có thiết bị {missing.kind} sẵn sàng", style="red")
-        raise click.exceptions.Exit(EXIT_REFUSED) from missing
     except grpc.RpcError as error:
         if not describe(error).answered:
             out.say(

@@ -20,6 +20,7 @@ from enrollment.cli.station_side import StationSideFailed, ask
 
 CONFIG_NAME: Final = "station.toml"
 LONGEST_NAME: Final = 22  # columns of a check's name
+ALL_OTHERS: Final = "all other checks"
 MARKS: Final = {Severity.OK: ("ok ", "green"), Severity.WARNING: ("!  ", "yellow"), Severity.ERROR: ("!! ", "red")}
 
 
@@ -77,7 +78,7 @@ def examine(session: Session, config: Path | None) -> Report:
 
 def _examine_shared(session: Session) -> Report:
     """A station on another PC: what of it is seen from here, and what its daemon says of itself."""
-    unseen = ("all other checks",)
+    unseen = (ALL_OTHERS,)
     try:
         shared = session.shared_station()
     except Refusal as refusal:
@@ -127,7 +128,7 @@ def _without_daemon(found: list[Finding], config: Path | None) -> Report:
                 "Install it again: ./run setup",
             )
         )
-        return Report.of(found, "nobody", ("all other checks",))
+        return Report.of(found, "nobody", (ALL_OTHERS,))
     found += [Finding.of_json(finding) for finding in answer["findings"]]
     return Report.of(found, "this user", answer["not_seen"])
 
@@ -148,7 +149,7 @@ def _show(out: Output, report: Report) -> None:
         names = ", ".join(report.not_seen)
         out.say(
             f"not seen, the daemon was not asked: {names}",
-            f"chưa thấy, vì chưa hỏi được dịch vụ: {names}",
+            f"chưa thấy, vì chưa hỏi được dịch vụ: {names.replace(ALL_OTHERS, 'mọi kiểm tra khác')}",
             style="yellow",
         )
     errors, warnings, well = (

@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from enrollment.cli.connection import Station
-from enrollment.cli.enrollment_flow import Absence, DeviceMissing, Enrollment, Person, captured_fingers
+from enrollment.cli.enrollment_flow import Absence, Enrollment, Person, captured_fingers
 from enrollment.cli.enrollment_flow import enroll as carry_out
 from enrollment.cli.evidence import read_parts
 from enrollment.cli.failure import EXIT_REFUSED
@@ -94,9 +94,6 @@ def enroll(
             absent=absent,
             wait_s=wait_s,
         )
-    except DeviceMissing as missing:
-        out.say(f"no {missing.kind} is ready", f"không có thiết bị {missing.kind} sẵn sàng", style="red")
-        raise click.exceptions.Exit(EXIT_REFUSED) from missing
     except TimeoutError as late:
         out.say(
             f"no receipt yet ({late}); the package is safe in the outbox and goes on by itself",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 import grpc
 
+from enrollment.cli import words
 from enrollment.cli.connection import Station
-from enrollment.cli.failure import describe
+from enrollment.cli.failure import Failure, Refusal, describe
 from enrollment.cli.lease import held_lease
 from enrollment.v1 import capture_pb2, device_pb2, dossier_pb2, outbox_pb2, types_pb2
 
@@ -80,12 +81,28 @@ class Enrollment:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-class DeviceMissing(Exception):
-    """The station has no ready device of a kind that the plan needs."""
+class DeviceMissing(Refusal):
+    """The station has no ready device of a kind that is needed."""
 
-    def __init__(self, kind: str) -> None:
-        super().__init__(kind)
-        self.kind = kind
+    def __init__(self, kind: device_pb2.DeviceKind.ValueType) -> None:
+        name = device_pb2.DeviceKind.Name(kind)
+        en = f"no {words.state(name, 'en')} is ready: plug it in, or ask enrollctl devices and enrollctl doctor"
+        vi = (
+            f"chưa có {words.state(name, 'vi')} nào sẵn sàng: hãy cắm vào, hoặc xem enrollctl devices, enrollctl doctor"
+        )
+        super().__init__(
+            Failure("FAILED_PRECONDITION", "DEVICE_MISSING", {"kind": name}, {"en": en, "vi": vi}, answered=True)
+        )
+
+
+class FieldsMissing(Refusal):
+    """A personal field that the plan requires was not given; nothing was opened."""
+
+    def __init__(self, fields: Sequence[dossier_pb2.PlannedField]) -> None:
+        en = f"give {', '.join(f'{field.name} ({field.label_en})' for field in fields)}: --field NAME=VALUE"
+        vi = f"còn thiếu {', '.join(f'{field.name} ({field.label_vi})' for field in fields)}: --field TÊN=GIÁ_TRỊ"
+        facts = {"fields": ",".join(field.name for field in fields)}
+        super().__init__(Failure("INVALID_ARGUMENT", "FIELDS_MISSING", facts, {"en": en, "vi": vi}, answered=True))
 
 
 def ready_device(devices: Iterable[device_pb2.Device], kind: device_pb2.DeviceKind.ValueType, wanted: str = "") -> str:
@@ -94,7 +111,7 @@ def ready_device(devices: Iterable[device_pb2.Device], kind: device_pb2.DeviceKi
     for device in devices:
         if device.kind == kind and device.state in usable and wanted in ("", device.device_id):
             return device.device_id
-    raise DeviceMissing(device_pb2.DeviceKind.Name(kind).removeprefix("DEVICE_KIND_").lower())
+    raise DeviceMissing(kind)
 
 
 def captured_fingers(dossier: dossier_pb2.Dossier) -> frozenset[int]:
@@ -124,8 +141,8 @@ def enroll(
     absent: by finger position, recorded before anything is captured; a slap is then taken without them.
     scanner, camera: device names; empty for the first that is ready. wait_s: how long to queue for each, where another
     PC has it.
-    Raises grpc.RpcError as the daemon answers, DeviceMissing, TimeoutError when no receipt came (the package stays
-    queued and goes on by itself).
+    Raises grpc.RpcError as the daemon answers; FieldsMissing and DeviceMissing before anything is opened; TimeoutError
+    when no receipt came (the package stays queued and goes on by itself).
     """
     seconds: dict[str, float] = {}
     started = time.monotonic()
@@ -142,6 +159,15 @@ def enroll(
 
     devices = station.devices.ListDevices(device_pb2.ListDevicesRequest()).devices
     listener.devices(devices)
+    for plan in station.dossiers.ListPlans(dossier_pb2.ListPlansRequest()).plans:
+        if plan.plan_id != plan_id:
+            continue
+        if lacking := [field for field in plan.fields if field.required and not demographics.get(field.name)]:
+            raise FieldsMissing(lacking)
+        if plan.fingerprints:
+            ready_device(devices, device_pb2.DEVICE_KIND_FINGERPRINT_SCANNER, scanner)
+        if plan.HasField("portrait"):
+            ready_device(devices, device_pb2.DEVICE_KIND_CAMERA, camera)
     dossier = station.dossiers.CreateDossier(
         dossier_pb2.CreateDossierRequest(plan_id=plan_id, demographics=dict(demographics), request_id=str(uuid.uuid4()))
     ).dossier

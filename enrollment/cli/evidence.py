@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from google.protobuf.json_format import MessageToDict
-
 from enrollment.cli.connection import Station
+from enrollment.cli.output import plain_of
 from enrollment.core.errors import EnrollmentError
 from enrollment.core.sealing.public_keys import decode_registry_trust
 from enrollment.core.sealing.receipt import verify_receipt
@@ -22,7 +21,7 @@ class Evidence:
     """Where it was put. parts: by name."""
 
     folder: Path
-    parts: dict[str, bytes]
+    parts: dict[str, bytes] = field(repr=False)
     receipt_verified: bool
     ledger: outbox_pb2.GetLedgerResponse
 
@@ -79,7 +78,5 @@ def collect(station: Station, dossier: dossier_pb2.Dossier, package_id: str, tru
     (folder / "receipt.cose").write_bytes(answer.receipt)
     (folder / "registry-trust").write_bytes(trust)
     ledger = station.outbox.GetLedger(outbox_pb2.GetLedgerRequest())
-    (folder / "ledger.json").write_text(
-        json.dumps(MessageToDict(ledger, preserving_proto_field_name=True), indent=2) + "\n"
-    )
+    (folder / "ledger.json").write_text(json.dumps(plain_of(ledger), indent=2) + "\n")
     return Evidence(folder, parts, receipt_holds(answer.receipt, trust, package), ledger)

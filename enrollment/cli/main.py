@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -72,6 +73,7 @@ def main(
     lang: str,
 ) -> None:
     """Ask a running enrolld (ENROLL_SOCKET, ENROLL_TOKEN_FILE name its socket and your session)."""
+    os.umask(0o077)  # prints, portraits and lists are written for whoever asked for them, and nobody else
     ctx.obj = Session(Output.make(as_json=as_json, language=lang), socket, address, papers, token_file, token)
 
 

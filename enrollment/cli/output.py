@@ -26,6 +26,11 @@ def default_language() -> str:
     return "vi" if tag.lower().startswith("vi") else "en"
 
 
+def plain_of(message: Message) -> dict[str, Any]:
+    """A message as JSON has it; what is nought, false or empty is there too, for a program must not guess."""
+    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """Where a command's words go. With as_json: people's text to standard error, values to standard output."""
@@ -59,7 +64,7 @@ class Output:
         """The command's result for programs; silent without --json."""
         if not self.as_json:
             return
-        plain = MessageToDict(value, preserving_proto_field_name=True) if isinstance(value, Message) else value
+        plain = plain_of(value) if isinstance(value, Message) else value
         sys.stdout.write(json.dumps(plain, ensure_ascii=False) + "\n")
         sys.stdout.flush()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
@@ -29,7 +29,7 @@ class Session:
     address: str | None
     papers: Path | None
     token_file: Path | None
-    token: str | None
+    token: str | None = field(repr=False)
 
     def shared_station(self) -> SharedStation:
         """The station on another PC. Raises click.UsageError, Refusal."""

@@ -69,8 +69,14 @@ class DataFolder:
 
     def create(self) -> None:
         """Make the folders. Raises SetupInvalid where a registry is already there."""
-        if self.keys.exists():
+        if self.trust_file.exists():
             raise SetupInvalid("the data folder already holds a registry", folder=self.root.name)
+        if self.keys.exists():
+            raise SetupInvalid(
+                "the data folder holds keys, but no trust file: take that back from a station or a backup; where init "
+                "was cut short and nothing was ever received, remove the folder and run it again",
+                folder=self.root.name,
+            )
         for folder in (self.root, self.keys, self.authority_certificate.parent, self.uploads, self.objects):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.root.chmod(0o700)  # also where it was there before

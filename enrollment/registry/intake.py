@@ -91,7 +91,7 @@ class Intake:
         """Forget files that a crash left without an upload. Call once, before serving."""
         with _storage(), Session(self._engine) as session:
             orphans = self._files.drop_all_but(
-                (upload.station_id, upload.package_sha256) for upload in session.scalars(select(Upload))
+                lambda: ((upload.station_id, upload.package_sha256) for upload in session.scalars(select(Upload)))
             )
         if orphans:
             logger.info("dropped %d upload files that nobody announced", orphans)

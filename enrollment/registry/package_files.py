@@ -6,7 +6,7 @@ What a method has done is on disk when it returns. Foreign exceptions (OSError) 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -65,12 +65,16 @@ class PackageFiles:
         """Forget an upload."""
         self._partial(station_id, package_sha256).unlink(missing_ok=True)
 
-    def drop_all_but(self, uploads: Iterable[tuple[str, bytes]]) -> int:
-        """Forget the files of uploads that nobody announced, left by a crash; returns how many there were."""
-        wanted = {self._partial(station_id, package_sha256) for station_id, package_sha256 in uploads}
-        orphans = [path for path in self._uploads.iterdir() if path not in wanted]
+    def drop_all_but(self, announced: Callable[[], Iterable[tuple[str, bytes]]]) -> int:
+        """Forget the files of uploads that nobody announced, left by a crash; returns how many there were.
+
+        announced: asked after the files were listed, so that one of an upload that another server begins now stays.
+        """
+        found = list(self._uploads.iterdir())
+        wanted = {self._partial(station_id, package_sha256) for station_id, package_sha256 in announced()}
+        orphans = [path for path in found if path not in wanted]
         for path in orphans:
-            path.unlink()
+            path.unlink(missing_ok=True)  # another server that starts may have been quicker
         return len(orphans)
 
     def _partial(self, station_id: str, package_sha256: bytes) -> Path:

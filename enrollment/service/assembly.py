@@ -100,7 +100,7 @@ class Station:
         Raises AlreadyRunning, ConfigInvalid, KeysUnusable, DatabaseUnavailable, SocketUnavailable; nothing runs then.
         """
         config, clock = self._config, self._clock
-        self._lock = _lock_folder(config.folder)
+        self._lock = lock_folder(config.folder)
         try:
             plans, profiles = load_plans(config), load_card_profiles(config)
             passphrase = config.passphrase()
@@ -268,7 +268,13 @@ class Station:
     def _lease_changed(self, device_id: str) -> None:
         self.inventory.changed(device_id)
         if self.leases.holder(device_id) is None:
-            self._spawn(self.inventory.get(device_id).worker.close())
+            self._spawn(self._close_unheld(device_id))
+
+    async def _close_unheld(self, device_id: str) -> None:
+        """Let go of a device that nobody has leased, if its platen is empty: closed, it would forget the finger."""
+        device = self.inventory.get(device_id)
+        if await self.inventory.settled(device) and self.leases.holder(device_id) is None:
+            await device.worker.close()
 
     def _keep_running(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Run a part of the station for as long as it lives; a bug in it must not end the other parts."""
@@ -296,7 +302,7 @@ def _shared(share: ShareConfig | None, passphrase: bytes | None) -> Shared | Non
     return Shared(share.address, *SharingFolder(share.folder).server_pems(passphrase))
 
 
-def _lock_folder(folder: Path) -> int:
+def lock_folder(folder: Path) -> int:
     """Hold the state folder for this process; the system lets go of it however the process ends.
 
     Raises AlreadyRunning, ConfigInvalid.

@@ -33,29 +33,34 @@ def init(path: Path, as_json: bool) -> None:
         SystemClock,
         default_cards,
         load_card_profiles,
-        load_config,
     )
-    from enrollment.service.keys.card_keys_file import create_card_keys
-    from enrollment.service.keys.document_signer import create_development_signer
+    from enrollment.service.keys.card_keys_file import create_card_keys, master_file
+    from enrollment.service.keys.document_signer import AUTHORITY_KEY_FILE, create_development_signer
+    from enrollment.service.keys.errors import KeysExist
+    from enrollment.service.station_file import changing
 
-    config = load_config(path)
-    found = config.cards or default_cards(config.folder)
-    documents = sorted({profile.mrz.document_code.rstrip("<") for profile in load_card_profiles(config).values()})
-    now, passphrase = SystemClock().now(), config.passphrase()
-    create_development_signer(
-        found.signer_certificate, found.signer_key, found.trust, config.station_id, documents, now, passphrase
-    )
-    try:
-        found.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigInvalid(f"{found.keys} cannot be written: {error.strerror}", file=str(found.keys)) from error
-    create_card_keys(found.keys, found.key_version, passphrase)
-    if config.cards is None:
-        try:
-            with path.open("a", encoding="utf-8") as file:
-                file.write("\n[cards]\n")
-        except OSError as error:
-            raise ConfigInvalid(f"{path} cannot be written: {error.strerror}", file=str(path)) from error
+    with changing(path) as (config, add):
+        found = config.cards or default_cards(config.folder)
+        documents = sorted({profile.mrz.document_code.rstrip("<") for profile in load_card_profiles(config).values()})
+        now, passphrase = SystemClock().now(), config.passphrase()
+        has_signer = found.signer_certificate.exists() and (found.signer_key.parent / AUTHORITY_KEY_FILE).exists()
+        has_keys = (found.keys / master_file(found.key_version)).exists()
+        if has_signer and has_keys and config.cards is not None:
+            raise KeysExist(f"{found.keys} is set up already", folder=str(found.keys))
+        if not has_signer:  # else an earlier call was cut short
+            create_development_signer(
+                found.signer_certificate, found.signer_key, found.trust, config.station_id, documents, now, passphrase
+            )
+        if not has_keys:
+            try:
+                found.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise ConfigInvalid(
+                    f"{found.keys} cannot be written: {error.strerror}", file=str(found.keys)
+                ) from error
+            create_card_keys(found.keys, found.key_version, passphrase)
+        if config.cards is None:
+            add("\n[cards]\n")
     told = {
         "signer_certificate": str(found.signer_certificate),
         "signer_key": str(found.signer_key),

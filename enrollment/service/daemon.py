@@ -1,7 +1,8 @@
 """enrolld: the command line of the station's daemon.
 
     enrolld init          makes a station's folder: configuration, keys, database
-    enrolld issue-session makes an operator's token
+    enrolld issue-session makes an operator's token; revoke-sessions ends all of an operator's
+    enrolld rejoin        goes on at the registry after the database was set back to an older copy
     enrolld share         lets other PCs use this station's devices (share_commands)
     enrolld cards         what chip cards are signed and written with (card_commands)
     enrolld run           serves until SIGTERM or SIGINT
@@ -15,15 +16,21 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from enrollment.core.errors import EnrollmentError
 from enrollment.service.card_commands import cards
 from enrollment.service.share_commands import share
+
+if TYPE_CHECKING:
+    from enrollment.service.config import StationConfig
+    from enrollment.service.store.store import Store
 
 CONFIG_NAME: Final = "station.toml"
 ROLES: Final = ("operator", "supervisor", "technician")
@@ -64,26 +71,21 @@ def init(
     passphrase_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Make a station: configuration, keys, database. What exists is never overwritten."""
-    from enrollment.service.config import ConfigInvalid, SystemClock, load_config
+    """Make a station: configuration, keys, database. What exists is never overwritten.
+
+    A call that was cut short is finished by the same call.
+    """
+    from enrollment.service.config import ConfigInvalid
     from enrollment.service.keys import software_keys
-    from enrollment.service.store.store import Store
+    from enrollment.service.station_file import alone_with
 
     path = folder / CONFIG_NAME
-    if path.exists():
-        raise ConfigInvalid(f"{path} exists already", file=str(path))
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.write_text(_station_toml(station_id, registry_address, devices, passphrase_file), "utf-8")
     except OSError as error:
         raise ConfigInvalid(f"{path} cannot be written: {error.strerror}", file=str(path)) from error
-    try:
-        config = load_config(path)
-        keys = software_keys.SoftwareKeys.create(config.keys_folder, config.station_id, config.passphrase())
-        Store.open(config.database, SystemClock(), keys, place=config.station_id).close()
-    except BaseException:
-        path.unlink()
-        raise
+    with alone_with(path):
+        config = _made(path, _station_toml(station_id, registry_address, devices, passphrase_file))
     made = {
         "config": str(path),
         "verifying_key": str(config.keys_folder / software_keys.VERIFYING_FILE),
@@ -97,6 +99,38 @@ def init(
             "client_certificate": str(config.registry.certificate),
         }
     _say(made, as_json)
+
+
+def _made(path: Path, text: str) -> StationConfig:
+    """Make what is missing of a station. Raises ConfigInvalid where another is there, or all of this one."""
+    from enrollment.service.config import ConfigInvalid, SystemClock, load_config
+    from enrollment.service.keys.software_keys import SoftwareKeys
+    from enrollment.service.station_file import write
+    from enrollment.service.store.store import Store
+
+    begun = path.exists()
+    if begun:
+        other = path.read_bytes() != text.encode()
+        config = load_config(path)
+        if other or (SoftwareKeys.complete(config.keys_folder) and config.database.exists()):
+            raise ConfigInvalid(f"{path} exists already", file=str(path))
+    else:
+        write(path, text)
+    try:
+        config = load_config(path)
+        has_keys = begun and SoftwareKeys.complete(config.keys_folder)
+        passphrase = config.passphrase()
+        keys = (
+            SoftwareKeys.load(config.keys_folder, passphrase)
+            if has_keys
+            else SoftwareKeys.create(config.keys_folder, config.station_id, passphrase)
+        )
+        Store.open(config.database, SystemClock(), keys, place=config.station_id).close()
+    except BaseException:
+        if not begun:
+            path.unlink()
+        raise
+    return config
 
 
 def _station_toml(
@@ -123,22 +157,66 @@ def _station_toml(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def issue_session(path: Path, operator_id: str, role: str, hours: float, as_json: bool) -> None:
     """Make an operator's token and print it; it is shown this once. Works while the daemon runs."""
+    from enrollment.service.store.operator_sessions import Role
+
+    with _opened(path) as store:
+        token = store.sessions.issue(operator_id, Role(role), timedelta(hours=hours))
+    if as_json:
+        _say({"token": token, "operator": operator_id, "role": role}, as_json=True)
+    else:
+        click.echo(token)
+
+
+@main.command("revoke-sessions")
+@click.option("--config", "path", type=click.Path(path_type=Path), required=True, help="station.toml")
+@click.option("--operator", "operator_id", required=True, help="The operator's id.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def revoke_sessions(path: Path, operator_id: str, as_json: bool) -> None:
+    """End every session of an operator, within a second: a token was lost. Works while the daemon runs."""
+    with _opened(path) as store:
+        ended = store.sessions.revoke(operator_id)
+    _say({"operator": operator_id, "sessions_ended": ended}, as_json)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Store]:
+    """The station's store; the daemon may run."""
     from enrollment.service.config import SystemClock, load_config
     from enrollment.service.keys.software_keys import SoftwareKeys
-    from enrollment.service.store.operator_sessions import Role
     from enrollment.service.store.store import Store
 
     config = load_config(path)
     keys = SoftwareKeys.load(config.keys_folder, config.passphrase())
     store = Store.open(config.database, SystemClock(), keys, place=config.station_id)
     try:
-        token = store.sessions.issue(operator_id, Role(role), timedelta(hours=hours))
+        yield store
     finally:
         store.close()
-    if as_json:
-        _say({"token": token, "operator": operator_id, "role": role}, as_json=True)
-    else:
-        click.echo(token)
+
+
+@main.command()
+@click.option("--config", "path", type=click.Path(path_type=Path), required=True, help="station.toml")
+@click.option("--operator", "operator_id", required=True, help="Who decides it, for the audit log.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def rejoin(path: Path, operator_id: str, as_json: bool) -> None:
+    """Go on after the registry's last package, where station.db was set back to an older copy.
+
+    For a refusal STATION_SET_BACK, once it is sure that no other machine works with this station's keys. Stop the
+    daemon first. What has no receipt here is sealed anew, also a dossier that the registry had before the disk died: it
+    gets a second package then.
+    """
+    from enrollment.core.sealing.field_rules import require_text
+    from enrollment.service.assembly import lock_folder
+    from enrollment.service.config import load_config
+
+    require_text("operator", operator_id)
+    lock = lock_folder(load_config(path).folder)
+    try:
+        with _opened(path) as store:
+            dossiers, link = store.outbox.rejoin(operator_id=operator_id), store.outbox.next_link()
+    finally:
+        os.close(lock)
+    _say({"dossiers": dossiers, "next_sequence": link.sequence}, as_json)
 
 
 @main.command()

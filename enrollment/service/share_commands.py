@@ -59,18 +59,19 @@ def _address(_ctx: click.Context, _option: click.Parameter, value: str) -> str:
 @json_option
 def init(path: Path, names: tuple[str, ...], address: str, as_json: bool) -> None:
     """Make the share's certificates and add [share] to station.toml. Start the daemon anew afterwards."""
-    from enrollment.service.config import SHARE_FOLDER, ConfigInvalid, ShareConfig, SystemClock, load_config
+    from enrollment.service.config import SHARE_FOLDER, ShareConfig, SystemClock
     from enrollment.service.keys.sharing import SharingFolder
+    from enrollment.service.station_file import changing
 
-    config = load_config(path)
-    shared = config.share or ShareConfig(address, config.folder / SHARE_FOLDER)
-    SharingFolder(shared.folder).create(config.station_id, names, SystemClock().now(), config.passphrase())
-    if config.share is None:
-        try:
-            with path.open("a", encoding="utf-8") as file:
-                file.write(f"\n[share]\naddress = {json.dumps(address)}\n")
-        except OSError as error:
-            raise ConfigInvalid(f"{path} cannot be written: {error.strerror}", file=str(path)) from error
+    with changing(path) as (config, add):
+        shared = config.share or ShareConfig(address, config.folder / SHARE_FOLDER)
+        folder, now, passphrase = SharingFolder(shared.folder), SystemClock().now(), config.passphrase()
+        if config.share is None and folder.complete:  # an earlier call was cut short
+            folder.rename_server(names, now, passphrase)
+        else:
+            folder.create(config.station_id, names, now, passphrase)
+        if config.share is None:
+            add(f"\n[share]\naddress = {json.dumps(address)}\n")
     _say(
         {"address": shared.address, "folder": str(shared.folder), "names": list(names)},
         f"shared at {shared.address} as {', '.join(names)}; start the daemon anew, then admit PCs: enrolld share issue",

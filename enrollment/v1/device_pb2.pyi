@@ -679,7 +679,7 @@ class TakeOverLeaseRequest(_message.Message):
     device_id: _builtins.str
     """The device."""
     reason: _builtins.str
-    """Why, for the audit log."""
+    """Why, for the audit log, which is kept for good: nothing of a person; a number of nine digits or more is refused."""
     def __init__(
         self,
         *,

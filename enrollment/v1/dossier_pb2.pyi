@@ -1005,7 +1005,7 @@ class AbandonDossierRequest(_message.Message):
     dossier_id: _builtins.str
     """The dossier."""
     reason: _builtins.str
-    """Why, for the audit log."""
+    """Why, for the audit log, which is kept for good: nothing of a person; a number of nine digits or more is refused."""
     def __init__(
         self,
         *,

@@ -93,6 +93,9 @@ async def test_an_excused_finger_is_not_missing_and_a_wrong_excuse_is_refused(he
 
 async def test_an_abandoned_dossier_keeps_its_id_and_nothing_else(here: InProcess) -> None:
     dossier = await here.client.open_dossier()
+    for personal in ("số 001191012345", f"{DEMOGRAPHICS['full_name']} bỏ về"):  # the reason is kept in the clear
+        named = dossier_pb2.AbandonDossierRequest(dossier_id=dossier.dossier_id, reason=personal)
+        assert (await refused(here.client.dossiers.AbandonDossier(named)))[2]["field"] == "reason"
     abandon = dossier_pb2.AbandonDossierRequest(dossier_id=dossier.dossier_id, reason="người dân bỏ về")
     gone = (await here.client.dossiers.AbandonDossier(abandon)).dossier
     assert gone.state == dossier_pb2.DOSSIER_STATE_ABANDONED

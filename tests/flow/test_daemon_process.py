@@ -243,6 +243,13 @@ class TestCommands:
         arguments = ["issue-session", "--config", str(folder.config), "--operator", "op-1", "--role", "king"]
         assert CliRunner().invoke(station_commands.main, arguments).exit_code == 2
 
+    def test_sessions_of_an_operator_are_ended_from_the_command_line(self, folder: StationFolder) -> None:
+        folder.issue_token("op-9")
+        arguments = ["revoke-sessions", "--config", str(folder.config), "--operator", "op-9", "--json"]
+        for ended in (1, 0):
+            told = json.loads(CliRunner().invoke(station_commands.main, arguments).output)
+            assert told == {"operator": "op-9", "sessions_ended": ended}
+
     def test_a_session_is_printed_as_a_bare_token_or_as_json(self, folder: StationFolder) -> None:
         arguments = ["issue-session", "--config", str(folder.config), "--operator", "op-1"]
         token = CliRunner().invoke(station_commands.main, arguments).output.strip()

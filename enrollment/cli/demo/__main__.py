@@ -149,6 +149,7 @@ def main(
     lang: str,
 ) -> None:
     """Enroll one person on a station of device models, only through the gRPC API."""
+    os.umask(0o077)  # --fingers and --portrait may be a real person's
     began = time.monotonic()
     out = Output.make(as_json=as_json, language=lang)
     if folder is None:

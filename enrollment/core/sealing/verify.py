@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from enrollment.core.errors import DigestMismatch, MalformedPackage, WrongRecipient
 from enrollment.core.sealing import container
@@ -25,7 +25,7 @@ class OpenedPackage:
     """
 
     manifest: Manifest
-    parts: Mapping[str, PartContent]
+    parts: Mapping[str, PartContent] = field(repr=False)
     signer_key_id: bytes
 
 

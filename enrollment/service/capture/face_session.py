@@ -86,11 +86,13 @@ class FaceSession:
         studio, order = self._studio, self._order
         lease, device = studio.leased(order.lease, DeviceKind.CAMERA, order.operator_id)
         async with studio.inventory.in_use(device):
+            # Read before: where a call of this request that was cut off lands in between, its outcome is found.
+            dossier = await studio.stored(studio.dossiers.get, order.dossier_id)
             earlier = await studio.earlier_capture(order.request_id, order.dossier_id, None)
             if earlier is not None:
                 self._emit(outcome(earlier, StageTimes()))
                 return
-            planned = _planned(await studio.stored(studio.dossiers.get, order.dossier_id), order)
+            planned = _planned(dossier, order)
             forget = lease.at_end(self._cancel.cancel)
             try:
                 kept, attempts, accepted = await _Sitting(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from enrollment.core import acceptance
@@ -16,6 +16,7 @@ from enrollment.service.capture.errors import FingersNotSeen, OtherPerson, SameF
 from enrollment.service.capture.events import Judged, JudgedFinger
 from enrollment.service.capture.fingerprint_order import PrintTask
 from enrollment.service.capture.fingerprint_try import FingerTry, Try
+from enrollment.service.capture.held_prints import HeldPrints
 from enrollment.service.config import Clock
 
 IMAGE_MEDIA_TYPE: Final = "application/x-iso19794-4-2005"
@@ -131,6 +132,17 @@ def records(clock: Clock, best: Best) -> tuple[Parts, float]:
 
 def _name(task: PrintTask) -> str:
     return f"fingerprint-{task.planned.position:02d}"
+
+
+def compared_anew(best: Best, held: HeldPrints) -> Best:
+    """The same prints, compared with what the dossier holds now. Blocking."""
+    templates = {position: one.template for position, one in best.fingers.items()}
+    found = held.judge(templates, best.task.planned.impression, {})
+    fingers = {
+        position: replace(one, objection=found[position].objection, same_as=found[position].same_as)
+        for position, one in best.fingers.items()
+    }
+    return replace(best, fingers=fingers)
 
 
 def _part_names(stem: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ import asyncio
 from drivers.spi import DeviceKind, Sound
 from enrollment.core import acceptance
 from enrollment.service.capture.events import Emit, LiftFinger, StageTimes, outcome
-from enrollment.service.capture.fingerprint_best import Best, judged, records, require_storable
+from enrollment.service.capture.fingerprint_best import Best, compared_anew, judged, records, require_storable
 from enrollment.service.capture.fingerprint_order import FingerprintOrder, PrintTask, task_of
 from enrollment.service.capture.fingerprint_try import Try, judge
 from enrollment.service.capture.held_prints import HeldPrints
@@ -24,6 +24,7 @@ from enrollment.service.capture.studio import Studio
 from enrollment.service.devices.inventory import StationDevice
 from enrollment.service.devices.leases import Lease
 from enrollment.service.store.dossier_store import NewCapture
+from enrollment.service.store.errors import PrintsAppeared
 
 
 class FingerprintSession:
@@ -42,16 +43,18 @@ class FingerprintSession:
         studio, order = self._studio, self._order
         lease, device = studio.leased(order.lease, DeviceKind.FINGERPRINT_SCANNER, order.operator_id)
         async with studio.inventory.in_use(device):
+            # Read before: where a call of this request that was cut off lands in between, its outcome is found.
+            dossier = await studio.stored(studio.dossiers.get, order.dossier_id)
             earlier = await studio.earlier_capture(order.request_id, order.dossier_id, order.position)
             if earlier is not None:
                 self._emit(outcome(earlier, StageTimes()))
                 return
-            task = task_of(await studio.stored(studio.dossiers.get, order.dossier_id), order)
+            task = task_of(dossier, order)
             held = await self._held_prints(task)
-            platen = Platen(studio, lease, device, self._emit, self._timeout_s(task))
+            platen = Platen(studio, lease, device, self._emit, order.dossier_id, self._timeout_s(task))
             async with platen.order():
                 best, made, accepted = await self._tries(platen, task, held)
-                await self._store(lease, device, best, made, accepted=accepted)
+                accepted = await self._store(lease, device, best, made, held, accepted=accepted)
             platen.watch(Sound.GOOD if accepted else Sound.BAD)
 
     async def _held_prints(self, task: PrintTask) -> HeldPrints:
@@ -81,28 +84,40 @@ class FingerprintSession:
         finally:
             prepared.cancel()
 
-    async def _store(self, lease: Lease, device: StationDevice, best: Best, made: Try, *, accepted: bool) -> None:
+    async def _store(
+        self, lease: Lease, device: StationDevice, best: Best, made: Try, held: HeldPrints, *, accepted: bool
+    ) -> bool:
+        """Write what is kept; compared again where another scanner brought prints meanwhile. Whether it is accepted."""
         studio, order, planned = self._studio, self._order, best.task.planned
         parts, record_ms = await studio.numeric(records, studio.clock, best)
         whole = best.whole or made
-        new = NewCapture(
-            position=planned.position,
-            impression=planned.impression,
-            quality=best.least_good().quality,
-            accepted=accepted,
-            attempts=made.attempt,
-            kept_attempt=whole.attempt,
-            operator_id=order.operator_id,
-            device_id=device.device_id,
-            captured_at=studio.clock.now(),
-            parts=parts,
-            fingers=best.captured(),
-        )
-
-        stored, store_ms = await studio.store_capture(
-            lease, order.dossier_id, new, replace=order.replace, request_id=order.request_id
-        )
-        self._emit(outcome(stored, whole.times.with_(record_ms=record_ms, store_ms=store_ms)))
+        while True:
+            new = NewCapture(
+                position=planned.position,
+                impression=planned.impression,
+                quality=best.least_good().quality,
+                accepted=accepted,
+                attempts=made.attempt,
+                kept_attempt=whole.attempt,
+                operator_id=order.operator_id,
+                device_id=device.device_id,
+                captured_at=studio.clock.now(),
+                parts=parts,
+                fingers=best.captured(),
+                compared_with=held.captures,
+            )
+            try:
+                stored, store_ms = await studio.store_capture(
+                    lease, order.dossier_id, new, replace=order.replace, request_id=order.request_id
+                )
+            except PrintsAppeared:
+                held = await self._held_prints(best.task)
+                best = await studio.numeric(compared_anew, best, held)
+                require_storable(best)
+                accepted = accepted and not best.weak()
+                continue
+            self._emit(outcome(stored, whole.times.with_(record_ms=record_ms, store_ms=store_ms)))
+            return accepted
 
     def _timeout_s(self, task: PrintTask) -> float:
         return self._order.finger_timeout_s or float(task.planned.finger_timeout_s)

@@ -6,7 +6,7 @@ Blocking. A slap is cut into its fingers first; a single finger is a try of one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from enrollment.core import acceptance
@@ -55,8 +55,8 @@ class FingerTry:
 
     attempt: int
     position: int
-    image: FingerprintImage
-    template: FingerprintTemplate
+    image: FingerprintImage = field(repr=False)
+    template: FingerprintTemplate = field(repr=False)
     quality: QualityRecord
     objection: Objection | None
     same_as: int | None
@@ -71,7 +71,7 @@ class Try:
     """One judged image. fingers: those that were asked for and are there, from left to right."""
 
     attempt: int
-    image: FingerprintImage
+    image: FingerprintImage = field(repr=False)
     fingers: tuple[FingerTry, ...]
     findings: tuple[SlapFinding, ...]
     times: StageTimes

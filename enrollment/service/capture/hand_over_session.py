@@ -110,7 +110,8 @@ class HandOverSession:
             asked = order.position
             position = asked if asked is not None and asked in held.templates else held.positions[0]
             self._emit(FingerAsked(position, held.positions, left))
-            platen = Platen(studio, lease, device, self._emit, order.finger_timeout_s or FINGER_TIMEOUT_S)
+            timeout_s = order.finger_timeout_s or FINGER_TIMEOUT_S
+            platen = Platen(studio, lease, device, self._emit, card.dossier_id, timeout_s)
             async with platen.order():
                 how = await self._tries(platen, card, held, position, left)
                 handed_over = await studio.stored(self._store, lease, card, how)

@@ -42,11 +42,12 @@ class Likeness:
 
 @dataclass(frozen=True, eq=False)
 class HeldPrints:
-    """The prints of a dossier's other captures. positions, rolled: of each template."""
+    """The prints of a dossier's other captures. positions, rolled: of each template. captures: their ids."""
 
     positions: tuple[int, ...]
     rolled: tuple[bool, ...]
     templates: tuple[FingerprintTemplate, ...] = field(repr=False)
+    captures: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, stored: Sequence[StoredPrint]) -> HeldPrints:
@@ -56,6 +57,7 @@ class HeldPrints:
             tuple(one.position for one in stored),
             tuple(one.impression == _ROLLED for one in stored),
             tuple(minutiae_record.template_from_record(decode(one.record)) for one in stored),
+            frozenset(one.capture_id for one in stored),
         )
 
     def prepare(self, expected: Iterable[int]) -> None:

@@ -1,7 +1,8 @@
 """One leased scanner during one order: the platen emptied, a finger or a slap awaited and scanned, lifted again.
 
-The lease is checked on the device's thread before every touch of the device. What is cancelled leaves the device usable
-at once. When an order has ended, the platen is still watched until the fingers have left it.
+The lease is checked on the device's thread before every touch of the device. When an order has ended, however it did,
+the platen is still watched until the fingers have left it, beyond the lease's end, so that the next order does not take
+them for another person's.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import cast
+from contextlib import asynccontextmanager, suppress
+from typing import Final, cast
 
-from drivers.errors import CaptureCancelled, CaptureTimedOut, DriverError
+from drivers.errors import CaptureCancelled, CaptureTimedOut, DeviceError, DriverError
 from drivers.frame import Frame
 from drivers.spi import CancelToken, FingerprintScanner, Impression, Light, ScanEvent, Sound, StreamingScanner
 from enrollment.core.errors import EnrollmentError
@@ -23,15 +24,20 @@ from enrollment.service.capture.lamps import DARK, Lamps
 from enrollment.service.capture.live_scan import LiveOrder, Taken, scan_live
 from enrollment.service.capture.studio import Studio, raise_why_ended
 from enrollment.service.devices.errors import WrongDeviceKind
-from enrollment.service.devices.inventory import StationDevice
+from enrollment.service.devices.inventory import PlatenWatch, StationDevice
 from enrollment.service.devices.leases import Lease
 from enrollment.service.devices.worker import Driver
 
 _log = logging.getLogger(__name__)
 
+UNNOTICED_S: Final = 0.1  # a look at a platen that turns out to be empty: nobody is asked to lift anything
+
 
 class Platen:
-    """timeout_s: how long to wait for each finger to come or to leave. cancel: ends whatever the device does."""
+    """dossier_id: whose fingers. timeout_s: how long to wait for each to come or to leave.
+
+    cancel: ends whatever the device does.
+    """
 
     def __init__(
         self,
@@ -39,10 +45,11 @@ class Platen:
         lease: Lease,
         device: StationDevice,
         emit: Callable[[PlatenEvent], None],
+        dossier_id: str,
         timeout_s: float,
     ) -> None:
         self._studio, self._lease, self._device = studio, lease, device
-        self._emit, self._timeout_s = emit, timeout_s
+        self._emit, self._dossier_id, self._timeout_s = emit, dossier_id, timeout_s
         self._lamps = Lamps()
         self.cancel = CancelToken()
 
@@ -53,14 +60,21 @@ class Platen:
         Raises why the lease ended where that cancelled the order, CaptureTimedOut, and what the order raises.
         """
         forget = self._lease.at_end(self.cancel.cancel)
+        before = self._device.platen_watch
+        whose = "" if before is None else before.dossier_id
         try:
             await self._empty()
+            whose = self._dossier_id
             yield
-        except CaptureCancelled:
-            raise_why_ended(self._lease, self._device)
-            raise
+        except DeviceError:
+            raise  # it was closed: there is nothing to watch with
         except EnrollmentError:
             self.watch(Sound.BAD)
+            raise
+        except BaseException as error:  # a client that went away, a finger that did not come
+            self._watch(None, whose)
+            if isinstance(error, CaptureCancelled):
+                raise_why_ended(self._lease, self._device)
             raise
         finally:
             forget()
@@ -68,11 +82,25 @@ class Platen:
     async def _empty(self) -> None:
         """Wait until the fingers of the order before have left, so that they are not taken for these."""
         watch = self._device.platen_watch
-        if watch is None or watch.done():
+        if watch is None:
             return
-        self._emit(LiftFinger(attempt=0))
-        done, _ = await asyncio.wait({watch}, timeout=self._timeout_s)
-        if not done:
+        if watch.dossier_id == self._dossier_id:
+            watch.cancel.cancel()
+            await asyncio.wait({watch.task})
+            return
+        if watch.task.done() and not watch.task.result():
+            watch = self._watch(None, watch.dossier_id)
+        seen = asyncio.Event()  # or not to be waited for: on the event loop's thread, both
+        watch.task.add_done_callback(lambda _: seen.set())
+        self.cancel.on_cancel(seen.set)
+        await asyncio.wait({watch.task}, timeout=UNNOTICED_S)
+        if not watch.task.done():
+            self._emit(LiftFinger(attempt=0))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._timeout_s):
+                    await seen.wait()
+        self.cancel.raise_if_cancelled()
+        if not watch.task.done() or not watch.task.result():
             raise CaptureTimedOut(
                 "the finger of the capture before is still on the platen", device_id=self._device.device_id
             )
@@ -134,24 +162,33 @@ class Platen:
 
     def watch(self, sound: Sound) -> None:
         """Say how it ended, and wait in the background for the fingers to leave."""
-        watching = _watch_platen(self._lease, self._device, self._timeout_s, self._lamps, sound)
-        self._device.platen_watch = asyncio.create_task(watching)
+        self._watch(sound, "")
+
+    def _watch(self, sound: Sound | None, dossier_id: str) -> PlatenWatch:
+        watch = self._device.platen_watch
+        if watch is None or watch.task.done():
+            cancel = CancelToken()
+            watching = _watch_platen(self._device, self._timeout_s, cancel, self._lamps, sound)
+            watch = self._device.platen_watch = PlatenWatch(asyncio.create_task(watching), cancel, dossier_id)
+        return watch
 
 
-async def _watch_platen(lease: Lease, device: StationDevice, timeout_s: float, lamps: Lamps, sound: Sound) -> None:
-    """Say how a capture ended, and wait in the background for its fingers to leave."""
-    cancel = CancelToken()
-    forget = lease.at_end(cancel.cancel)
+async def _watch_platen(
+    device: StationDevice, timeout_s: float, cancel: CancelToken, lamps: Lamps, sound: Sound | None
+) -> bool:
+    """Say how a capture ended, and wait for its fingers to leave; False where they were not seen to."""
 
     def lift(driver: Driver) -> None:
-        lamps.sound(driver, sound)
+        if sound is not None:
+            lamps.sound(driver, sound)
         with lamps.dark_at_failure(driver):
             cast(FingerprintScanner, driver).wait_finger_off(timeout_s=timeout_s, cancel=cancel)
         lamps.show(driver, DARK)
 
     try:
-        await device.worker.run(lift, cancel=cancel, check=lease.require_live)
+        await device.worker.run(lift, cancel=cancel, check=lambda: None)
+    except (CaptureTimedOut, CaptureCancelled):
+        return False
     except (DriverError, EnrollmentError) as error:
         _log.debug("platen of %s no longer watched: %s", device.device_id, error.reason)
-    finally:
-        forget()
+    return True

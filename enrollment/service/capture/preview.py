@@ -43,7 +43,7 @@ class Picture:
     live: what a running capture made of this frame, where the scanner shows its platen live.
     """
 
-    jpeg: bytes
+    jpeg: bytes = field(repr=False)
     sequence: int
     age_s: float
     live: Live | None = None

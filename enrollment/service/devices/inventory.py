@@ -11,13 +11,14 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from drivers.discovery import Discovery, FoundDevice, Look
 from drivers.errors import DeviceError, DeviceGone
-from drivers.spi import DeviceIdentity, DeviceKind
+from drivers.spi import CancelToken, DeviceIdentity, DeviceKind
 from enrollment.service.devices.errors import DeviceDetached, DeviceInUse, DeviceUnknown
 from enrollment.service.devices.lookout import LookAt, Lookout, WatchBus
 from enrollment.service.devices.sleep_watch import asleep_s, watch_for_sleep
@@ -39,6 +40,19 @@ class DeviceState(Enum):
     DETACHED = "detached"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PlatenWatch:
+    """Somebody waits for the fingers of an order to leave.
+
+    task: False where they stayed; True where the platen was seen empty, or cannot be seen.
+    dossier_id: whose fingers may stay for the same dossier's next order, as this one ended without a print; else "".
+    """
+
+    task: asyncio.Task[bool]
+    cancel: CancelToken
+    dossier_id: str
+
+
 class StationDevice:
     """One device of the station, attached or not. Attributes are read freely; only the inventory changes them."""
 
@@ -54,7 +68,7 @@ class StationDevice:
         self.size: tuple[int, int] = (0, 0)
         self.resolution_ppi = 0.0
         self.capturing = False
-        self.platen_watch: asyncio.Task[None] | None = None
+        self.platen_watch: PlatenWatch | None = None
         self._in_use = asyncio.Lock()
 
     @property
@@ -262,6 +276,15 @@ class Inventory:
             device.capturing = False
             device._in_use.release()
             self.changed(device.device_id)
+
+    async def settled(self, device: StationDevice) -> bool:
+        """Wait until no capture runs on a device and nobody watches its platen; whether it was seen empty."""
+        async with device._in_use:
+            watch = device.platen_watch
+        if watch is None:
+            return True
+        await asyncio.wait({watch.task})
+        return watch.task.result()
 
     async def stop(self) -> None:
         """Cancel what runs and close every device."""

@@ -31,6 +31,17 @@ REMEDIES: Final = {
     "DEVICE_NOT_FOUND": ("Kiểm tra nguồn, cáp và địa chỉ trong station.toml.", "Check power, cable and its address."),
     "DEVICE_UNSUPPORTED": ("Kiểm tra kiểu máy trong README.", "See the README for the models that are driven."),
 }
+SETTLE: Final = (
+    "Xem enrollctl outbox, xử lý nguyên nhân với trung tâm, rồi enrollctl outbox --retry GÓI.",
+    "See enrollctl outbox, settle the cause with the registry, then enrollctl outbox --retry PACKAGE.",
+)
+# Reason of a refusal -> what to do, where it is something else.
+REFUSAL_REMEDIES: Final = {
+    "STATION_SET_BACK": (
+        "Dữ liệu ở đây cũ hơn sổ của trung tâm: xem có máy khác dùng khoá; nếu không, dừng dịch vụ, enrolld rejoin.",
+        "This database is older than the registry's: see that nobody else has its keys, stop it, then enrolld rejoin.",
+    ),
+}
 # The same of card readers, where it is another.
 CARD_REMEDIES: Final = {
     "DEVICE_ACCESS_DENIED": (
@@ -164,8 +175,7 @@ def check_queue(state: RunningState) -> Iterator[Finding]:
             Severity.ERROR,
             f"Trung tâm từ chối gói số {state.refused_sequence} [{state.refused}]; {state.waiting} gói đang chờ.",
             f"The registry refuses package {state.refused_sequence} [{state.refused}]; {state.waiting} packages wait.",
-            "Xem enrollctl outbox, xử lý nguyên nhân với trung tâm, rồi enrollctl outbox --retry GÓI.",
-            "See enrollctl outbox, settle the cause with the registry, then enrollctl outbox --retry PACKAGE.",
+            *REFUSAL_REMEDIES.get(state.refused, SETTLE),
         )
     elif state.oldest is not None and state.now - state.oldest > QUEUE_WARNING:
         hours = int((state.now - state.oldest).total_seconds() // 3600)

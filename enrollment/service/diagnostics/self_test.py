@@ -100,6 +100,8 @@ async def self_test(
     cancel = CancelToken()
     async with studio.inventory.in_use(device):
         forget = lease.at_end(cancel.cancel)
+        if device.platen_watch is not None:
+            device.platen_watch.cancel.cancel()  # it asks for an empty platen itself, and takes nobody's print
         try:
             async for event in _SelfTest(studio, lease, device, cancel, empty_wait_s, indicator_s).run():
                 yield event

@@ -129,6 +129,11 @@ def create_development_signer(
         (trust / AUTHORITY_FILE, authority.certificate.public_bytes(Encoding.PEM), 0o644),
         (certificate, signer.public_bytes(Encoding.PEM), 0o644),
     )
+    if (
+        files[0][0].exists() and not certificate.exists()
+    ):  # an earlier call was cut short: nothing was signed with these
+        for path, _, _ in reversed(files):
+            path.unlink(missing_ok=True)
     for path, _, _ in files:
         if path.exists():
             raise KeysExist(f"{path} is there already: it is never overwritten", file=str(path))

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -64,13 +66,41 @@ def _unprotect(path: Path, content: bytes, passphrase: bytes | None) -> bytes:
         raise KeysUnusable(f"{path} is damaged, or the passphrase is another one", file=str(path)) from error
 
 
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other commands that make something out of an existing folder until the block ends. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def write_new(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Create, never overwrite; on disk when this returns."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    """Create whole, never overwrite; the content on disk when this returns."""
+    new = _written_beside(path, content, mode)
+    try:
+        os.link(new, path)
+    finally:
+        new.unlink()
+
+
+def replace_file(path: Path, content: bytes, mode: int) -> None:
+    """Write in one step, name and all: a reader, and whoever comes after a power cut, sees the old file or the new."""
+    _written_beside(path, content, mode).replace(path)
+    sync_folder(path.parent)
+
+
+def _written_beside(path: Path, content: bytes, mode: int) -> Path:
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)  # of a call that was cut short
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    return new
 
 
 def sync_folder(folder: Path) -> None:

@@ -30,7 +30,14 @@ from enrollment.core.certificates import (
 )
 from enrollment.core.errors import CertificateRefused
 from enrollment.service.keys.errors import ClientNotAdmitted, ClientUnknown, KeysExist, KeysUnusable
-from enrollment.service.keys.private_files import protection, read_private, sync_folder, write_new
+from enrollment.service.keys.private_files import (
+    alone_in,
+    protection,
+    read_private,
+    replace_file,
+    sync_folder,
+    write_new,
+)
 from enrollment.service.keys.software_keys import load_tls_key
 
 AUTHORITY_FILE: Final = "ca.pem"
@@ -65,7 +72,7 @@ class SharingFolder:
 
         Raises KeysExist, CertificateRefused (a name), KeysUnusable (the folder cannot be written).
         """
-        if (self.folder / SERVER_FILE).exists():
+        if self.complete:
             raise KeysExist(f"{self.folder} is set up already", folder=str(self.folder))
         authority = CertificateAuthority.create(owner, now)
         key = ec.generate_private_key(ec.SECP256R1())
@@ -87,6 +94,11 @@ class SharingFolder:
         except OSError as error:
             raise _unwritable(self.folder, error) from error
 
+    @property
+    def complete(self) -> bool:
+        """Whether it was made whole."""
+        return (self.folder / SERVER_FILE).exists()
+
     def rename_server(self, names: Sequence[str], now: datetime, passphrase: bytes | None) -> None:
         """Certify the server under other names or addresses; the PCs need nothing new. Raises as `create`, `issue`."""
         authority = self._authority(passphrase)
@@ -107,7 +119,8 @@ class SharingFolder:
         authority = self._authority(passphrase)
         certificate = authority.issue_client_certificate(request_pem, client, CLIENT_URI + client, now, lifetime)
         pem = certificate_pem(certificate)
-        _replace(self._client_file(client), pem)
+        with alone_in(self.folder):  # of two at once, each writes its own
+            _replace(self._client_file(client), pem)
         return pem + certificate_pem(authority.certificate)
 
     def revoke(self, client: str) -> None:
@@ -201,13 +214,8 @@ def _read(path: Path) -> bytes:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write a public file in one step: a reader sees the old one or the new one."""
-    new = path.with_name(f"{path.name}.new")
     try:
-        new.unlink(missing_ok=True)
-        write_new(new, content, 0o644)
-        new.replace(path)
-        sync_folder(path.parent)
+        replace_file(path, content, 0o644)
     except OSError as error:
         raise _unwritable(path, error) from error
 

@@ -61,7 +61,7 @@ class SoftwareKeys:
     @classmethod
     def create(cls, folder: Path, station_id: str, passphrase: bytes | None = None) -> Self:
         """Make all keys in a new folder. Raises KeysExist, KeysUnusable (the folder cannot be written)."""
-        if (folder / WRAPPING_FILE).exists():
+        if cls.complete(folder):
             raise KeysExist(f"{folder} holds keys already; keep them, or name another folder", folder=str(folder))
         es256, ml_dsa_65 = ec.generate_private_key(ec.SECP256R1()), MLDSA65PrivateKey.generate()
         client = ec.generate_private_key(ec.SECP256R1())
@@ -85,6 +85,11 @@ class SoftwareKeys:
             where = error.filename or folder
             raise KeysUnusable(f"{where} cannot be written: {error.strerror}", folder=str(folder)) from error
         return cls(es256, ml_dsa_65, wrapping, verifying_key)
+
+    @staticmethod
+    def complete(folder: Path) -> bool:
+        """Whether all keys were made here."""
+        return (folder / WRAPPING_FILE).exists()
 
     @classmethod
     def load(cls, folder: Path, passphrase: bytes | None = None) -> Self:

@@ -16,6 +16,7 @@ from cryptography import x509
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
+from enrollment.core.sealing.field_rules import DIGEST_BYTES, MAX_SEQUENCE
 from enrollment.core.sealing.manifest import MAX_CLOCK_OFFSET_MS
 from enrollment.service.config import RegistryConfig
 from enrollment.service.keys.software_keys import load_tls_key
@@ -71,6 +72,21 @@ class Begun:
     max_chunk_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class RegistryView:
+    """What the registry says of itself and of this station.
+
+    station_id: who it takes us for.
+    clock_offset_ms: station clock minus registry clock, None where it tells no time, or one that cannot be.
+    last_sequence, last_sha256: of the station's last package there; 0 and b"" before the first.
+    """
+
+    station_id: str
+    clock_offset_ms: int | None
+    last_sequence: int
+    last_sha256: bytes
+
+
 class RegistryClient:
     """One station's connection. Every method raises DeliveryFailed or PackageRefused, and nothing else."""
 
@@ -95,20 +111,20 @@ class RegistryClient:
         """Close the channel."""
         await self._channel.close()
 
-    async def clock_offset_ms(self) -> int | None:
-        """Station clock minus registry clock, half of the round trip taken off; milliseconds.
-
-        None where the registry tells no time, or one that cannot be.
-        """
+    async def view(self) -> RegistryView:
+        """Ask how far the registry is; half of the round trip is taken off its clock."""
         began = time.time()
         answer = await _answered(
             self._stub.GetStationLedger(registry_pb2.GetStationLedgerRequest(), timeout=self._timeout_s),
             registry_pb2.GetStationLedgerResponse,
         )
+        last, sha256 = int(answer.last_sequence), answer.last_package_sha256
+        if last > MAX_SEQUENCE or len(sha256) != (DIGEST_BYTES if last else 0):
+            raise RegistryNonsense("the registry names a last package that cannot be", last_sequence=last)
         middle_ms = 500 * (began + time.time())
         offset_ms = round(middle_ms - answer.server_time.seconds * 1000 - answer.server_time.nanos / 1e6)
         told = answer.HasField("server_time") and abs(offset_ms) <= MAX_CLOCK_OFFSET_MS
-        return offset_ms if told else None
+        return RegistryView(answer.station_id, offset_ms if told else None, last, sha256)
 
     async def begin(self, sha256: bytes, size_bytes: int, sequence: int) -> Begun:
         """Announce a package."""

@@ -22,7 +22,7 @@ from enrollment.core.sealing.receipt import verify_receipt
 from enrollment.service.config import Clock, OutboxConfig
 from enrollment.service.outbox.errors import PackageRefused, RegistryBusy, RegistryNonsense
 from enrollment.service.outbox.events import OutboxEvents
-from enrollment.service.outbox.registry_client import RegistryClient
+from enrollment.service.outbox.registry_client import RegistryClient, RegistryView
 from enrollment.service.outbox.sealer import CLOCK_OFFSET_SETTING
 from enrollment.service.store.outbox_store import OutboxPackage, PackageState
 from enrollment.service.store.store import Store
@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 PROGRESS_EVERY_S: Final = 0.5  # between two notes of progress; the registry's own offset is what counts
 STORE_RETRY_S: Final = 5.0
 MAX_DOUBLINGS: Final = 30
+SPOILT_ON_ITS_WAY: Final = "DIGEST_MISMATCH"  # the registry's reason; for good only when it comes twice
 
 
 class Uploader:
@@ -96,6 +97,9 @@ class Uploader:
         try:
             receipt = await self._deliver(package)
         except PackageRefused as refused:
+            if refused.registry_reason == SPOILT_ON_ITS_WAY and package.problem != SPOILT_ON_ITS_WAY:
+                await self._postpone(package, RegistryBusy(str(refused), registry_reason=SPOILT_ON_ITS_WAY))
+                return  # our bytes are right: the registry dropped what it had, and gets them from the start
             logger.error("package %d is refused: %s", package.sequence, refused.registry_reason)
             self._tell(
                 await asyncio.to_thread(
@@ -119,10 +123,63 @@ class Uploader:
         if self._client is None:
             self._client = self._connect()
         client = self._client
-        offset_ms = await client.clock_offset_ms()
+        view = await client.view()
         self.registry_reachable = True
-        if offset_ms is not None:
-            await asyncio.to_thread(self._store.settings.put, CLOCK_OFFSET_SETTING, str(offset_ms))
+        if view.clock_offset_ms is not None:
+            await asyncio.to_thread(self._store.settings.put, CLOCK_OFFSET_SETTING, str(view.clock_offset_ms))
+        if await asyncio.to_thread(self._is_set_back, package, view):
+            return await self._receipt_of_old(client, package, view)
+        for lost in await asyncio.to_thread(self._lost, package, view):
+            logger.warning("the registry has lost package %d: it is sent again", lost.sequence)
+            again = await self._send(client, lost, await asyncio.to_thread(self._content, lost))
+            verify_receipt(again, self._trust.receipt_keys, lost.sha256)
+        return await self._send(client, package, content)
+
+    def _is_set_back(self, package: OutboxPackage, view: RegistryView) -> bool:
+        """Whether the registry has packages of this station that this database does not know.
+
+        Raises PackageRefused where it takes us for another station.
+        """
+        if view.station_id not in ("", self._station_id):
+            raise PackageRefused(
+                f"the client certificate is of station {view.station_id[:64]}: put this station's own in its place",
+                registry_reason="STATION_MISMATCH",
+            )
+        known = self._store.outbox.sequence_of(view.last_sha256) if view.last_sequence else 0
+        return known != view.last_sequence or view.last_sequence > package.sequence
+
+    async def _receipt_of_old(self, client: RegistryClient, package: OutboxPackage, view: RegistryView) -> bytes:
+        """The receipt of a package that the registry got before this database was set back. Else PackageRefused."""
+        with contextlib.suppress(PackageRefused):
+            begun = await client.begin(package.sha256, package.size_bytes, package.sequence)
+            if begun.receipt is not None:
+                return begun.receipt
+        await asyncio.to_thread(self._store.outbox.note_set_back, view.last_sequence, view.last_sha256)
+        raise PackageRefused(
+            f"the registry has {view.last_sequence} packages of this station, and the last one is not known here: "
+            "this database is an older copy, or another station works with this one's keys. "
+            "Find out which; if it is a copy, stop the daemon and run enrolld rejoin",
+            registry_reason="STATION_SET_BACK",
+        )
+
+    def _lost(self, package: OutboxPackage, view: RegistryView) -> tuple[OutboxPackage, ...]:
+        """The packages before this one that the registry had, and has no more: it was set back to an older copy.
+
+        Raises RegistryBusy where what it has lost was purged here.
+        """
+        outbox = self._store.outbox
+        lost = outbox.between(view.last_sequence, package.sequence)
+        for one in lost:
+            if not outbox.is_kept(one.package_id):
+                raise RegistryBusy(
+                    f"the registry was set back and has lost number {one.sequence}, which is purged here: "
+                    "only its own backup has it",
+                    registry_reason="REGISTRY_SET_BACK",
+                )
+        return lost
+
+    async def _send(self, client: RegistryClient, package: OutboxPackage, content: bytes) -> bytes:
+        """One package on the wire; returns the receipt, unverified."""
         begun = await client.begin(package.sha256, package.size_bytes, package.sequence)
         if begun.receipt is not None:
             return begun.receipt
@@ -134,7 +191,8 @@ class Uploader:
                 now_s = self._clock.monotonic()
                 if now_s - noted_s >= PROGRESS_EVERY_S or safe == package.size_bytes:
                     noted_s = now_s
-                    self._tell(await asyncio.to_thread(self._store.outbox.progress, package.package_id, safe))
+                    if package.state is not PackageState.ACKNOWLEDGED:
+                        self._tell(await asyncio.to_thread(self._store.outbox.progress, package.package_id, safe))
         finally:
             await uploading.aclose()
         return await client.finish(package.sha256)

@@ -104,7 +104,7 @@ class DeviceServicer(device_pb2_grpc.DeviceServiceServicer):
     async def TakeOverLease(
         self, request: device_pb2.TakeOverLeaseRequest, context: Any
     ) -> device_pb2.TakeOverLeaseResponse:
-        why = requests.words(request.reason, "reason", required=True)
+        why = requests.kept_reason(request.reason, "reason")
         device = await self._device(request.device_id)
         holder = self._leases.holder(device.device_id)
         await self._studio.stored(

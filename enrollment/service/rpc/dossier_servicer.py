@@ -118,7 +118,7 @@ class DossierServicer(dossier_pb2_grpc.DossierServiceServicer):
             self._dossiers.abandon,
             requests.uuid_id(request.dossier_id, "dossier_id"),
             operator_id=operator_id(),
-            why=requests.words(request.reason, "reason", required=True),
+            why=requests.kept_reason(request.reason, "reason"),
         )
         return dossier_pb2.AbandonDossierResponse(dossier=dossier_messages.dossier(abandoned))
 

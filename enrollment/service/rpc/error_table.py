@@ -242,6 +242,16 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     store.ChainMoved: Row(
         Code.ABORTED, "Số thứ tự đã được dùng: thử lại.", "The sequence number was taken: try again."
     ),
+    store.ChainSound: Row(
+        Code.FAILED_PRECONDITION,
+        "Chuỗi gói của trạm không bị đứt: không cần nối lại.",
+        "The station's chain of packages is whole: there is nothing to rejoin.",
+    ),
+    store.PrintsAppeared: Row(
+        Code.ABORTED,
+        "Hồ sơ vừa có thêm vân tay khác: hãy thu nhận lại.",
+        "Another print was stored in this dossier meanwhile: capture again.",
+    ),
     store.SessionInvalid: Row(
         Code.UNAUTHENTICATED, "Phiên làm việc đã hết: hãy đăng nhập lại.", "The session has ended: sign in again."
     ),

@@ -92,7 +92,7 @@ def words(value: str, field: str, *, max_length: int = MAX_WORDS_LENGTH, require
 
 
 def kept_reason(value: str, field: str) -> str:
-    """Why something was done to a card: kept for good, so a number that may be a person's is refused."""
+    """Why something was done: kept in the clear for good, so a number that may be a person's is refused."""
     if PERSONS_NUMBER.search(value) is not None:
         raise _refuse(field, "a number of nine digits or more may be a person's: leave it out")
     return words(value, field, required=True)

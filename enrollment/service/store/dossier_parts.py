@@ -19,8 +19,9 @@ MINUTIAE_SUFFIX: Final = ".fmr"
 
 @dataclass(frozen=True, slots=True)
 class StoredPrint:
-    """A finger's minutiae record. capture_position: of the capture that brought it, a slap or the finger itself."""
+    """A finger's minutiae record. capture_id, capture_position: of what brought it, a slap or the finger itself."""
 
+    capture_id: str
     capture_position: int
     position: int
     impression: str
@@ -62,7 +63,11 @@ def read_prints(connection: Connection, dossier_id: str, vault: Vault) -> tuple[
     ).all()
     return tuple(
         StoredPrint(
-            row.position, _finger_of(row), row.impression, open_part(vault.cipher(dossier_id, row.wrapped_key), row)
+            row.capture_id,
+            row.position,
+            _finger_of(row),
+            row.impression,
+            open_part(vault.cipher(dossier_id, row.wrapped_key), row),
         )
         for row in found
         if row.wrapped_key is not None and row.sealed_content is not None

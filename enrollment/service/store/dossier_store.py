@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -37,6 +37,7 @@ from enrollment.service.store.errors import (
     DossierUnknown,
     PartPurged,
     PartUnknown,
+    PrintsAppeared,
     RequestConflict,
     StoredDataDamaged,
 )
@@ -56,6 +57,7 @@ from enrollment.service.store.vault import DossierCipher, Vault
 
 MAX_PAGE: Final = 500
 MAX_DESCRIPTION: Final = 200  # characters
+SHORTEST_NAME: Final = 4  # of a personal field that is looked for in what is kept in the clear
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class NewCapture:
     """What a capture session hands over. position: None for the portrait; parts: name -> (media type, bytes).
 
     fingers: of a slap, by position; their parts are named among `parts`.
+    compared_with: ids of the dossier's captures that its prints were compared with; None where they were with none.
     """
 
     position: int | None
@@ -74,8 +77,9 @@ class NewCapture:
     operator_id: str
     device_id: str
     captured_at: datetime
-    parts: Mapping[str, tuple[str, bytes]]
+    parts: Mapping[str, tuple[str, bytes]] = field(repr=False)
     fingers: tuple[CapturedFinger, ...] = ()
+    compared_with: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +206,8 @@ class DossierStore:
     def add_capture(self, dossier_id: str, new: NewCapture, *, replace: bool, request_id: str) -> Capture:
         """Store a capture with its parts; the same request_id again gives what it stored.
 
-        Raises DossierUnknown, DossierNotOpen, PositionNotInPlan, PositionAlreadyCaptured, RequestConflict, and
-        InvalidInput for what no package could carry.
+        Raises DossierUnknown, DossierNotOpen, PositionNotInPlan, PositionAlreadyCaptured, RequestConflict,
+        PrintsAppeared (compare again), and InvalidInput for what no package could carry.
         """
         slot = PORTRAIT_SLOT if new.position is None else new.position
         require_operator(new.operator_id)
@@ -224,6 +228,7 @@ class DossierStore:
                     )
                 here = (CAPTURES.c.dossier_id == dossier_id, CAPTURES.c.position == slot)
                 connection.execute(delete(CAPTURES).where(*here))  # its parts go with it
+            _require_compared(dossier, new)
             require_parts(dossier, new.position, new.parts)
             shown = [finger.position for finger in new.fingers] or [slot]
             connection.execute(
@@ -270,7 +275,10 @@ class DossierStore:
             return tuple(connection.execute(waiting.order_by(DOSSIERS.c.completed_at, DOSSIERS.c.dossier_id)).scalars())
 
     def abandon(self, dossier_id: str, *, operator_id: str, why: str) -> Dossier:
-        """Give up an open dossier: its key and content go, its id stays. Raises DossierUnknown, TransitionRefused."""
+        """Give up an open dossier: its key and content go, its id stays.
+
+        why: kept in the clear. Raises DossierUnknown, TransitionRefused, InvalidInput where it names the person.
+        """
         return self._destroy(dossier_id, DossierState.ABANDONED, "dossier-abandoned", operator_id, why=why[:200])
 
     def purge(self, dossier_id: str, *, operator_id: str) -> Dossier:
@@ -305,6 +313,7 @@ class DossierStore:
             dossier = self._load(connection, dossier_id, even_damaged=True)
             if dossier.state is not state:
                 require_transition(dossier_id, dossier.state, state)
+                _require_impersonal(dossier, facts.get("why", ""))
                 _erase(connection, dossier_id)
                 _update(connection, dossier_id, state=state.value)
                 self._audit.append_in(connection, action, operator_id, dossier_id=dossier_id, **facts)
@@ -352,6 +361,21 @@ class DossierStore:
                 captured_at=to_ms(new.captured_at),
                 fingers=rows.fingers_to_json(new.fingers),
             )
+        )
+
+
+def _require_impersonal(dossier: Dossier, why: str) -> None:
+    told = why.casefold()
+    if any(len(value) >= SHORTEST_NAME and value.casefold() in told for value in dossier.demographics.values()):
+        raise InvalidInput("the reason is kept when the person's fields are gone: leave them out", field="reason")
+
+
+def _require_compared(dossier: Dossier, new: NewCapture) -> None:
+    """Raises PrintsAppeared where another scanner stored prints while these were captured."""
+    others = {one.capture_id for one in dossier.captures if one.position not in (None, new.position)}
+    if new.compared_with is not None and not others <= new.compared_with:
+        raise PrintsAppeared(
+            "the dossier has a print that this one was not compared with", dossier_id=dossier.dossier_id
         )
 
 

@@ -77,6 +77,18 @@ class ChainMoved(StoreError):
     reason = "SEQUENCE_TAKEN"
 
 
+class ChainSound(StoreError):
+    """The registry told of no package that this station does not know: there is nothing to rejoin."""
+
+    reason = "CHAIN_SOUND"
+
+
+class PrintsAppeared(StoreError):
+    """The dossier got a print that this capture was not compared with: compare again."""
+
+    reason = "PRINTS_APPEARED"
+
+
 class SessionInvalid(StoreError):
     """No such session, or it has expired."""
 

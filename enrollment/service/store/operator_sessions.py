@@ -19,6 +19,7 @@ from enrollment.service.store.errors import SessionInvalid
 from enrollment.service.store.instants import from_ms, to_ms
 from enrollment.service.store.tables import SESSIONS
 
+LONGEST: Final = timedelta(days=31)
 TOKEN_BYTES: Final = 32
 MAX_TOKEN_CHARACTERS: Final = 128
 
@@ -47,7 +48,10 @@ class OperatorSessions:
         self._database, self._audit, self._clock = database, audit, clock
 
     def issue(self, operator_id: str, role: Role, lifetime: timedelta) -> str:
-        """A new token; it is told this once. Raises MalformedPackage for an operator id that no package could carry."""
+        """A new token; it is told this once. lifetime: at most LONGEST.
+
+        Raises MalformedPackage for an operator id that no package could carry.
+        """
         require_text("operator_id", operator_id)
         token = secrets.token_urlsafe(TOKEN_BYTES)
         now = self._clock.now()
@@ -70,15 +74,18 @@ class OperatorSessions:
             with self._database.read() as connection:
                 found = select(SESSIONS).where(SESSIONS.c.token_sha256 == _digest(token))
                 row = connection.execute(found).one_or_none()
-                if row is not None and row.expires_at > to_ms(self._clock.now()):
+                now = self._clock.now()
+                # One that would last longer than any may: the clock was set back, and may have passed its end before.
+                if row is not None and to_ms(now) < row.expires_at <= to_ms(now + LONGEST):
                     return OperatorSession(row.operator_id, Role(row.role), from_ms(row.expires_at))
         raise SessionInvalid("this session is unknown or has expired: have a new one issued")
 
-    def revoke(self, operator_id: str) -> None:
-        """End every session of an operator."""
+    def revoke(self, operator_id: str) -> int:
+        """End every session of an operator; how many there were."""
         with self._database.write() as connection:
-            connection.execute(delete(SESSIONS).where(SESSIONS.c.operator_id == operator_id))
+            ended = connection.execute(delete(SESSIONS).where(SESSIONS.c.operator_id == operator_id)).rowcount
             self._audit.append_in(connection, "sessions-revoked", operator_id)
+            return ended
 
 
 def _digest(token: str) -> bytes:

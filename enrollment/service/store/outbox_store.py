@@ -7,14 +7,16 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
 from enrollment.core.dossier.lifecycle import require_transition
 from enrollment.core.dossier.model import DossierState
 from enrollment.core.sealing.field_rules import MAX_SEQUENCE
 from enrollment.service.config import Clock
+from enrollment.service.store import chain
 from enrollment.service.store.audit_log import SYSTEM, AuditLog
 from enrollment.service.store.card_ledger import CardLedger
+from enrollment.service.store.chain import ChainLink
 from enrollment.service.store.database import Database
 from enrollment.service.store.errors import (
     ChainMoved,
@@ -39,14 +41,6 @@ class PackageState(Enum):
     SENDING = "sending"
     ACKNOWLEDGED = "acknowledged"
     REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class ChainLink:
-    """The place of the next package: its number, and the digest of the one before (None for the first)."""
-
-    sequence: int
-    previous_sha256: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +105,7 @@ class OutboxStore:
     def next_link(self) -> ChainLink:
         """Where the next package will stand."""
         with self._database.read() as connection:
-            return _next_link(connection)
+            return chain.next_link(connection)
 
     def add(self, new: NewPackage) -> OutboxPackage:
         """Queue a sealed package, in one transaction with its dossier's state and its place in the chain.
@@ -119,7 +113,7 @@ class OutboxStore:
         Raises ChainMoved (seal again), DossierUnknown, TransitionRefused (the dossier is not complete).
         """
         with self._database.write() as connection:
-            if _next_link(connection) != new.link:
+            if chain.next_link(connection) != new.link:
                 raise ChainMoved("another package was queued meanwhile", sequence=new.link.sequence)
             _advance_dossier(connection, new.dossier_id, DossierState.SEALED)
             connection.execute(
@@ -253,9 +247,48 @@ class OutboxStore:
                     sent_bytes=PACKAGES.c.size_bytes, next_attempt_at=None, problem="", problem_text="",
                 )
             )  # fmt: skip
+            chain.forget_unknown(connection)  # in step again, or it is noted again
             self._cards.sent_in(connection, package.dossier_id)
             self._audit.append_in(connection, "acknowledged", SYSTEM, package_id=package_id, sequence=package.sequence)
             return _load(connection, package_id)
+
+    def sequence_of(self, sha256: bytes) -> int:
+        """The number of the package with this digest; 0 where it is neither ours nor what we rejoined after."""
+        with self._database.read() as connection:
+            return chain.sequence_of(connection, sha256)
+
+    def between(self, after: int, before: int) -> tuple[OutboxPackage, ...]:
+        """The packages with numbers above `after` and below `before`, in their order."""
+        numbered = _packages().where(PACKAGES.c.sequence > after, PACKAGES.c.sequence < before)
+        with self._database.read() as connection:
+            return tuple(map(_package, connection.execute(numbered.order_by(PACKAGES.c.sequence))))
+
+    def is_kept(self, package_id: str) -> bool:
+        """Whether the sealed bytes are still here."""
+        here = PACKAGE_CONTENTS.c.package_id == package_id
+        with self._database.read() as connection:
+            return connection.execute(select(PACKAGE_CONTENTS.c.package_id).where(here)).first() is not None
+
+    def note_set_back(self, sequence: int, sha256: bytes) -> None:
+        """Remember the registry's last package of this station, which is not known here."""
+        with self._database.write() as connection:
+            chain.note_unknown(connection, sequence, sha256)
+
+    def rejoin(self, *, operator_id: str) -> int:
+        """After this database was set back: have everything without a receipt sealed anew behind the registry's last.
+
+        How many dossiers that are. Raises ChainSound where the registry told nothing of the kind.
+        """
+        with self._database.write() as connection:
+            after = chain.go_on_after_unknown(connection)
+            waiting = PACKAGES.c.state != PackageState.ACKNOWLEDGED.value
+            unsealed = update(DOSSIERS).where(DOSSIERS.c.dossier_id.in_(select(PACKAGES.c.dossier_id).where(waiting)))
+            freed = connection.execute(unsealed.values(state=DossierState.COMPLETE.value)).rowcount
+            packages = select(PACKAGES.c.package_id).where(waiting)
+            connection.execute(delete(PACKAGE_CONTENTS).where(PACKAGE_CONTENTS.c.package_id.in_(packages)))
+            connection.execute(delete(PACKAGES).where(waiting))
+            self._audit.append_in(connection, "rejoined", operator_id, after=after, dossiers=freed)
+            return freed
 
     def recover(self) -> None:
         """After a start: nothing is being sent, whatever the row says."""
@@ -291,12 +324,6 @@ class OutboxStore:
         with self._database.write() as connection:
             connection.execute(update(PACKAGES).where(PACKAGES.c.package_id == package_id).values(values))
             return _load(connection, package_id)
-
-
-def _next_link(connection: Connection) -> ChainLink:
-    last = select(PACKAGES.c.sequence, PACKAGES.c.sha256).order_by(PACKAGES.c.sequence.desc()).limit(1)
-    row = connection.execute(last).one_or_none()
-    return ChainLink(1, None) if row is None else ChainLink(row.sequence + 1, bytes(row.sha256))
 
 
 def _dossier_state(connection: Connection, dossier_id: str) -> DossierState:

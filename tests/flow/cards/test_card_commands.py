@@ -83,7 +83,7 @@ async def test_ledger_from_collected_to_handed_over_and_back(desk: Desk, tmp_pat
     }  # fmt: skip
     (listed,) = await desk.values("list", "--state", "sent")
     assert [card["dossier_id"] for card in listed["cards"]] == [waiting]
-    assert (await desk.values("list", "--older-than", "1"))[0] == {}, "nothing is a day old"
+    assert (await desk.values("list", "--older-than", "1"))[0]["cards"] == [], "nothing is a day old"
     (shown,) = await desk.values("show", "--dossier", waiting)
     assert [change["state"] for change in shown["history"]] == ["CARD_STATE_COLLECTED", "CARD_STATE_SENT"]
 

@@ -21,6 +21,8 @@ FIELDS = {
     "personal_number": "001080000007",
 }
 
+GIVEN = tuple(part for name, value in FIELDS.items() for part in ("--field", f"{name}={value}"))
+
 
 @pytest.fixture
 def ctl(demo: DemoStation, tmp_path: Path) -> Any:
@@ -47,13 +49,29 @@ def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def enrolled(demo: DemoStation) -> dict[str, Any]:
+def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the enrolled person's records are left; not there yet."""
+    return tmp_path_factory.mktemp("enrolled") / "records"
+
+
+@pytest.fixture(scope="module")
+def enrolled(demo: DemoStation, records: Path) -> dict[str, Any]:
     """One person, enrolled with `enrollctl enroll` while somebody moves the fingers."""
     person = StandIn(demo.platen, demo.scene, SyntheticImpressions(11), None, person=11, order=[])
     person.present_face()
-    given = [part for name, value in FIELDS.items() for part in ("--field", f"{name}={value}")]
     environment = os.environ | {"ENROLL_SOCKET": str(demo.socket), "ENROLL_TOKEN": demo.token}
-    command = [sys.executable, "-m", "enrollment.cli.main", "--json", "--lang", "en", "enroll", *given]
+    command = [
+        sys.executable,
+        "-m",
+        "enrollment.cli.main",
+        "--json",
+        "--lang",
+        "en",
+        "enroll",
+        *GIVEN,
+        "--out",
+        str(records),
+    ]
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -77,6 +95,11 @@ def enrolled(demo: DemoStation) -> dict[str, Any]:
 
 def test_enroll_ends_with_an_acknowledged_package(enrolled: dict[str, Any]) -> None:
     assert (enrolled["acknowledged"], enrolled["fingers"], enrolled["portrait"]) == (True, 10, True)
+
+
+def test_records_are_left_for_their_owner_alone(enrolled: dict[str, Any], records: Path) -> None:
+    assert len(list(records.glob("*.fir"))) == enrolled["fingers"]
+    assert {path.stat().st_mode & 0o077 for path in (records, *records.iterdir())} == {0}
 
 
 def test_devices_lists_scanner_and_camera(ctl: Any) -> None:
@@ -105,6 +128,24 @@ def test_dossier_list_and_show_name_the_enrolled_one(ctl: Any, enrolled: dict[st
     assert shown.stdout.count("right") == 5
     assert FIELDS["full_name"] not in shown.stdout, "personal fields are shown only when asked for"
     assert FIELDS["full_name"] in ctl("dossier", "show", "--personal", enrolled["dossier_id"]).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason", "said"),
+    [
+        ((), "FIELDS_MISSING", "full_name (Họ"),
+        ((*GIVEN, "--scanner", "nobody's"), "DEVICE_MISSING", "chưa có máy quét vân tay nào"),
+        ((*GIVEN, "--camera", "nobody's"), "DEVICE_MISSING", "chưa có máy ảnh nào"),
+    ],
+)
+def test_enroll_opens_nothing_for_a_person_who_cannot_be_enrolled(
+    ctl: Any, enrolled: dict[str, Any], arguments: tuple[str, ...], reason: str, said: str
+) -> None:
+    done = ctl("--json", "enroll", *arguments, lang="vi")
+    assert (done.returncode, json.loads(done.stdout)["error"]["reason"]) == (1, reason)
+    assert said in done.stderr
+    [open_ones] = lines(ctl("--json", "dossier", "list", "--state", "open"))
+    assert open_ones == {"dossiers": [], "next_page_token": ""}
 
 
 def test_outbox_shows_package_and_ledger(ctl: Any, enrolled: dict[str, Any]) -> None:

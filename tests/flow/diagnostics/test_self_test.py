@@ -142,6 +142,7 @@ async def test_defects_planted_in_the_sensor_are_found_through_the_wire(bench: B
 
 async def test_each_lamp_and_beeper_is_switched_on_and_off_again(bench: Bench) -> None:
     await events_of(bench.here, (await bench.here.client.scanner()).device_id)
+    await asyncio.to_thread(bench.stub.await_state, "off")  # the last command is not waited for
     state = await asyncio.to_thread(bench.stub.control, "GET", "/state")
     assert state["switched_on"]["led"] > 0
     assert state["outputs"] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -103,6 +104,19 @@ class Bench:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
             assert all(isinstance(result, asyncio.CancelledError) for result in results), results
+
+    def set_back(self, work: Path) -> None:
+        """Put a copy of the station's database in its place, as after a disk that died."""
+        self.store.close()
+        shutil.copyfile(work, self.store.database.path)
+        self.store = Store.open(self.store.database.path, SystemClock(), self.keys)
+
+    def copy(self, to: Path) -> Path:
+        """Copy the station's database, as a backup does; where it is."""
+        self.store.close()
+        shutil.copyfile(self.store.database.path, to)
+        self.store = Store.open(self.store.database.path, SystemClock(), self.keys)
+        return to
 
     def complete(self, plan: Plan = PLAN, **fields: str) -> str:
         made = self.store.dossiers.create(plan, fields or {"note": "x"}, request_id=str(uuid.uuid4()), operator_id="op")

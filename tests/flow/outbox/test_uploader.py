@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from enrollment.core.sealing.verify import open_package
 from enrollment.registry.keys import RegistryKeys
 from enrollment.service.keys.software_keys import SoftwareKeys
 from enrollment.service.outbox.events import OutboxEvents
+from enrollment.service.store.errors import ChainSound
 from enrollment.service.store.outbox_store import PackageState
 from tests.flow.outbox.delivery_bench import BIG_PLAN, STATION_ID, Bench, Cutter
 
@@ -80,6 +82,20 @@ async def test_upload_cut_in_the_middle_goes_on_where_the_registrys_disk_stopped
     assert package.attempts >= 3
 
 
+async def test_upload_whose_begun_part_went_bad_at_the_registry_is_sent_again_from_the_start(bench: Bench) -> None:
+    fields = {f"note_{number}": "ộ" * 1000 for number in range(64)}
+    dossier_id = bench.complete(BIG_PLAN, **fields)
+    cutter = Cutter(bench.port, bench.stored_bytes, cut_after=90_000, cuts=1)
+    async with bench.registry(), cutter.serving() as port, bench.delivering(port):
+        await bench.until(dossier_id, lambda package: bool(package.problem))
+    [part] = bench.folder.uploads.glob("*.part")
+    with part.open("r+b") as file:  # as a disk or a backup that was put back does
+        file.write(bytes(1000))
+    async with bench.registry(), bench.delivering():
+        package = await bench.until_acknowledged(dossier_id)
+    assert bench.at_registry() == [(1, package.sha256)]
+
+
 async def test_registry_killed_after_it_stored_and_before_it_answered_gives_the_same_receipt(bench: Bench) -> None:
     dossier_id = bench.complete()
     async with bench.registry(), bench.delivering():
@@ -109,6 +125,71 @@ async def test_refused_package_stays_says_why_and_holds_the_next_until_a_retry(b
         uploader.wake()
         done = [await bench.until_acknowledged(dossier_id) for dossier_id in (first, second)]
     assert [package.sequence for package in done] == [1, 2]
+
+
+async def test_database_that_was_set_back_is_told_refuses_and_goes_on_after_the_registrys_last_number(
+    bench: Bench, tmp_path: Path
+) -> None:
+    sealed = bench.complete()
+    async with bench.delivering():
+        await bench.until(sealed, lambda package: bool(package.problem))  # the registry is away
+    backup = bench.copy(tmp_path / "backup.db")
+    async with bench.registry():
+        async with bench.delivering() as (sealer, _uploader):
+            first = await bench.until_acknowledged(sealed)
+            lost_dossier = bench.complete()
+            sealer.wake()
+            lost = await bench.until_acknowledged(lost_dossier)
+        bench.set_back(backup)
+        again, behind = bench.complete(), bench.complete()
+        async with bench.delivering():
+            assert (await bench.until_acknowledged(sealed)).sha256 == first.sha256
+            refused = await bench.until(again, lambda package: package.state is PackageState.REFUSED)
+            await bench.until(behind, lambda package: package.problem == "PREDECESSOR_REFUSED")
+        assert (refused.sequence, refused.problem) == (2, "STATION_SET_BACK")
+        assert bench.at_registry() == [(1, first.sha256), (2, lost.sha256)]
+        assert bench.store.outbox.rejoin(operator_id="boss") == 2
+        async with bench.delivering():
+            done = [await bench.until_acknowledged(dossier_id) for dossier_id in (again, behind)]
+    assert [package.sequence for package in done] == [3, 4]
+    assert [number for number, _ in bench.at_registry()] == [1, 2, 3, 4]
+    with pytest.raises(ChainSound):
+        bench.store.outbox.rejoin(operator_id="boss")
+
+
+async def test_registry_that_was_set_back_gets_again_what_it_has_lost(bench: Bench, tmp_path: Path) -> None:
+    async with bench.registry(), bench.delivering():
+        await bench.until_acknowledged(bench.complete())
+    shutil.copytree(bench.folder.root, tmp_path / "backup")
+    async with bench.registry(), bench.delivering() as (sealer, _uploader):
+        later = [bench.complete() for _ in range(2)]
+        sealer.wake()
+        for dossier_id in later:
+            await bench.until_acknowledged(dossier_id)
+    had = bench.at_registry()
+    shutil.rmtree(bench.folder.root)
+    shutil.copytree(tmp_path / "backup", bench.folder.root)
+    assert len(bench.at_registry()) == 1
+    newest = bench.complete()
+    async with bench.registry(), bench.delivering():
+        package = await bench.until_acknowledged(newest)
+    assert bench.at_registry() == [*had, (4, package.sha256)]
+
+
+async def test_registry_that_lost_what_is_purged_here_keeps_the_queue_waiting_and_says_so(
+    bench: Bench, tmp_path: Path
+) -> None:
+    shutil.copytree(bench.folder.root, tmp_path / "backup")
+    async with bench.registry(), bench.delivering():
+        first = await bench.until_acknowledged(bench.complete())
+    bench.store.dossiers.purge(first.dossier_id, operator_id="boss")
+    shutil.rmtree(bench.folder.root)
+    shutil.copytree(tmp_path / "backup", bench.folder.root)
+    newest = bench.complete()
+    async with bench.registry(), bench.delivering():
+        waiting = await bench.until(newest, lambda package: package.problem == "REGISTRY_SET_BACK")
+    assert waiting.state is not PackageState.REFUSED
+    assert "number 1" in waiting.problem_text
 
 
 async def test_events_collapse_and_forget_readers_that_left() -> None:

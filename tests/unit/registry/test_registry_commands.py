@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,14 @@ def test_init_does_not_touch_a_registry_that_is_there(folder: DataFolder) -> Non
     assert folder.trust_file.read_bytes() == before
 
 
+def test_init_that_was_cut_short_is_told_with_what_to_do(folder: DataFolder) -> None:
+    folder.trust_file.unlink()
+    status, output = run("init", "--data", folder.root)
+    assert status == 1
+    assert "remove the folder and run it again" in output
+    assert len(list(folder.keys.iterdir())) == 6
+
+
 @pytest.mark.parametrize("arguments", [("--registry-id", "two words"), ("--name", "tên-máy")])
 def test_init_refuses_names_that_cannot_be_used(tmp_path: Path, arguments: tuple[str, str]) -> None:
     status, output = run("init", "--data", tmp_path / "registry", *arguments)
@@ -67,6 +77,16 @@ def test_a_database_that_cannot_be_opened_is_told_so(folder: DataFolder) -> None
     status, output = run("ledger", "--data", folder.root, "--database", f"sqlite:///{folder.root}/no/such/folder.db")
     assert status == 1
     assert output == "Error: the database cannot be used: OperationalError\n"
+
+
+def test_a_new_database_that_another_process_has_just_begun_is_waited_for(folder: DataFolder) -> None:
+    other = sqlite3.connect(folder.root / "registry.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")  # as a second command does, which is about to make the tables
+    end = threading.Timer(0.2, lambda: other.execute("COMMIT"))
+    end.start()
+    assert run("ledger", "--data", folder.root) == (0, "")
+    end.join()
+    other.close()
 
 
 @pytest.mark.parametrize("station", ["", "two words", "x" * 65])

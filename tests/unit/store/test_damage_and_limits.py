@@ -25,6 +25,7 @@ from enrollment.core.errors import EnrollmentError, InvalidInput
 from enrollment.core.sealing.manifest import MAX_PART_BYTES
 from enrollment.service.config import SystemClock
 from enrollment.service.keys.software_keys import SoftwareKeys
+from enrollment.service.store.chain import ChainLink
 from enrollment.service.store.database import Database
 from enrollment.service.store.dossier_store import NewCapture
 from enrollment.service.store.errors import (
@@ -35,7 +36,7 @@ from enrollment.service.store.errors import (
 )
 from enrollment.service.store.migrations import VERSION, migrate, steps_at
 from enrollment.service.store.operator_sessions import Role
-from enrollment.service.store.outbox_store import ChainLink, NewPackage
+from enrollment.service.store.outbox_store import NewPackage
 from enrollment.service.store.packable import MAX_CAPTURED_BYTES
 from enrollment.service.store.store import Store
 from enrollment.service.store.tables import METADATA

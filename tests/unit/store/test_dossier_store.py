@@ -21,6 +21,7 @@ from enrollment.core.errors import (
     PositionAlreadyCaptured,
     PositionNotInPlan,
 )
+from enrollment.service.store.chain import ChainLink
 from enrollment.service.store.dossier_parts import StoredPrint
 from enrollment.service.store.dossier_store import NewCapture
 from enrollment.service.store.errors import (
@@ -30,7 +31,7 @@ from enrollment.service.store.errors import (
     RequestConflict,
     StoredDataDamaged,
 )
-from enrollment.service.store.outbox_store import ChainLink, NewPackage
+from enrollment.service.store.outbox_store import NewPackage
 from enrollment.service.store.store import Store
 from enrollment.service.store.tables import PARTS
 from tests.unit.store.conftest import SetClock
@@ -74,7 +75,23 @@ def test_capture_comes_back_whole_and_its_parts_byte_for_byte(
     assert capture == stored
     assert capture.quality.measures == {"area_mm2": 210.5}
     assert store.dossiers.read_part(dossier_id, "fingerprint-01.jpg") == b"\x00\xff" * 999
-    assert store.dossiers.stored_prints(dossier_id) == (StoredPrint(1, 1, "flat", b"FMR\x01"),)
+    assert store.dossiers.stored_prints(dossier_id) == (StoredPrint(stored.capture_id, 1, 1, "flat", b"FMR\x01"),)
+
+
+def test_what_a_capture_brings_is_not_shown_by_its_repr(new_capture: NewCaptures) -> None:
+    assert "IMAGE-BYTES" not in repr(new_capture(1))
+
+
+@pytest.mark.parametrize("why", [NAME, f"bà {NAME.upper()} bỏ về"])
+def test_a_reason_that_names_the_person_is_refused_as_it_would_outlive_the_dossier(
+    store: Store, plan: Plan, why: str
+) -> None:
+    dossier_id = opened(store, plan)
+    with pytest.raises(InvalidInput) as refused:
+        store.dossiers.abandon(dossier_id, operator_id="op-1", why=why)
+    assert NAME not in str(refused.value)
+    assert store.dossiers.get(dossier_id).state is DossierState.OPEN
+    store.dossiers.abandon(dossier_id, operator_id="op-1", why="left")
 
 
 def test_repeated_capture_request_answers_what_it_stored(store: Store, plan: Plan, new_capture: NewCaptures) -> None:

@@ -58,6 +58,18 @@ def test_session_token_is_known_until_it_expires_and_is_not_in_the_file(
     assert not any(token.encode() in path.read_bytes() for path in tmp_path.glob("station.db*"))
 
 
+def test_a_session_does_not_come_back_to_life_when_the_clock_falls_back_to_1970(
+    store: Store, clock: MovableClock
+) -> None:
+    token = store.sessions.issue("op-7", Role.OPERATOR, timedelta(hours=12))
+    clock.move(24 * 3600)
+    clock.move(-56 * 365 * 24 * 3600)  # the CMOS battery died over night
+    with pytest.raises(SessionInvalid):
+        store.sessions.authenticate(token)
+    today = store.sessions.issue("op-7", Role.OPERATOR, timedelta(hours=12))
+    assert store.sessions.authenticate(today).operator_id == "op-7"
+
+
 def test_revoked_sessions_end_at_once(store: Store) -> None:
     token = store.sessions.issue("op-7", Role.OPERATOR, timedelta(hours=1))
     store.sessions.revoke("op-7")
