@@ -283,10 +283,11 @@ class Uru4000:
 
     def _upright(self, image: ImageBlock, cancel: CancelToken) -> NDArray[np.uint8]:
         lines = image.lines
-        suspect = descramble.suspect_lines(image)
-        if descramble.is_scrambled(lines[suspect]):
-            lines = descramble.clear_lines(image, self._fetch_keys(image, cancel))
-            if descramble.is_scrambled(lines[suspect]):
+        suspects = descramble.suspects(image)
+        keys = self._fetch_keys(image, cancel) if descramble.may_be_scrambled(image) else ()
+        if descramble.is_scrambled(lines[suspects]):
+            lines = descramble.clear_lines(image, keys)
+            if descramble.is_scrambled(lines[suspects]):
                 raise ProtocolViolation("an image that the key exchanged for it does not clear")
         return descramble.assemble(image, lines, turned=self._model.turned)
 
