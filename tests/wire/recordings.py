@@ -93,7 +93,8 @@ class Recording:
         else:
             node = re.search(r"^E: DEVNAME=(\S+)", self._device, re.MULTILINE)
             calls = self._file("ioctl")
-            assert node is not None and calls is not None, f"{self.folder}: no device node, or nothing to play"
+            assert node is not None, f"{self.folder}: no device node"
+            assert calls is not None, f"{self.folder}: nothing to play"
             played = ["-i", f"{node[1]}={calls}"]
         umockdev = ["umockdev-run", "-d", str(self.folder / "device"), *played, "--"]
         return subprocess.run(

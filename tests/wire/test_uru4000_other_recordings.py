@@ -140,7 +140,8 @@ class Scanner:
             "E: DEVNAME=/dev/bus/usb/001/009\nE: DEVTYPE=usb_device\nE: SUBSYSTEM=usb\nE: BUSNUM=001\nE: DEVNUM=009\n"
             f"E: PRODUCT={vendor:x}/{product:x}/100\n"
             "A: busnum=1\\n\nA: devnum=9\\n\nA: devpath=4\\n\nA: speed=12\\n\nA: bConfigurationValue=1\\n\n"
-            f"A: idVendor={vendor:04x}\\n\nA: idProduct={product:04x}\\n\nA: product=U.are.U® 4500 Fingerprint Reader\\n\n"
+            f"A: idVendor={vendor:04x}\\n\nA: idProduct={product:04x}\\n\n"
+            "A: product=U.are.U® 4500 Fingerprint Reader\\n\n"
             f"A: serial={self.serial}\\n\n"
             f"H: descriptors={descriptors}\n\n",
             "utf-8",
