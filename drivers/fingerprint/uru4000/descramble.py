@@ -133,8 +133,8 @@ def assemble(image: ImageBlock, lines: NDArray[np.uint8], *, turned: bool) -> ND
 
 def _deviation(lines: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Of the column sums of the first two lines from their mean."""
-    sums = lines[:_TELLING_LINES].sum(axis=0, dtype=np.float64)
-    return sums - sums.mean()
+    sums: NDArray[np.float64] = lines[:_TELLING_LINES].sum(axis=0, dtype=np.float64)
+    return sums - np.float64(sums.mean())
 
 
 def _variance(deviation: NDArray[np.float64]) -> float:
