@@ -23,7 +23,7 @@ from drivers.catalogue import CatalogueEntry, Proof
 from drivers.errors import DeviceError, DeviceNotFound, UnsupportedDevice
 from drivers.pcsc import readers
 from drivers.pcsc.readers import Reader
-from drivers.spi import Device, DeviceKind
+from drivers.spi import Device, DeviceKind, printable
 from drivers.usb import bus, hotplug
 
 _BUS_SCHEMES = ("usb", "usbip")
@@ -35,7 +35,7 @@ class FoundDevice:
 
     device_id: [a-z0-9._-]+, stable.
     driver: name in the catalogue.
-    vendor, model, serial: what the device says of itself, "" where it says nothing.
+    vendor, model, serial: what the device says of itself, made `printable`; "" where it says nothing.
     proven: what its driver was proven on.
     attachment: differs from one plugging in to the next; "" where the system does not tell.
     """
@@ -49,6 +49,10 @@ class FoundDevice:
     serial: str
     proven: Proof = Proof.MODEL_ONLY
     attachment: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("vendor", "model", "serial"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True)
