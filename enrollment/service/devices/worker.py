@@ -46,6 +46,7 @@ class DeviceWorker:
         self._driver: Driver | None = None
         self._running: set[CancelToken] = set()
         self._lock = threading.Lock()
+        self._used = False
         self._stopped = False
 
     @property
@@ -61,7 +62,8 @@ class DeviceWorker:
         150 ms before this returns; whatever is left of it still ends before the next job begins.
         """
         if self._stopped:
-            raise DeviceGone("the station is letting its devices go", device_id=self._device_id)
+            raise DeviceGone("the station is letting this device go", device_id=self._device_id)
+        self._used = True
         future = asyncio.get_running_loop().run_in_executor(self._executor, self._run, job, cancel, check)
         try:
             return await asyncio.shield(future)
@@ -109,7 +111,7 @@ class DeviceWorker:
 
     async def close(self) -> None:
         """Close the device after the jobs that wait; the next job opens it again."""
-        if not self._stopped:
+        if self._used and not self._stopped:  # a thread that was never needed is not begun for this
             await asyncio.get_running_loop().run_in_executor(self._executor, self._close)
 
     async def stop(self) -> None:
@@ -121,6 +123,7 @@ class DeviceWorker:
             running = list(self._running)
         for cancel in running:
             cancel.cancel()
-        future = asyncio.get_running_loop().run_in_executor(self._executor, self._close)
+        closing = asyncio.get_running_loop().run_in_executor(self._executor, self._close) if self._used else None
         self._executor.shutdown(wait=False)
-        await future
+        if closing is not None:
+            await closing
