@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 from drivers.errors import DeviceError, DeviceGone, DriverError
 from drivers.spi import CancelToken, Device
+from enrollment.core.errors import EnrollmentError
 
 _log = logging.getLogger(__name__)
 
@@ -88,6 +89,11 @@ class DeviceWorker:
             self._close()
             self._at_failed(error)
             raise
+        except (DriverError, EnrollmentError):
+            raise
+        except Exception:  # what a driver may not raise, or a mistake here: nobody knows how the device was left
+            self._close()
+            raise
         finally:
             with self._lock:
                 self._running.discard(cancel)
@@ -97,8 +103,8 @@ class DeviceWorker:
             driver = self._build()
             try:
                 driver.open()
-            except DriverError:
-                driver.close()
+            except BaseException:
+                self._let_go(driver)
                 raise
             self._driver = driver
             self._at_opened(driver)
@@ -107,7 +113,13 @@ class DeviceWorker:
     def _close(self) -> None:
         driver, self._driver = self._driver, None
         if driver is not None:
+            self._let_go(driver)
+
+    def _let_go(self, driver: Driver) -> None:
+        try:
             driver.close()
+        except Exception as error:  # noqa: BLE001  a driver may not, and whoever asked must hear of what came before
+            _log.error("%s: its driver's close raised %s", self._device_id, type(error).__name__)
 
     async def close(self) -> None:
         """Close the device after the jobs that wait; the next job opens it again."""
