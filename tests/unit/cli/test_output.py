@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 from rich.console import Console
 
@@ -41,7 +42,7 @@ ROWS = [
 ]
 
 
-def table(rows: list[tuple[str, ...]], width: int, *, soft_wrap: bool = False) -> list[str]:
+def table(rows: Sequence[Sequence[str]], width: int, *, soft_wrap: bool = False) -> list[str]:
     written = io.StringIO()
     Output(False, "en", Console(file=written, width=width, soft_wrap=soft_wrap)).table(HEADINGS, rows)
     return [line.rstrip() for line in written.getvalue().splitlines()]
