@@ -43,7 +43,7 @@ def rules(usb_ids: UsbIds, group: str) -> str:
             f'ATTR{{idVendor}}=="{vendor:04x}", ATTR{{idProduct}}=="{product:04x}", {_rights(group)}'
             for vendor, product in sorted(usb_ids)
         ),
-        "# Reflex cameras: whatever speaks PTP; cameras for video. The interfaces are asked for where no earlier file has done so.",
+        "# Reflex cameras: whatever speaks PTP. The interfaces are asked for where no earlier file has done so.",
         'ENV{ID_USB_INTERFACES}=="", IMPORT{builtin}="usb_id"',
         f'ENV{{ID_USB_INTERFACES}}=="{PTP_INTERFACE}", {_rights(group)}, ENV{{ID_GPHOTO2}}=""',
         f'ENV{{ID_USB_INTERFACES}}=="{UVC_INTERFACE}", {_AWAKE}',
