@@ -255,7 +255,7 @@ def other_seed_each_time(picture: NDArray[np.uint8]) -> Scanner:
     scanner.begin()
     scanner.power()
     scanner.powered()
-    _from_power_on(scanner, picture, seeds=(0x11111111, 0x22222222, 0x7FFFFFFF))
+    _from_power_on(scanner, picture, seeds=(0x11111111, 0x22222222, 0xFEDCBA98))
     return scanner
 
 

@@ -133,7 +133,7 @@ def decode_firmware(info: bytes) -> str:
 
 
 def encode_seed(key_number: int, seed: int) -> bytes:
-    """What SCRAMBLE_SEED takes. seed: the host's, 31 bits."""
+    """What SCRAMBLE_SEED takes. seed: the host's, 32 bits."""
     return bytes([key_number & 0xFF]) + seed.to_bytes(4, "little")
 
 
