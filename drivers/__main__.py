@@ -32,7 +32,18 @@ from drivers.errors import (
 )
 from drivers.frame import Frame
 from drivers.messages import Language, language_of, prompt, sentence
-from drivers.spi import Camera, CancelToken, CardEncoder, DeviceKind, FingerprintScanner, ScanEvent, StillCamera
+from drivers.spi import (
+    Camera,
+    CancelToken,
+    CardEncoder,
+    DeviceKind,
+    FingerprintScanner,
+    ScanEvent,
+    StillCamera,
+    printable,
+)
+
+LONGEST_ADDRESS = 500
 
 
 class ExitCode(IntEnum):
@@ -97,7 +108,8 @@ def list_devices(addresses: tuple[str, ...], as_json: bool, lang: str | None) ->
         click.echo(json.dumps(_discovery_as_json(found, language), ensure_ascii=False))
     else:
         for device in found.devices:
-            row = f"{device.device_id}  {device.kind.value}  {device.address}  {device.vendor} {device.model}"
+            address = printable(device.address, LONGEST_ADDRESS)  # a reader's has its own name in it
+            row = f"{device.device_id}  {device.kind.value}  {address}  {device.vendor} {device.model}"
             click.echo(f"{row.rstrip()}  [{prompt(f'proven_{device.proven.value}', language)}]")
         for failure in found.failures:
             click.echo(f"{failure.address}: {sentence(failure.error, language)} [{failure.error}]", err=True)

@@ -50,9 +50,9 @@ LONGEST_TEXT: Final = 126
 """Characters that USB lets a device say at once (USB 2.0, section 9.6.7: a descriptor of 255 octets)."""
 
 
-def printable(text: str) -> str:
+def printable(text: str, longest: int = LONGEST_TEXT) -> str:
     """What a device says of itself as one short line: a terminal must not obey it, nor a log be broken by it."""
-    line = " ".join(text[:LONGEST_TEXT].split())
+    line = " ".join(text[:longest].split())
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)
 
 
