@@ -137,6 +137,11 @@ def test_unknown_block_flags_are_kept() -> None:
     assert int(image.blocks[0].flags) == 0x42
 
 
+def test_blocks_that_follow_the_last_stored_line_are_left_out_and_ask_for_no_key() -> None:
+    image = wire.decode_image(transfer(((2, 100), (1, 1), (2, 187), (1, 1), (0x83, 1)), stored_lines(287)))
+    assert image.blocks == (Block(BlockFlag(2), 100), Block(BlockFlag(1), 1), Block(BlockFlag(2), 187))
+
+
 @pytest.mark.parametrize(
     "broken",
     [

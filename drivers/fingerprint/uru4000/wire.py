@@ -189,6 +189,8 @@ def decode_image(transfer: memoryview | bytes) -> ImageBlock:
     listed = sum(block.lines for block in blocks if not block.flags & BlockFlag.NOT_STORED)
     if height > IMAGE_HEIGHT or listed != stored:
         raise ProtocolViolation("a block list that is not its image's", height=height, listed=listed, lines=stored)
+    while blocks[-1].flags & BlockFlag.NOT_STORED:  # no line is left for these rows, and so no key is needed
+        blocks = blocks[:-1]
     lines = np.frombuffer(transfer, np.uint8, stored * IMAGE_WIDTH, HEADER_BYTES).reshape(stored, IMAGE_WIDTH)
     return ImageBlock(transfer[6], blocks, lines)
 
