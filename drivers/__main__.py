@@ -6,7 +6,6 @@ in time, 130 interrupted.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -15,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from enum import IntEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,28 @@ import click
 from PIL import Image
 
 from drivers.discovery import Discovery, FoundDevice, build, discover
-from drivers.errors import CaptureCancelled, CaptureTimedOut, DeviceNotFound, DriverError, UnsupportedDevice
+from drivers.errors import (
+    CaptureCancelled,
+    CaptureTimedOut,
+    DeviceError,
+    DeviceNotFound,
+    DriverError,
+    UnsupportedDevice,
+)
 from drivers.frame import Frame
 from drivers.messages import Language, language_of, prompt, sentence
-from drivers.spi import Camera, CancelToken, CardEncoder, DeviceKind, FingerprintScanner, ScanEvent, StillCamera
+from drivers.spi import (
+    Camera,
+    CancelToken,
+    CardEncoder,
+    DeviceKind,
+    FingerprintScanner,
+    ScanEvent,
+    StillCamera,
+    printable,
+)
+
+LONGEST_ADDRESS = 500
 
 
 class ExitCode(IntEnum):
@@ -90,7 +108,8 @@ def list_devices(addresses: tuple[str, ...], as_json: bool, lang: str | None) ->
         click.echo(json.dumps(_discovery_as_json(found, language), ensure_ascii=False))
     else:
         for device in found.devices:
-            row = f"{device.device_id}  {device.kind.value}  {device.address}  {device.vendor} {device.model}"
+            address = printable(device.address, LONGEST_ADDRESS)  # a reader's has its own name in it
+            row = f"{device.device_id}  {device.kind.value}  {address}  {device.vendor} {device.model}"
             click.echo(f"{row.rstrip()}  [{prompt(f'proven_{device.proven.value}', language)}]")
         for failure in found.failures:
             click.echo(f"{failure.address}: {sentence(failure.error, language)} [{failure.error}]", err=True)
@@ -136,7 +155,8 @@ def capture(
         if isinstance(device, CardEncoder):
             raise UnsupportedDevice("a card encoder takes no pictures", device_id=found.device_id)
         say = (lambda _: None) if as_json else (lambda name: click.echo(prompt(name, language)))
-        report = _capture_and_save(device, found, timeout_s, cancel, out, say)
+        complain = partial(_complain, language=language)
+        report = _capture_and_save(device, found, timeout_s, cancel, out, say, complain)
     except DriverError as error:
         _report_error(error, as_json, language)
         sys.exit(_exit_code(error))
@@ -156,8 +176,11 @@ def _capture_and_save(
     cancel: CancelToken,
     out: Path | None,
     say: Callable[[str], None],
+    report_problem: Callable[[DriverError], None],
 ) -> dict[str, Any]:
+    """The report of one picture. report_problem: is told what went wrong when the picture had been taken."""
     started = time.monotonic()
+    after: DriverError | None = None
     try:
         device.open()
         opened = time.monotonic()
@@ -171,11 +194,15 @@ def _capture_and_save(
             _write_png(frame, out)
         if isinstance(device, FingerprintScanner):
             say("lift_finger")
-            with contextlib.suppress(CaptureTimedOut, CaptureCancelled):  # the picture is taken all the same
+            try:
                 device.wait_finger_off(timeout_s=timeout_s, cancel=cancel)
+            except DriverError as error:  # the picture is taken all the same
+                after = error
         identity = device.identity
     finally:
         device.close()
+    if isinstance(after, DeviceError):
+        report_problem(after)
     height, width = frame.pixels.shape[:2]
     return {
         "device_id": found.device_id,
@@ -245,7 +272,11 @@ def _report_error(error: DriverError, as_json: bool, language: Language) -> None
     if as_json:
         click.echo(json.dumps({"error": _error_as_json(error, language)}, ensure_ascii=False))
     else:
-        click.echo(f"{sentence(error, language)} [{error}]", err=True)
+        _complain(error, language)
+
+
+def _complain(error: DriverError, language: Language) -> None:
+    click.echo(f"{sentence(error, language)} [{error}]", err=True)
 
 
 def _exit_code(error: DriverError) -> ExitCode:

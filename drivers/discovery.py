@@ -9,6 +9,7 @@ card reader.
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -20,13 +21,15 @@ from drivers import catalogue
 from drivers.camera import video_devices
 from drivers.camera.dslr import usb_bodies
 from drivers.catalogue import CatalogueEntry, Proof
-from drivers.errors import DeviceError, DeviceNotFound, UnsupportedDevice
+from drivers.errors import DeviceError, DeviceNotFound, ProtocolViolation, UnsupportedDevice
 from drivers.pcsc import readers
 from drivers.pcsc.readers import Reader
-from drivers.spi import Device, DeviceKind
+from drivers.spi import Device, DeviceKind, printable
 from drivers.usb import bus, hotplug
 
 _BUS_SCHEMES = ("usb", "usbip")
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class FoundDevice:
 
     device_id: [a-z0-9._-]+, stable.
     driver: name in the catalogue.
-    vendor, model, serial: what the device says of itself, "" where it says nothing.
+    vendor, model, serial: what the device says of itself, made `printable`; "" where it says nothing.
     proven: what its driver was proven on.
     attachment: differs from one plugging in to the next; "" where the system does not tell.
     """
@@ -49,6 +52,10 @@ class FoundDevice:
     serial: str
     proven: Proof = Proof.MODEL_ONLY
     attachment: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("vendor", "model", "serial"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,10 @@ def look(address: str, *, usb_ids: Collection[tuple[int, int]] | None = None) ->
         return Look(tuple(_look_at(address, usb_ids)))
     except DeviceError as error:
         return Look((), DiscoveryFailure(address, error))
+    except Exception as error:
+        _logger.debug("a look failed in a way that nobody foresaw", exc_info=True)  # again with every look
+        failure = ProtocolViolation("looking there failed in a way that nobody foresaw", error=type(error).__name__)
+        return Look((), DiscoveryFailure(address, failure))
 
 
 class Naming:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,14 +46,28 @@ class ScanEvent(Enum):
     FINGER_OFF = "finger_off"
 
 
+LONGEST_TEXT: Final = 126
+"""Characters that USB lets a device say at once (USB 2.0, section 9.6.7: a descriptor of 255 octets)."""
+
+
+def printable(text: str, longest: int = LONGEST_TEXT) -> str:
+    """What a device says of itself as one short line: a terminal must not obey it, nor a log be broken by it."""
+    line = " ".join(text[:longest].split())
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceIdentity:
-    """Who a device says it is. `serial` is "" where it has none."""
+    """Who a device says it is, made `printable`. `serial` is "" where it has none."""
 
     vendor: str
     model: str
     serial: str
     firmware: str
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, printable(getattr(self, field.name)))
 
 
 @dataclass(frozen=True, slots=True)

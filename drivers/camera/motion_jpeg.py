@@ -12,7 +12,7 @@ from typing import Final
 from drivers.errors import ProtocolViolation
 from drivers.frame import Jpeg
 
-MOST_PIXELS: Final = 100_000_000
+MOST_PIXELS: Final = 36_000_000  # 8K has 33; one that is decoded takes three octets for each, and some are at a time
 
 _START, _END = b"\xff\xd8", b"\xff\xd9"
 _FILL: Final = b"\0"
@@ -26,13 +26,21 @@ _HUFFMAN_TABLES, _SCAN, _MORE_FILL = 0xC4, 0xDA, 0xFF
 def read_jpeg(content: bytes) -> Jpeg:
     """Take one frame from a camera for a JPEG. Raises ProtocolViolation for what is none, or is cut short."""
     whole = content.rstrip(_FILL)
-    if not whole.startswith(_START) or not whole.endswith(_END):
+    if not whole.endswith(_END):
+        raise ProtocolViolation("the camera sends what is no whole JPEG", octets=len(content))
+    size, has_tables = read_header(whole, MOST_PIXELS)
+    return Jpeg(whole, *size, complete=has_tables)
+
+
+def read_header(content: bytes | bytearray, most_pixels: int) -> tuple[tuple[int, int], bool]:
+    """Width and height, and whether all tables come with it. Raises ProtocolViolation for none, or too many pixels."""
+    if not content.startswith(_START):
         raise ProtocolViolation("the camera sends what is no whole JPEG", octets=len(content))
     size: tuple[int, int] | None = None
     has_tables = False
     at = len(_START)
-    while at + 4 <= len(whole) and whole[at] == 0xFF:
-        marker = whole[at + 1]
+    while at + 4 <= len(content) and content[at] == 0xFF:
+        marker = content[at + 1]
         if marker == _MORE_FILL:
             at += 1
             continue
@@ -42,19 +50,19 @@ def read_jpeg(content: bytes) -> Jpeg:
         if marker == _SCAN:
             if size is None:
                 break
-            return Jpeg(whole, *size, complete=has_tables)
+            return size, has_tables
         if marker in _OTHER_SIZES:
             raise ProtocolViolation("the camera sends a kind of JPEG that is not read", marker=marker)
-        end = at + 2 + int.from_bytes(whole[at + 2 : at + 4], "big")
+        end = at + 2 + int.from_bytes(content[at + 2 : at + 4], "big")
         if marker in _SIZES:
-            size = _size_of(whole[at + 4 : end])
+            size = _size_of(content[at + 4 : end], most_pixels)
         has_tables |= marker == _HUFFMAN_TABLES
         at = end
     raise ProtocolViolation("the camera sends a JPEG without a picture", octets=len(content))
 
 
-def _size_of(segment: bytes) -> tuple[int, int]:
+def _size_of(segment: bytes | bytearray, most_pixels: int) -> tuple[int, int]:
     precision, height, width = (int.from_bytes(segment[start:stop], "big") for start, stop in ((0, 1), (1, 3), (3, 5)))
-    if len(segment) < _SIZE_BYTES or precision != 8 or not 0 < height * width <= MOST_PIXELS:
+    if len(segment) < _SIZE_BYTES or precision != 8 or not 0 < height * width <= most_pixels:
         raise ProtocolViolation("the camera sends a JPEG of a size that is not read", width=width, height=height)
     return width, height

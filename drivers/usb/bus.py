@@ -78,11 +78,23 @@ class _Server:
         return f"usbip://{host}:{self.port}"
 
 
-# Where and which device (bus, number, ids) -> its strings. The lock is held while a device is asked: an import excludes
-# every other, so a second scan at the same moment would find it busy, nameless, and so another device.
-_Key = tuple[object, ...]
-_remembered: dict[_Key, UsbStrings] = {}
-_asking = threading.Lock()
+_Which = tuple[object, ...]
+
+
+class _Socket:
+    """Where a device is, and what the one that was asked there last (bus, number, ids) said of itself.
+
+    The lock is held while a device is asked: an import excludes every other, so a second scan at the same moment would
+    find it busy, nameless, and so another device. One that does not answer holds up nobody who asks elsewhere.
+    """
+
+    def __init__(self) -> None:
+        self.asking = threading.Lock()
+        self.which: _Which | None = None
+        self.strings = UsbStrings()
+
+
+_sockets: dict[str, _Socket] = {}
 
 
 def scan(address: str, usb_ids: UsbIds) -> list[AttachedDevice]:
@@ -130,9 +142,10 @@ def _claim(
         _require(ids, usb_ids, address)
         strings = _sysfs_strings(path)
         if strings is None:
-            with _asking:
+            socket = _sockets.setdefault(path, _Socket())
+            with socket.asking:
                 strings = _ask_strings(backend, handle, descriptor)
-                _remembered[path, descriptor.bus, descriptor.address, *ids] = strings
+                socket.which, socket.strings = (descriptor.bus, descriptor.address, *ids), strings
         transport = UsbTransport(backend, handle, _find_interface(backend, device, interface))
     except BaseException:
         backend.close_device(handle)
@@ -170,8 +183,7 @@ def _scan_local(port: str, usb_ids: UsbIds) -> list[AttachedDevice]:
             path = f"usb-{here}"
             strings = _sysfs_strings(path)
             if strings is None:
-                key = (path, descriptor.bus, descriptor.address, *ids)
-                strings = _strings_of(key, backend, device)
+                strings = _strings_of(path, (descriptor.bus, descriptor.address, *ids), backend, device)
             found.append(AttachedDevice(f"usb:{here}", path, *ids, strings, _attachment(descriptor)))
     if port and not found:
         raise DeviceNotFound("nothing is attached at this port", address=f"usb:{port}")
@@ -190,8 +202,8 @@ def _scan_server(server: _Server, busid: str, usb_ids: UsbIds) -> list[AttachedD
         if busid not in ("", device.busid) or ids not in usb_ids:
             continue
         path = _server_path(server, device.busid)
-        key = (path, device.busnum, device.devnum, *ids)
-        strings = _strings_of(key, UsbipBackend(server.host, server.port, device.busid))
+        which = (device.busnum, device.devnum, *ids)
+        strings = _strings_of(path, which, UsbipBackend(server.host, server.port, device.busid))
         attachment = f"{device.busnum}-{device.devnum}"
         found.append(AttachedDevice(f"{server.url}/{device.busid}", path, *ids, strings, attachment))
     if busid and not found:
@@ -199,22 +211,24 @@ def _scan_server(server: _Server, busid: str, usb_ids: UsbIds) -> list[AttachedD
     return found
 
 
-def _strings_of(key: _Key, backend: SubmittingBackend, device: Any = None) -> UsbStrings:
+def _strings_of(path: str, which: _Which, backend: SubmittingBackend, device: Any = None) -> UsbStrings:
     """Ask a device for its strings, once. A device that is busy or mute has none, for now."""
-    with _asking:
-        if key not in _remembered:
-            for old in [k for k in _remembered if k[0] == key[0]]:  # another device was in this socket
-                del _remembered[old]
+    socket = _sockets.setdefault(path, _Socket())
+    with socket.asking:
+        if socket.which == which:
+            return socket.strings
+        try:
+            device = device or next(iter(backend.enumerate_devices()))
+            handle = backend.open_device(device)
             try:
-                device = device or next(iter(backend.enumerate_devices()))
-                handle = backend.open_device(device)
-                try:
-                    _remembered[key] = _ask_strings(backend, handle, backend.get_device_descriptor(device))
-                finally:
-                    backend.close_device(handle)
-            except USBError as error:
-                _logger.info("the strings of %s cannot be read: %s", key[0], error)
-        return _remembered.get(key, UsbStrings())
+                socket.strings = _ask_strings(backend, handle, backend.get_device_descriptor(device))
+                socket.which = which
+            finally:
+                backend.close_device(handle)
+        except USBError as error:
+            _logger.info("the strings of %s cannot be read: %s", path, error)
+            return UsbStrings()
+        return socket.strings
 
 
 def _ask_strings(backend: SubmittingBackend, handle: Any, descriptor: Any) -> UsbStrings:

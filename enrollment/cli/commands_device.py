@@ -79,6 +79,7 @@ def selftest(station: Station, out: Output, device_id: str, folder: Path) -> Non
     A card reader needs a card, any one, which stays as it is.
     Exit status: 0 all is well, 1 there are warnings, 2 there are errors.
     """
+    _make_folder(folder)  # before anybody wipes a platen for nothing
     status = station.diagnostics.GetStatus(diagnostics_pb2.GetStatusRequest())
     with held_lease(station, device_id, client_name=CLIENT_NAME) as lease:
         found = station.devices.GetDevice(device_pb2.GetDeviceRequest(device_id=device_id)).device
@@ -90,7 +91,6 @@ def selftest(station: Station, out: Output, device_id: str, folder: Path) -> Non
         report.device = station.devices.GetDevice(device_pb2.GetDeviceRequest(device_id=device_id)).device
     page, figures = (folder / f"{report.name}.{kind}" for kind in ("png", "json"))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         figures.write_text(json.dumps(report.as_json(), ensure_ascii=False, indent=1) + "\n", "utf-8")
         Image.fromarray(draw_page(report, out.language)).save(page, format="PNG")
     except OSError as error:
@@ -98,6 +98,13 @@ def selftest(station: Station, out: Output, device_id: str, folder: Path) -> Non
     out.value({"page": str(page), "report": str(figures), **report.as_json()})
     out.say(f"report: {figures}  {page}", f"báo cáo: {figures}  {page}")
     raise click.exceptions.Exit(int(report.worst))
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.FileError(str(folder), hint=error.strerror or str(error)) from error
 
 
 def _tell(out: Output, event: diagnostics_pb2.RunDeviceSelfTestResponse) -> None:

@@ -11,13 +11,15 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 NARROWEST = 20  # columns that a paragraph beside a label needs
+WIDEST = 10_000  # columns; no table is
 
 
 def default_language() -> str:
@@ -48,11 +50,11 @@ class Output:
 
     def say(self, en: str, vi: str, style: str = "") -> None:
         """One line for people; plain text, never markup."""
-        self.console.print(escape(self.pick(en, vi)), style=style)
+        self.console.print(escape(_harmless(self.pick(en, vi))), style=style)
 
     def item(self, label: str, en: str, vi: str, style: str = "") -> None:
         """A label and what belongs to it, which stays beside the label where the terminal breaks its lines."""
-        words = Text(self.pick(en, vi))
+        words = Text(_harmless(self.pick(en, vi)))
         room = self.console.width - cell_len(label)
         narrow = self.console.soft_wrap or room < NARROWEST
         lines = [words] if narrow else list(words.wrap(self.console, room))
@@ -69,13 +71,38 @@ class Output:
         sys.stdout.flush()
 
     def table(self, headings: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]]) -> None:
-        """A table for people; silent with --json. headings: (English, Vietnamese)."""
+        """A table for people, one paragraph a row where the terminal is too narrow for its words; silent with --json.
+
+        headings: (English, Vietnamese). A column that no row fills is left out.
+        """
         if self.as_json:
             return
+        filled = [number for number in range(len(headings)) if not rows or any(row[number] for row in rows)]
+        titles = [self.pick(*headings[number]) for number in filled]
+        cells = [[_harmless(row[number]) for number in filled] for row in rows]
         table = Table(header_style="bold")
-        for number, (en, vi) in enumerate(headings):
+        for number, title in enumerate(titles):
             # An id that is cut off cannot be copied.
-            table.add_column(self.pick(en, vi), overflow="fold", no_wrap=number == 0)
-        for row in rows:
-            table.add_row(*(escape(cell) for cell in row))
-        self.console.print(table)
+            table.add_column(title, overflow="fold", no_wrap=number == 0)
+        for row in cells:
+            table.add_row(*map(escape, row))
+        measured = Measurement.get(self.console, self.console.options.update(max_width=WIDEST), table)
+        if self.console.soft_wrap:  # nobody's terminal: a file, or another program
+            Console(file=self.console.file, width=measured.maximum).print(table)
+        elif measured.minimum <= self.console.width:
+            self.console.print(table)
+        else:
+            self._paragraphs(titles, cells)
+
+    def _paragraphs(self, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        label = max(map(cell_len, titles[1:]), default=0) + 1
+        for first, *more in rows:
+            self.console.print(Text(first), style="bold", soft_wrap=True)
+            for title, cell in zip(titles[1:], more, strict=True):
+                if cell:
+                    self.item(f"  {set_cell_size(title, label)} ", cell, cell)
+
+
+def _harmless(text: str) -> str:
+    """Text as a terminal may have it: what a device or another program said must not move its cursor."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)

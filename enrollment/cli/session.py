@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, Final, ParamSpec
 
 import click
 import grpc
@@ -18,6 +19,8 @@ from enrollment.cli.output import Output
 from enrollment.cli.sharing import SharedStation
 
 P = ParamSpec("P")
+
+_TOKEN: Final = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +48,27 @@ class Session:
             raise click.UsageError(
                 "name the daemon's socket with --socket or ENROLL_SOCKET, or another PC's station with --address"
             )
-        token = self.token
-        if token is None:
-            if self.token_file is None:
-                raise click.UsageError("name your session with --token-file or ENROLL_TOKEN_FILE")
-            try:
-                token = self.token_file.read_text(encoding="ascii").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                raise click.UsageError(f"cannot read the session token from {self.token_file}: {error}") from error
         try:
-            with connect(place, token) as station:
+            with connect(place, self._session_token()) as station:
                 yield station
         except grpc.RpcError as error:
             if isinstance(place, SharedStation) and not describe(error).answered:
                 raise Refusal(place.why_unreachable()) from error
             raise
+
+    def _session_token(self) -> str:
+        token, origin = self.token, "--token or ENROLL_TOKEN"
+        if token is None:
+            if self.token_file is None:
+                raise click.UsageError("name your session with --token-file or ENROLL_TOKEN_FILE")
+            origin = str(self.token_file)
+            try:
+                token = self.token_file.read_text("ascii", "replace").strip()
+            except OSError as error:
+                raise click.UsageError(f"cannot read the session token from {origin}: {error}") from error
+        if _TOKEN.fullmatch(token) is None:  # gRPC would say so in words of its own, on every call
+            raise click.UsageError(f"{origin} holds no session token: make one with enrolld issue-session")
+        return token
 
 
 def with_station(command: Callable[Concatenate[Station, Output, P], None]) -> Callable[P, None]:

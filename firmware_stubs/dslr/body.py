@@ -23,6 +23,8 @@ LIVE_VIEW_HEADER_BYTES: Final = 384  # what such bodies put before the JPEG
 JPEG_QUALITY: Final = 90
 NOISE_DEVIATION: Final = 1.5  # grey levels
 DARK_GAIN: Final = 0.04
+HUGE_SIDE_PX: Final = 30_000
+SIZE_MARKER: Final = b"\xff\xc0"
 BLUR_DEVIATION: Final = 8.0  # pixels of the still
 LATE_S: Final = 1.0
 CARD_BYTES: Final = 32 << 30
@@ -230,6 +232,8 @@ class Body:
             self._fault = Fault(fault.kind, fault.after - 1)
         elif fault.kind is FaultKind.TRUNCATE:
             return Answer(data=head + content[: len(content) // 2])
+        elif fault.kind is FaultKind.HUGE:
+            return Answer(data=head + _announcing(content, HUGE_SIDE_PX))
         elif fault.kind is FaultKind.CUT:
             return Answer(data=head + content, cut=True)
         return Answer(data=head + content)
@@ -244,6 +248,12 @@ class Body:
         while not healed.wait(0.05):
             if self._stop.is_set():
                 raise Cut
+
+
+def _announcing(jpeg: bytes, side_px: int) -> bytes:
+    """The same JPEG with another size in its header (ITU-T T.81, SOF0: length 2, precision 1, height 2, width 2)."""
+    at = jpeg.index(SIZE_MARKER) + 5
+    return jpeg[:at] + 2 * side_px.to_bytes(2, "big") + jpeg[at + 4 :]
 
 
 class _View:

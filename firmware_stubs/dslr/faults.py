@@ -24,6 +24,8 @@ class FaultKind(Enum):
     """The channels are cut half way through an image; new ones are let in."""
     TRUNCATE = "truncate"
     """An image ends half way, as a whole data phase of fewer octets than the object has."""
+    HUGE = "huge"
+    """An image says that it has 900 million pixels: 2.7 GB for whoever believes it."""
     REFUSE = "refuse"
     """The shutter is not released: General Error, as where nothing can be focused."""
     FULL = "full"

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from drivers import catalogue
+from drivers.camera import video_devices
 from drivers.catalogue import CatalogueEntry
 from drivers.discovery import FoundDevice, Naming, build, discover, look
-from drivers.errors import DeviceNotFound, UnsupportedDevice
+from drivers.errors import DeviceNotFound, ProtocolViolation, UnsupportedDevice
 from drivers.spi import Device, DeviceKind
 
 if TYPE_CHECKING:
@@ -130,6 +131,18 @@ def test_unplugged_device_is_a_failure_of_its_own_address_and_absent_from_its_se
     assert [(failure.address, type(failure.error)) for failure in found.failures] == [
         (scanner_stub.url, DeviceNotFound)
     ]
+
+
+def test_a_look_that_fails_as_nobody_foresaw_hides_no_device_of_another_address(
+    scanner_stub: ScannerStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> list[video_devices.VideoDevice]:
+        raise IndexError("a library's own")
+
+    monkeypatch.setattr(video_devices, "usb_cameras", fail)  # nothing that is known makes it fail
+    found = discover(["video:", scanner_stub.url])
+    assert [device.address for device in found.devices] == [scanner_stub.url]
+    assert [(failure.address, type(failure.error)) for failure in found.failures] == [("video:", ProtocolViolation)]
 
 
 def test_two_devices_of_one_serial_are_told_apart_by_their_sockets(scanner_stub: ScannerStub) -> None:

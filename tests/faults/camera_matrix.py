@@ -117,6 +117,7 @@ DSLR = (
     Row("cut", {Step.LIVE: DeviceGone}, (0, 3)),
     Row("cut", {Step.STILL: DeviceGone}),
     Row("truncate", {Step.OPEN: DeviceNotReady, Step.LIVE: DeviceStalled, Step.STILL: ProtocolViolation}),
+    Row("huge", {Step.LIVE: DeviceStalled, Step.STILL: ProtocolViolation}),
     Row("refuse", {Step.STILL: PictureRefused}),
     Row("busy", {Step.STILL: PictureRefused}),
     Row("full", {Step.STILL: CardFull}),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import cv2
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from drivers.camera.newest_frame import AGE_LIMIT_S
 from drivers.camera.opencv import OpenCvCamera, _Stream
-from drivers.errors import DeviceGone, DeviceStalled
+from drivers.errors import DeviceError, DeviceGone, DeviceStalled
 from drivers.spi import CancelToken
 
 if TYPE_CHECKING:
@@ -129,3 +131,44 @@ def test_frame_is_never_older_than_the_age_limit_while_the_camera_hangs() -> Non
     capture.hang.set()
     stream.stop()
     assert capture.released.is_set()
+
+
+class _Elsewhere(BaseHTTPRequestHandler):
+    """A server that sends whoever looks to another place: in two ways, by path."""
+
+    place = ""
+
+    def do_GET(self) -> None:
+        playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{self.place}\n#EXT-X-ENDLIST\n".encode()
+        if self.path == "/redirect":
+            self.send_response(302)
+            self.send_header("Location", self.place)
+            self.end_headers()
+        else:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/vnd.apple.mpegurl")
+            self.end_headers()
+            self.wfile.write(playlist)
+
+    def log_message(self, *_args: object) -> None:
+        """Nothing is said."""
+
+
+@pytest.mark.parametrize("path", ["redirect", "playlist"])
+def test_a_cameras_server_cannot_have_a_file_of_this_machine_shown(path: str, tmp_path: Path) -> None:
+    film = tmp_path / "film.ts"
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"mp4v"), 25.0, (320, 240))
+    for grey in range(50):
+        writer.write(np.full((240, 320, 3), 60 + grey, np.uint8))
+    writer.release()
+    assert cv2.VideoCapture(str(film)).read()[0]  # it would play
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Elsewhere,), {"place": film.as_uri()}))
+    serving = threading.Thread(target=server.serve_forever, args=(0.01,))
+    serving.start()
+    try:
+        with pytest.raises(DeviceError):
+            OpenCvCamera(f"http://127.0.0.1:{server.server_port}/{path}").open()
+    finally:
+        server.shutdown()
+        server.server_close()
+        serving.join()

@@ -11,13 +11,16 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import cv2
+import grpc
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from drivers.errors import ProtocolViolation
 from drivers.frame import Frame, Jpeg
 from enrollment.service.assembly import NUMERIC_THREADS
-from enrollment.service.capture.preview import MOST_PASSED_ON_BYTES, Picture, Previews
+from enrollment.service.capture import preview
+from enrollment.service.capture.preview import FLAWED_LIMIT_S, MOST_PASSED_ON_BYTES, Picture, Previews
 from enrollment.service.config import Clock, SystemClock
 from enrollment.service.devices.leases import Granted
 from enrollment.v1 import capture_pb2
@@ -280,6 +283,39 @@ async def test_a_frame_that_comes_too_soon_is_shown_when_no_other_follows(here: 
         assert (await anext(reader)).sequence == 1
         show(2)
         assert (await anext(reader)).sequence == 2
+
+
+async def test_a_picture_that_does_not_decode_is_left_out_until_others_follow_it_for_long(here: InProcess) -> None:
+    whole = cv2.imencode(".jpg", np.zeros((90, 160, 3), np.uint8))[1].tobytes()
+    broken = Jpeg(whole.replace(b"\xff\xdb", b"\xff\xe5"), 160, 90, complete=False)  # without its quantisation tables
+    clock = FrozenClock()
+    async with screen_of(here, clock) as (show, reader):
+        show(1, broken)
+        next_one = asyncio.ensure_future(anext(reader))
+        await asyncio.sleep(0.1)
+        clock.now_s += FLAWED_LIMIT_S
+        show(2)
+        assert (await next_one).sequence == 2
+        for number, later_s in ((3, 1.0), (4, FLAWED_LIMIT_S + 1.0)):
+            clock.now_s += later_s
+            show(number, broken)
+            next_one = asyncio.ensure_future(anext(reader)) if number == 3 else next_one
+            await asyncio.sleep(0.1)
+        with pytest.raises(ProtocolViolation):
+            await next_one
+
+
+async def test_a_camera_whose_driver_raises_what_it_may_not_ends_the_preview(
+    here: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("a library's own")
+
+    monkeypatch.setattr(preview, "newest_frame", fail)  # no driver of ours does so
+    async with here.client.lease((await here.client.camera()).device_id) as lease, asyncio.timeout(5):
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await watch(here.client, lease).read()
+    assert ended.value.code() is grpc.StatusCode.INTERNAL
 
 
 @pytest.mark.parametrize(

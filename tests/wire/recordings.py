@@ -1,8 +1,9 @@
 """Recordings of real scanners, found, and played by umockdev to a driver on the real libusb.
 
 One recording is a folder in the format of libfprint's tests: `device` (umockdev-record), `capture.pcapng` (usbmon) or
-`capture.ioctl` (umockdev-record -i), and `capture.png`, the picture that comes of it. They are looked for in
-../shared/data/usb-recordings, and in each folder, or folder of folders, that ENROLL_RECORDINGS names.
+`capture.ioctl` (umockdev-record -i), and `capture.png`, the picture that comes of it; the three may have other names.
+They are looked for in ../shared/data/usb-recordings, and in each folder, or folder of folders, that ENROLL_RECORDINGS
+names.
 
     python -m tests.wire.recordings [FOLDER]...      plays each and prints what its driver made of it
 """
@@ -69,24 +70,32 @@ class Recording:
         found = re.search(r"^A: serial=(.*?)(?:\\n)?$", self._device, re.MULTILINE)
         return "" if found is None else found[1]
 
+    def _file(self, suffix: str) -> Path | None:
+        """The first of this kind, whatever its name is."""
+        return next(iter(sorted(self.folder.glob(f"*.{suffix}"))), None)
+
     @property
     def host_seeds(self) -> tuple[int, ...]:
-        capture = self.folder / "capture.pcapng"
-        return host_seeds(read_capture(capture)) if capture.exists() else ()
+        capture = self._file("pcapng")
+        return () if capture is None else host_seeds(read_capture(capture))
 
     @property
     def picture(self) -> NDArray[np.uint8]:
-        return _read_png(self.folder / "capture.png")
+        picture = self._file("png")
+        assert picture is not None, f"{self.folder}: no picture"
+        return _read_png(picture)
 
     def play(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run Python with these arguments while the scanner seems to be plugged in."""
-        if (self.folder / "capture.pcapng").exists():
+        if (capture := self._file("pcapng")) is not None:
             path = self._device.splitlines()[0].removeprefix("P: ")
-            played = ["-p", f"/sys{path}={self.folder / 'capture.pcapng'}"]
+            played = ["-p", f"/sys{path}={capture}"]
         else:
             node = re.search(r"^E: DEVNAME=(\S+)", self._device, re.MULTILINE)
+            calls = self._file("ioctl")
             assert node is not None, f"{self.folder}: no device node"
-            played = ["-i", f"{node[1]}={self.folder / 'capture.ioctl'}"]
+            assert calls is not None, f"{self.folder}: nothing to play"
+            played = ["-i", f"{node[1]}={calls}"]
         umockdev = ["umockdev-run", "-d", str(self.folder / "device"), *played, "--"]
         return subprocess.run(
             [*umockdev, sys.executable, *command], capture_output=True, text=True, timeout=LIMIT_S, check=False

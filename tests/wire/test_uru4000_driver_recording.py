@@ -59,7 +59,7 @@ def test_capture_with_another_seed_stalls(recording: Recording) -> None:
 def test_recorded_scanner_is_listed_by_its_serial_or_its_port(recording: Recording) -> None:
     run = recording.play("-m", "drivers", "list")
     assert run.returncode == 0, run.stderr
-    serial = re.sub(r"[^a-z0-9.]+", "-", recording.serial.lower()).strip("-.")
+    serial = re.sub(r"[^a-z0-9._]+", "-", recording.serial.lower()).strip("-_.")
     name = serial or f"usb-{recording.port}"
     assert run.stdout.startswith(f"uru4000-{name}  fingerprint_scanner  usb:{recording.port} ")
 

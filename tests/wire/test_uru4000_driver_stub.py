@@ -239,4 +239,4 @@ def test_scanner_that_is_not_open_refuses_to_capture() -> None:
 
 def test_host_seed_that_does_not_fit_is_refused() -> None:
     with pytest.raises(UnsupportedDevice):
-        Uru4000("usb:", host_seed=1 << 31)
+        Uru4000("usb:", host_seed=1 << 32)

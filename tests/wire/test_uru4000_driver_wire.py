@@ -137,6 +137,11 @@ def test_unknown_block_flags_are_kept() -> None:
     assert int(image.blocks[0].flags) == 0x42
 
 
+def test_blocks_that_follow_the_last_stored_line_are_left_out_and_ask_for_no_key() -> None:
+    image = wire.decode_image(transfer(((2, 100), (1, 1), (2, 187), (1, 1), (0x83, 1)), stored_lines(287)))
+    assert image.blocks == (Block(BlockFlag(2), 100), Block(BlockFlag(1), 1), Block(BlockFlag(2), 187))
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -162,7 +167,7 @@ def test_arbitrary_bytes_are_an_image_or_a_violation(header: bytes, lines: int) 
         image = wire.decode_image(broken)
     except ProtocolViolation:
         return
-    assert sum(block.lines for block in image.blocks) == wire.IMAGE_HEIGHT
+    assert sum(block.lines for block in image.blocks) <= wire.IMAGE_HEIGHT
 
 
 @pytest.mark.parametrize(
@@ -195,10 +200,15 @@ def test_assembly_repeats_the_line_after_a_missing_one_and_inverts() -> None:
     assert np.array_equal(upright[101:], 255 - lines[100:])
 
 
-def test_assembly_with_the_last_line_missing_repeats_the_one_before() -> None:
-    lines = stored_lines()
-    image = wire.decode_image(transfer(((0, 200), (0, 89), (1, 1)), lines))
-    assert np.array_equal(descramble.assemble(image, lines, turned=False)[289], 255 - lines[288])
+@pytest.mark.parametrize("turned", [False, True])
+def test_assembly_leaves_rows_white_that_no_line_is_left_for(turned: bool) -> None:
+    lines = stored_lines(280)
+    image = wire.decode_image(transfer(((0, 200), (0, 79), (1, 3), (0, 1), (1, 2)), lines))
+    upright = descramble.assemble(image, lines, turned=turned)
+    from_sensor = upright[::-1, ::-1] if turned else upright
+    assert np.array_equal(from_sensor[:279], 255 - lines[:279])
+    assert np.array_equal(from_sensor[[279, 282]], 255 - lines[[279, 279]])
+    assert (from_sensor[[280, 281, *range(283, 290)]] == 255).all()
 
 
 def test_assembly_of_a_turned_sensor_is_the_upright_one_turned() -> None:

@@ -90,6 +90,27 @@ class TestList:
         (found,) = bus.scan(server.url, {IDS})
         assert found.strings == bus.UsbStrings()
 
+    def test_a_device_that_does_not_answer_holds_up_no_scan_elsewhere(self, server: Server) -> None:
+        mute, asked, go_on = Server(), threading.Event(), threading.Event()
+
+        def say_nothing(_session: Session) -> None:
+            asked.set()
+            go_on.wait(10)
+
+        mute.urbs = say_nothing
+        server.urbs = echo_registers
+        scanning = threading.Thread(target=bus.scan, args=(mute.url, {IDS}))
+        scanning.start()
+        try:
+            assert asked.wait(5)
+            (found,) = bus.scan(server.url, {IDS})
+            assert scanning.is_alive()  # the mute one is still waited for
+            assert found.strings.serial == "SN-1"
+        finally:
+            go_on.set()
+            scanning.join()
+            mute.stop()
+
     def test_device_that_this_process_holds_is_found_where_the_server_hides_it(self, server: Server) -> None:
         server.urbs = echo_registers
         with transport_to(server):

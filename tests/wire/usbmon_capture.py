@@ -9,7 +9,7 @@ Each packet is a submission (S) or a completion (C) of a request, under one id (
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -69,14 +69,18 @@ class Script:
     def save(self, path: Path) -> None:
         path.write_bytes(b"".join(self._blocks))
 
-    def control_in(self, setup: bytes, answer: bytes) -> None:
+    def control_in(self, setup: bytes, answer: bytes, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """meanwhile: adds what happens before the answer."""
         request = self._next_id()
         self._add("S", request, CONTROL, 0x80, setup=setup, length=setup[6] | setup[7] << 8)
+        meanwhile()
         self._add("C", request, CONTROL, 0x80, answer, length=len(answer))
 
-    def control_out(self, setup: bytes, payload: bytes) -> None:
+    def control_out(self, setup: bytes, payload: bytes, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """meanwhile: adds what happens before it is taken."""
         request = self._next_id()
         self._add("S", request, CONTROL, 0x00, payload, setup=setup, length=len(payload))
+        meanwhile()
         self._add("C", request, CONTROL, 0x00, length=len(payload))
 
     def listen(self, endpoint: int, length: int = 64) -> None:

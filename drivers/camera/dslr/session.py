@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from drivers.camera.dslr.address import DslrAddress
 from drivers.camera.dslr.remote import RemoteBody
+from drivers.camera.motion_jpeg import read_header
 from drivers.camera.newest_frame import CANCEL_SLICE_S, NewestFrame
 from drivers.errors import (
     DeviceError,
@@ -40,6 +41,7 @@ _JOIN_TIMEOUT_S = 3.0
 _EVENT_SLICE_S = 0.1
 _RAW_PATIENCE_S = 2.0  # for the JPEG that a body saves beside its RAW file
 _STALE_EVENTS = 50  # how many old events are dropped before a picture at most
+_MOST_PIXELS = 200_000_000  # the largest sensors have 150 million; OpenCV alone would take a thousand
 _FATAL = (DeviceGone, DeviceStalled)
 
 _logger = logging.getLogger(__name__)
@@ -201,11 +203,10 @@ def _is_whole(jpeg: Content) -> bool:
 
 
 def _decode(jpeg: Content) -> NDArray[np.uint8] | None:
-    """(H, W, 3) uint8 BGR, upright by its EXIF; None where it does not decode."""
-    if not jpeg:
-        return None
+    """(H, W, 3) uint8 BGR, upright by its EXIF; None where it does not decode, or says that it is huge."""
     try:
+        read_header(jpeg, _MOST_PIXELS)
         pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    except (cv2.error, MemoryError):
+    except (ProtocolViolation, cv2.error, MemoryError):
         return None
     return None if pixels is None else pixels.astype(np.uint8, copy=False)

@@ -14,7 +14,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.fingerprint.uru4000.wire import IMAGE_WIDTH, BlockFlag, ImageBlock
+from drivers.fingerprint.uru4000.wire import IMAGE_HEIGHT, IMAGE_WIDTH, BlockFlag, ImageBlock
 
 _REGISTER_BITS = 32
 _FEEDBACK_TAPS = (0, 2, 3, 6, 10, 12, 19, 22, 25, 28, 31)
@@ -30,7 +30,7 @@ _TELLING_LINES = 2
 _STEP_KIND = BlockFlag.SCRAMBLED | BlockFlag.REGISTER_STOPPED
 
 
-def suspect_lines(image: ImageBlock) -> slice:
+def suspects(image: ImageBlock) -> slice:
     """Which stored lines tell whether the image is scrambled: the first two of the first block that says it is."""
     position = 0
     for block in image.blocks:
@@ -42,11 +42,17 @@ def suspect_lines(image: ImageBlock) -> slice:
     return slice(0, _TELLING_LINES)
 
 
+def may_be_scrambled(image: ImageBlock) -> bool:
+    """Whether a key is to be exchanged: as is described, by how much the first two lines vary; or the suspect ones."""
+    return any(
+        _variance(_deviation(lines)) >= _SCRAMBLED_DEVIATION for lines in (image.lines, image.lines[suspects(image)])
+    )
+
+
 def is_scrambled(lines: NDArray[np.uint8]) -> bool:
     """Tell whether two lines are scrambled. lines: (>= 1, 384) uint8; only the first two are looked at."""
-    sums = lines[:_TELLING_LINES].sum(axis=0, dtype=np.float64)
-    deviation = sums - sums.mean()
-    variance = float(np.mean(deviation**2))
+    deviation = _deviation(lines)
+    variance = _variance(deviation)
     if variance < _SCRAMBLED_DEVIATION:
         return False
     return float(np.mean(deviation[1:] * deviation[:-1])) < _SCRAMBLED_CORRELATION * variance
@@ -109,7 +115,7 @@ def assemble(image: ImageBlock, lines: NDArray[np.uint8], *, turned: bool) -> ND
     """Put each line in its row, repeat the next one where one is missing, make ridges dark, and turn by 180 degrees.
 
     lines: (stored lines, 384) uint8, clear.
-    Returns (290, 384) uint8.
+    Returns (290, 384) uint8; rows that no line is left for are white.
     """
     rows: list[NDArray[np.intp]] = []
     position = 0
@@ -117,9 +123,22 @@ def assemble(image: ImageBlock, lines: NDArray[np.uint8], *, turned: bool) -> ND
         rows.append(np.arange(position, position + block.lines))
         if not block.flags & BlockFlag.NOT_STORED:
             position += block.lines
-    order = np.minimum(np.concatenate(rows), len(lines) - 1)
-    placed = lines[order[::-1], ::-1] if turned else lines[order]
-    return np.subtract(np.uint8(255), placed, order="C")
+    order = np.concatenate(rows)
+    filled = np.flatnonzero(order < len(lines))
+    upright = np.full((IMAGE_HEIGHT, IMAGE_WIDTH), 255, np.uint8)
+    placed = upright[::-1, ::-1] if turned else upright
+    placed[filled] = np.uint8(255) - lines[order[filled]]
+    return upright
+
+
+def _deviation(lines: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Of the column sums of the first two lines from their mean."""
+    sums: NDArray[np.float64] = lines[:_TELLING_LINES].sum(axis=0, dtype=np.float64)
+    return sums - np.float64(sums.mean())
+
+
+def _variance(deviation: NDArray[np.float64]) -> float:
+    return float(np.mean(deviation**2))
 
 
 def _streams(image: ImageBlock, keys: tuple[int, ...]) -> list[NDArray[np.uint8]]:

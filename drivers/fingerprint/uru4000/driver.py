@@ -36,7 +36,8 @@ from drivers.spi import CancelToken, DeviceIdentity, Impression, ScanEvent, Scan
 from drivers.usb.bus import AttachedDevice, UsbStrings, open_interface
 from drivers.usb.transport import CONTROL_TIMEOUT_S, UsbTransport
 
-SEED_BITS = 31
+_SEED_BITS = 31  # of our own, as is described; the register has 32, and another host may have used them all
+_REGISTER_SEED_BITS = 32
 
 _OFF_TIMEOUT_S = 0.5
 _IMAGE_TRIES = 3
@@ -61,8 +62,8 @@ class Uru4000:
 
     Implements FingerprintScanner, PlatenImager, Indicating.
     address: usb:..., usbip://...
-    host_seed: 31 bits for every key exchange, or one number for each in turn, from the first again after the last; a
-    fresh random one each time where None. A recording can be played with its own.
+    host_seed: up to 32 bits for every key exchange, or one number for each in turn, from the first again after the
+    last; a fresh random one each time where None. A recording can be played with its own.
     resolution_ppi: what the frames claim; the vendor says 512, other sources 500.
     transfer_timeout_s: limit for one register access or one image.
     Raises UnsupportedDevice for a seed that does not fit.
@@ -78,8 +79,8 @@ class Uru4000:
     ) -> None:
         self._host_seeds = (host_seed,) if isinstance(host_seed, int) else tuple(host_seed or ())
         for seed in self._host_seeds:
-            if seed >> SEED_BITS:
-                raise UnsupportedDevice("a host seed has 31 bits", bits=seed.bit_length())
+            if seed >> _REGISTER_SEED_BITS:
+                raise UnsupportedDevice("a host seed has 32 bits at most", bits=seed.bit_length())
         self._address = address
         self._resolution_ppi = resolution_ppi
         self._transfer_timeout_s = transfer_timeout_s
@@ -283,10 +284,11 @@ class Uru4000:
 
     def _upright(self, image: ImageBlock, cancel: CancelToken) -> NDArray[np.uint8]:
         lines = image.lines
-        suspect = descramble.suspect_lines(image)
-        if descramble.is_scrambled(lines[suspect]):
-            lines = descramble.clear_lines(image, self._fetch_keys(image, cancel))
-            if descramble.is_scrambled(lines[suspect]):
+        suspects = descramble.suspects(image)
+        keys = self._fetch_keys(image, cancel) if descramble.may_be_scrambled(image) else ()
+        if descramble.is_scrambled(lines[suspects]):
+            lines = descramble.clear_lines(image, keys)
+            if descramble.is_scrambled(lines[suspects]):
                 raise ProtocolViolation("an image that the key exchanged for it does not clear")
         return descramble.assemble(image, lines, turned=self._model.turned)
 
@@ -303,7 +305,7 @@ class Uru4000:
 
     def _next_seed(self) -> int:
         if not self._host_seeds:
-            return secrets.randbits(SEED_BITS)
+            return secrets.randbits(_SEED_BITS)
         seed = self._host_seeds[self._exchanges % len(self._host_seeds)]
         self._exchanges += 1
         return seed

@@ -133,7 +133,7 @@ def decode_firmware(info: bytes) -> str:
 
 
 def encode_seed(key_number: int, seed: int) -> bytes:
-    """What SCRAMBLE_SEED takes. seed: the host's, 31 bits."""
+    """What SCRAMBLE_SEED takes. seed: the host's, 32 bits."""
     return bytes([key_number & 0xFF]) + seed.to_bytes(4, "little")
 
 
@@ -174,7 +174,7 @@ def decode_image(transfer: memoryview | bytes) -> ImageBlock:
     """Decode a bulk transfer.
 
     Raises ProtocolViolation for an empty or short one, for too many lines, and for a block list that does not add up
-    to one image.
+    to the lines that are stored, or to more rows than an image has. Fewer are taken as they are.
     """
     if len(transfer) < HEADER_BYTES:
         raise ProtocolViolation("an image shorter than its header", length=len(transfer))
@@ -187,8 +187,10 @@ def decode_image(transfer: memoryview | bytes) -> ImageBlock:
     blocks = _decode_blocks(bytes(transfer[_BLOCK_LIST_OFFSET : _BLOCK_LIST_OFFSET + 2 * _MAX_BLOCKS]))
     height = sum(block.lines for block in blocks)
     listed = sum(block.lines for block in blocks if not block.flags & BlockFlag.NOT_STORED)
-    if height != IMAGE_HEIGHT or listed != stored:
-        raise ProtocolViolation("a block list that is not one image", height=height, listed=listed, lines=stored)
+    if height > IMAGE_HEIGHT or listed != stored:
+        raise ProtocolViolation("a block list that is not its image's", height=height, listed=listed, lines=stored)
+    while blocks[-1].flags & BlockFlag.NOT_STORED:  # no line is left for these rows, and so no key is needed
+        blocks = blocks[:-1]
     lines = np.frombuffer(transfer, np.uint8, stored * IMAGE_WIDTH, HEADER_BYTES).reshape(stored, IMAGE_WIDTH)
     return ImageBlock(transfer[6], blocks, lines)
 

@@ -16,10 +16,9 @@ from typing import Final, cast
 
 import cv2
 
-from drivers.errors import CaptureTimedOut, DeviceStalled, DriverError
+from drivers.errors import CaptureTimedOut, DeviceStalled, ProtocolViolation
 from drivers.frame import REDUCTIONS, Frame, Jpeg
 from drivers.spi import Camera, CancelToken, DeviceKind
-from enrollment.core.errors import EnrollmentError
 from enrollment.service.capture.events import Live
 from enrollment.service.config import Clock
 from enrollment.service.devices.inventory import StationDevice
@@ -31,6 +30,7 @@ MOST_PASSED_ON_BYTES: Final = (
     512 * 1024
 )  # 30 a second are an eighth of what 1000BASE-T carries; 1080p has 100 to 400 KB
 EARLY_SHARE: Final = 0.25  # of the time between two pictures: so much sooner one may follow, for cameras are not exact
+FLAWED_LIMIT_S: Final = 1.5  # pictures that do not decode are left out for so long
 FRAME_TIMEOUT_S: Final = 3.0  # a camera that gives no frame for so long is stalled
 
 
@@ -56,7 +56,7 @@ class _Screen:
     frame: Frame | None = None
     live: Live | None = None
     number: int = 0
-    problem: DriverError | EnrollmentError | None = None
+    problem: Exception | None = None
     readers: set[asyncio.Event] = field(default_factory=set)
     encoded: dict[int, asyncio.Future[bytes]] = field(default_factory=dict)
     pump: asyncio.Task[None] | None = None
@@ -94,12 +94,14 @@ class Previews:
 
         A camera is asked for frames while somebody reads; the screen of a scanner, or of a camera without live view,
         shows the frames of its captures.
-        Raises LeaseExpired or LeaseNotYours when the lease ends, DriverError when the camera fails.
+        Raises LeaseExpired or LeaseNotYours when the lease ends, DriverError when the camera fails, ProtocolViolation
+        when its pictures go on not to decode.
         """
         screen = self._screen(lease)
         news = asyncio.Event()
         screen.readers.add(news)
         shown = 0
+        flawed_since_s: float | None = None
         period_s, due_s = 1 / max_frames_per_second, 0.0
         try:
             if device.kind is DeviceKind.CAMERA:
@@ -118,7 +120,14 @@ class Previews:
                     continue
                 due_s = period_s + (due_s if now_s < due_s + period_s else now_s)
                 shown, frame, live = screen.number, screen.frame, screen.live
-                jpeg = await self._encoded(screen, frame, max_side_px)
+                try:
+                    jpeg = await self._encoded(screen, frame, max_side_px)
+                except ProtocolViolation:
+                    flawed_since_s = now_s if flawed_since_s is None else flawed_since_s
+                    if now_s - flawed_since_s > FLAWED_LIMIT_S:
+                        raise
+                    continue
+                flawed_since_s = None
                 yield Picture(
                     jpeg, frame.sequence, max(0.0, self._clock.monotonic() - frame.captured_monotonic_s), live
                 )
@@ -173,7 +182,7 @@ class Previews:
                 driver, frame = found
                 seen = driver, frame.sequence
                 self._show(screen, frame)
-        except (DriverError, EnrollmentError) as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, those who look must not wait for ever
             if not cancel.cancelled:
                 screen.problem = error
                 screen.wake()

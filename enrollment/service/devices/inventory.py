@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -26,6 +26,7 @@ from enrollment.service.devices.worker import DeviceWorker, Driver
 
 _log = logging.getLogger(__name__)
 
+ABSENT_REMEMBERED: Final = 32  # devices; one that names itself anew at each plugging in must not fill the memory
 IN_USE_WAIT_S: Final = 1.0  # a capture that was just cancelled lets go within 0.2 s
 
 Build = Callable[[FoundDevice], Driver]
@@ -89,7 +90,7 @@ class StationDevice:
 
 
 class Inventory:
-    """All devices that were seen since the daemon started.
+    """All devices that were seen since the daemon started; of those that left, the last ABSENT_REMEMBERED.
 
     look, put_together, watch_bus: of drivers.discovery, as Lookout takes them.
     at_gone: called with the device's id when its generation ends.
@@ -147,7 +148,9 @@ class Inventory:
         self._watchers.add(watcher)
         try:
             while True:
-                yield self._devices[await watcher.next()]
+                device = self._devices.get(await watcher.next())
+                if device is not None:  # else it left long ago
+                    yield device
         finally:
             self._watchers.discard(watcher)
 
@@ -184,6 +187,7 @@ class Inventory:
                 self._detach(device)
         for device_id, seen in found.items():
             self._attach(device_id, seen, look_of[seen.address])
+        self._forget_long_absent()
 
     def _attach(self, device_id: str, found: FoundDevice, look: int) -> None:
         device = self._devices.get(device_id)
@@ -211,10 +215,20 @@ class Inventory:
         device.problem = DeviceGone.reason
         _log.info("device %s detached, generation %d", device.device_id, device.generation)
         self._at_gone(device.device_id)
-        closing = asyncio.get_running_loop().create_task(device.worker.close())
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
+        self._close(device.worker.close())
         self.changed(device.device_id)
+
+    def _close(self, closing: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(closing)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def _forget_long_absent(self) -> None:
+        absent = [device for device in self._devices.values() if not device.attached and not device.capturing]
+        absent.sort(key=lambda device: device.gone_since_look)
+        for device in absent[: max(0, len(absent) - ABSENT_REMEMBERED)]:
+            del self._devices[device.device_id]
+            self._close(device.worker.stop())
 
     def _woken(self, asleep_s: float) -> None:
         """The machine was suspended: no device that was open before can be trusted."""
@@ -235,13 +249,14 @@ class Inventory:
         def failed(error: DeviceError) -> None:
             loop.call_soon_threadsafe(self._failed, device_id, error)
 
-        worker = DeviceWorker(
-            device_id, lambda: self._build(self._devices[device_id].found), at_opened=opened, at_failed=failed
-        )
-        return StationDevice(found, worker)
+        worker = DeviceWorker(device_id, lambda: self._build(device.found), at_opened=opened, at_failed=failed)
+        device = StationDevice(found, worker)
+        return device
 
     def _opened(self, device_id: str, identity: DeviceIdentity, capabilities: object) -> None:
-        device = self._devices[device_id]
+        device = self._devices.get(device_id)
+        if device is None:
+            return
         device.identity = identity
         device.size = (getattr(capabilities, "width", 0), getattr(capabilities, "height", 0))
         device.resolution_ppi = float(getattr(capabilities, "resolution_ppi", 0.0))
@@ -249,7 +264,9 @@ class Inventory:
         self.changed(device_id)
 
     def _failed(self, device_id: str, error: DeviceError) -> None:
-        device = self._devices[device_id]
+        device = self._devices.get(device_id)
+        if device is None:
+            return
         self._at_failed(device.found.driver, error.reason)
         if isinstance(error, DeviceGone) and device.attached:
             self._detach(device)

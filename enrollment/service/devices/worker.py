@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 from drivers.errors import DeviceError, DeviceGone, DriverError
 from drivers.spi import CancelToken, Device
+from enrollment.core.errors import EnrollmentError
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class DeviceWorker:
         self._driver: Driver | None = None
         self._running: set[CancelToken] = set()
         self._lock = threading.Lock()
+        self._used = False
         self._stopped = False
 
     @property
@@ -61,7 +63,8 @@ class DeviceWorker:
         150 ms before this returns; whatever is left of it still ends before the next job begins.
         """
         if self._stopped:
-            raise DeviceGone("the station is letting its devices go", device_id=self._device_id)
+            raise DeviceGone("the station is letting this device go", device_id=self._device_id)
+        self._used = True
         future = asyncio.get_running_loop().run_in_executor(self._executor, self._run, job, cancel, check)
         try:
             return await asyncio.shield(future)
@@ -86,6 +89,11 @@ class DeviceWorker:
             self._close()
             self._at_failed(error)
             raise
+        except (DriverError, EnrollmentError):
+            raise
+        except Exception:  # what a driver may not raise, or a mistake here: nobody knows how the device was left
+            self._close()
+            raise
         finally:
             with self._lock:
                 self._running.discard(cancel)
@@ -95,8 +103,8 @@ class DeviceWorker:
             driver = self._build()
             try:
                 driver.open()
-            except DriverError:
-                driver.close()
+            except BaseException:
+                self._let_go(driver)
                 raise
             self._driver = driver
             self._at_opened(driver)
@@ -105,11 +113,17 @@ class DeviceWorker:
     def _close(self) -> None:
         driver, self._driver = self._driver, None
         if driver is not None:
+            self._let_go(driver)
+
+    def _let_go(self, driver: Driver) -> None:
+        try:
             driver.close()
+        except Exception as error:  # noqa: BLE001  a driver may not, and whoever asked must hear of what came before
+            _log.error("%s: its driver's close raised %s", self._device_id, type(error).__name__)
 
     async def close(self) -> None:
         """Close the device after the jobs that wait; the next job opens it again."""
-        if not self._stopped:
+        if self._used and not self._stopped:  # a thread that was never needed is not begun for this
             await asyncio.get_running_loop().run_in_executor(self._executor, self._close)
 
     async def stop(self) -> None:
@@ -121,6 +135,7 @@ class DeviceWorker:
             running = list(self._running)
         for cancel in running:
             cancel.cancel()
-        future = asyncio.get_running_loop().run_in_executor(self._executor, self._close)
+        closing = asyncio.get_running_loop().run_in_executor(self._executor, self._close) if self._used else None
         self._executor.shutdown(wait=False)
-        await future
+        if closing is not None:
+            await closing

@@ -214,15 +214,19 @@ class _SelfTest:
     async def _imaging(self) -> AsyncGenerator[Event, None]:
         yield Step("even-surface" if self._is_camera else "empty-platen")
         deadline_s = self._studio.clock.monotonic() + self._empty_wait_s
+        empty = True
         while not await self._shows_nothing((await self._frames(LEAST_FRAMES)).newest):
             if self._studio.clock.monotonic() >= deadline_s:
-                yield verdicts.not_empty(is_camera=self._is_camera)
-                return
-        yield Step("frames")
-        taken = await self._frames(STREAM_FRAMES if self._streams else IMAGING_FRAMES)
-        for event in self._pace(taken):
-            yield event
-        tested = await self._studio.numeric(_examine, taken.newest, scene=self._is_camera)
+                empty = False
+                break
+        tested = None
+        if empty or self._streams:  # a stream's pace is known whatever it shows
+            yield Step("frames")
+            taken = await self._frames(STREAM_FRAMES if self._streams else IMAGING_FRAMES)
+            for event in self._pace(taken):
+                yield event
+            if empty:
+                tested = await self._studio.numeric(_examine, taken.newest, scene=self._is_camera)
         if tested is None:
             yield verdicts.not_empty(is_camera=self._is_camera)
             return

@@ -8,7 +8,7 @@ Scanners are known by their ids. Reflex cameras are thousands of bodies: they ar
 still images that speaks PTP (USB Still Image Capture Device Definition 1.0: 06/01/01), which udev's usb_id lists in
 ID_USB_INTERFACES. A phone that offers its pictures has one, too. libgphoto2's own rules (60-libgphoto2*.rules) mark
 such devices with ID_GPHOTO2, by which a desktop takes them for itself (gvfs) and its user is let in (70-uaccess.rules):
-the mark is taken off.
+the mark is taken off. Video cameras (USB Video Class, 0E/01) keep the rights that udev gives them, and stay awake.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from enrollment.service.diagnostics.place import Machine, UsbIds
 RULES_FILE: Final = "70-enrollment-devices.rules"
 RULES_FOLDERS: Final = ("etc/udev/rules.d", "run/udev/rules.d", "usr/lib/udev/rules.d", "lib/udev/rules.d")
 PTP_INTERFACE: Final = "*:060101:*"  # class, subclass, protocol among those of all interfaces
+UVC_INTERFACE: Final = "*:0e01*"  # video control, of any protocol; its rights are udev's own, for group video
 DEFAULT_GROUP: Final = "enrollment"
+_AWAKE: Final = 'ATTR{power/control}="on"'
 GROUP: Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 _INSTALL_VI: Final = "Chạy với quyền root: sudo enrollctl setup-udev, rồi rút và cắm lại thiết bị."
@@ -44,13 +46,14 @@ def rules(usb_ids: UsbIds, group: str) -> str:
         "# Reflex cameras: whatever speaks PTP. The interfaces are asked for where no earlier file has done so.",
         'ENV{ID_USB_INTERFACES}=="", IMPORT{builtin}="usb_id"',
         f'ENV{{ID_USB_INTERFACES}}=="{PTP_INTERFACE}", {_rights(group)}, ENV{{ID_GPHOTO2}}=""',
+        f'ENV{{ID_USB_INTERFACES}}=="{UVC_INTERFACE}", {_AWAKE}',
         'LABEL="enrollment_devices_end"',
     ]
     return "\n".join(lines) + "\n"
 
 
 def _rights(group: str) -> str:
-    return f'GROUP="{group}", MODE="0660", ATTR{{power/control}}="on"'
+    return f'GROUP="{group}", MODE="0660", {_AWAKE}'
 
 
 def check_udev_rules(machine: Machine) -> Iterator[Finding]:

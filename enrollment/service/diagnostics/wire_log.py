@@ -48,7 +48,7 @@ class WireTap(logging.Handler):
 
     def __init__(self, device_id: str, capacity: int = CAPACITY) -> None:
         super().__init__(TRAFFIC_LEVEL)
-        self._thread_name = f"device {device_id}_"
+        self._thread_name = f"device {device_id}"
         self._began_s = time.monotonic()
         self._unread: deque[WireLine] = deque(maxlen=capacity)
         self._lost = 0
@@ -58,7 +58,7 @@ class WireTap(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a line; the handler's own lock is held."""
-        if not str(getattr(record, "opened_by", "")).startswith(self._thread_name):
+        if str(getattr(record, "opened_by", "")).rpartition("_")[0] != self._thread_name:  # a pool numbers its threads
             return
         self._lost += len(self._unread) == self._unread.maxlen
         was_empty = not self._unread

@@ -177,7 +177,7 @@ async def test_driver_without_pictures_of_an_empty_platen_is_tested_on_its_wire_
     assert judged["imaging"] is Severity.WARNING
 
 
-async def test_camera_that_sees_a_person_leaves_neither_map_nor_figure(
+async def test_camera_that_sees_a_person_leaves_its_pace_and_neither_map_nor_figure_of_what_it_sees(
     here: InProcess, camera_stub: CameraStub
 ) -> None:
     await asyncio.to_thread(camera_stub.control, "PUT", "/scene?portrait=4")
@@ -186,8 +186,9 @@ async def test_camera_that_sees_a_person_leaves_neither_map_nor_figure(
     finally:
         await asyncio.to_thread(camera_stub.control, "DELETE", "/scene")
     assert findings(events)["empty"] is Severity.WARNING
+    assert findings(events).keys() == {"open", "empty", "frame-rate", "missing-frames"}
     assert maps(events) == {}
-    assert "noise_grey" not in measures(events)
+    assert measures(events).keys() == {"open_ms", "frames_per_second", "frames_missing"}
 
 
 async def test_device_that_fails_is_a_finding_with_its_remedy(here: InProcess, scanner_stub: ScannerStub) -> None:

@@ -7,6 +7,7 @@ from concurrent import futures
 from pathlib import Path
 from typing import NoReturn
 
+import click
 import grpc
 import pytest
 from google.protobuf import any_pb2
@@ -19,6 +20,8 @@ from enrollment.cli import words
 from enrollment.cli.connection import connect
 from enrollment.cli.evidence import assemble
 from enrollment.cli.failure import EXIT_UNREACHABLE, describe
+from enrollment.cli.output import Output
+from enrollment.cli.session import Session
 from enrollment.v1 import device_pb2, dossier_pb2, outbox_pb2, types_pb2
 
 
@@ -115,3 +118,12 @@ def test_every_state_and_kind_of_the_api_has_words() -> None:
     for enum in enums:
         for name, number in enum.items():
             assert number == 0 or words.state(name, "vi") != words.state(name, "en"), name
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"two words", b"abc\x1b[31m", "khoá".encode(), b"\xff\xfe"])
+def test_a_damaged_session_token_is_told_before_anybody_is_called(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(content)
+    session = Session(Output.make(as_json=True, language="en"), tmp_path / "socket", None, None, path, None)
+    with pytest.raises(click.UsageError, match="holds no session token"), session.station():
+        pytest.fail("it was connected")

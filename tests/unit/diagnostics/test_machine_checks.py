@@ -130,6 +130,12 @@ def test_rules_know_a_reflex_camera_by_its_interface_and_keep_the_desktop_off_it
     assert "60-libgphoto2" < udev.RULES_FILE < "70-uaccess.rules"
 
 
+def test_rules_keep_video_cameras_awake_and_leave_their_rights_alone() -> None:
+    text = udev.rules(frozenset(), "enrollment")
+    assert 'ENV{ID_USB_INTERFACES}=="*:0e01*", ATTR{power/control}="on"' in text.splitlines()
+    assert text.index('IMPORT{builtin}="usb_id"') < text.index("0e01")
+
+
 def test_only_devices_of_the_catalogue_are_looked_at(machine: Machine) -> None:
     plug(machine, "1-2", "1d6b:0002")
     assert usb_checks.plugged(machine) == []

@@ -35,6 +35,7 @@ async def test_lines_of_the_device_come_in_order_and_lines_of_others_do_not_come
         for number in range(3):
             log(number)
             log(100 + number, "device uru4000-11_0")
+            log(100 + number, "device uru4000-1_2_0")
         assert await read(tap, 3) == ["line 0", "line 1", "line 2"]
         assert [transfer.elapsed_s for transfer in tap.transfers()] == [0.0, 0.001, 0.002]
 

@@ -226,3 +226,37 @@ async def test_a_stopped_worker_cancels_its_job_closes_the_device_and_takes_no_m
         await bench.run(lambda _: None)
     await bench.worker.close()
     await bench.worker.stop()
+
+
+async def test_a_driver_that_breaks_its_promise_is_closed_and_the_next_job_opens_it_anew(bench: Bench) -> None:
+    def broken(_driver: Any) -> None:
+        raise OSError("a library's own")
+
+    with pytest.raises(OSError, match="own"):
+        await bench.run(broken)
+    assert (bench.scanner.opened, bench.scanner.closed) == (1, 1)
+    assert await bench.run(lambda driver: driver.opened) == 2
+
+
+async def test_a_refusal_of_ours_within_a_job_leaves_the_device_open(bench: Bench) -> None:
+    def refused(_driver: Any) -> None:
+        raise LeaseExpired("over")
+
+    with pytest.raises(LeaseExpired):
+        await bench.run(refused)
+    assert (bench.scanner.opened, bench.scanner.closed) == (1, 0)
+
+
+async def test_a_driver_that_fails_to_open_and_to_close_is_heard_for_the_first(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(what: str) -> None:
+        bench.scanner.closed += what == "close"
+        raise OSError(what)
+
+    monkeypatch.setattr(bench.scanner, "open", lambda: fail("open"))
+    monkeypatch.setattr(bench.scanner, "close", lambda: fail("close"))
+    with pytest.raises(OSError, match="open"):
+        await bench.run(lambda driver: None)
+    assert bench.scanner.closed == 1
+    assert not bench.worker.is_open

@@ -15,7 +15,7 @@ from drivers.discovery import DiscoveryFailure, FoundDevice, Look, Naming
 from drivers.errors import DeviceGone, DeviceNotFound, DeviceStalled, UnsupportedDevice
 from drivers.spi import Camera, CancelToken, DeviceKind, FingerprintScanner
 from enrollment.service.devices.errors import DeviceDetached, DeviceInUse, DeviceUnknown
-from enrollment.service.devices.inventory import DeviceState, Inventory, shown
+from enrollment.service.devices.inventory import ABSENT_REMEMBERED, DeviceState, Inventory, shown
 from enrollment.service.devices.sleep_watch import SHORTEST_S, asleep_s
 
 SCANNER = FoundDevice(
@@ -289,3 +289,24 @@ async def test_a_driver_that_cannot_be_built_is_a_failure_of_the_device(bus: Bus
 )
 def test_an_address_is_shown_without_what_it_keeps_secret(address: str, told: str) -> None:
     assert shown(address) == told
+
+
+async def test_a_device_that_names_itself_anew_at_each_plugging_in_leaves_no_thread_and_fills_no_list(bus: Bus) -> None:
+    threads = threading.active_count()
+    changes = bus.inventory.watch()
+    for number in range(ABSENT_REMEMBERED + 40):
+        bus.found = [replace(SCANNER, device_id=f"uru4000-{number}", serial=str(number), attachment=str(number))]
+        await bus.inventory.scan()
+        if number % 8 == 0:  # one that was used has a thread, until it is forgotten
+            with suppress(UnsupportedDevice):
+                await bus.inventory.get(f"uru4000-{number}").worker.run(
+                    lambda driver: None, cancel=CancelToken(), check=lambda: None
+                )
+    known = [device.device_id for device in bus.inventory.devices()]
+    assert len(known) == ABSENT_REMEMBERED + 1
+    assert f"uru4000-{ABSENT_REMEMBERED + 39}" in known
+    await asyncio.gather(*bus.inventory._closing)
+    assert threading.active_count() - threads <= ABSENT_REMEMBERED // 8 + 2
+    heard = [(await anext(changes)).device_id for _ in known]  # whoever reads late hears of those that are known
+    assert sorted(heard) == sorted(known)
+    await changes.aclose()
