@@ -43,7 +43,14 @@ def init(path: Path, as_json: bool) -> None:
     documents = sorted({profile.mrz.document_code.rstrip("<") for profile in load_card_profiles(config).values()})
     now, passphrase = SystemClock().now(), config.passphrase()
     create_development_signer(
-        found.signer_certificate, found.signer_key, found.trust, config.station_id, documents, now, passphrase
+        found.signer_certificate,
+        found.signer_key,
+        found.trust,
+        found.revocation_lists,
+        config.station_id,
+        documents,
+        now,
+        passphrase,
     )
     try:
         found.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -60,6 +67,7 @@ def init(path: Path, as_json: bool) -> None:
         "signer_certificate": str(found.signer_certificate),
         "signer_key": str(found.signer_key),
         "trust": str(found.trust),
+        "revocation_lists": str(found.revocation_lists),
         "keys": str(found.keys),
     }
     reads = any(address.partition(":")[0].lower() == "pcsc" for address in config.devices.addresses)

@@ -7,8 +7,9 @@
 [registry]  address, trust, ca, certificate, private_key (the last in the keys folder when not given)
 [devices]   addresses, poll_s
 [plans]     folder (optional): plans of this point, beside and before the built-in ones
-[cards]     profiles, trust, signer_certificate, signer_key, keys, key_version; token_module, token_label and
-            token_pin_file; insert_timeout_s, return_timeout_s (all optional): this station writes and reads cards
+[cards]     profiles, trust, revocation_lists, signer_certificate, signer_key, keys, key_version; token_module,
+            token_label and token_pin_file; insert_timeout_s, return_timeout_s (all optional): this station writes and
+            reads cards
 [outbox]    chunk_bytes, backoff_min_s, backoff_max_s, call_timeout_s
 [hand_over] false_match_rate, tries, tries_in_all, shift_hours
 """
@@ -93,14 +94,16 @@ class ShareConfig:
 class CardsConfig:
     """What cards are written with, and whom to trust of those that are read. All paths are absolute.
 
-    profiles: a folder of card profiles beside and before the built-in ones. trust: a folder of CSCA certificates.
-    signer_certificate, signer_key: the document signer's. keys: the folder of the cards' keys. key_version: of the keys
-    that cards are given, 1..127. token_module: the PKCS #11 library of the token that has the master keys, None where
-    they are in the folder. insert_timeout_s: for a card to be put into the reader; return_timeout_s: for one that was
-    lost to come back.
+    profiles: a folder of card profiles beside and before the built-in ones. trust: a folder or file of CSCA
+    certificates; revocation_lists: of the lists of signers that they revoked, may be missing. signer_certificate,
+    signer_key: the document signer's. keys: the folder of the cards' keys. key_version: of the keys that cards are
+    given, 1..127. token_module: the PKCS #11 library of the token that has the master keys, None where they are in the
+    folder. insert_timeout_s: for a card to be put into the reader; return_timeout_s: for one that was lost to come
+    back.
     """
 
     trust: Path
+    revocation_lists: Path
     signer_certificate: Path
     signer_key: Path
     keys: Path
@@ -314,13 +317,14 @@ def _share(table: _Table, folder: Path) -> ShareConfig:
 def default_cards(folder: Path) -> CardsConfig:
     """Where a station's card files lie unless station.toml says otherwise. folder: the station's."""
     cards = folder / CARDS_FOLDER
-    return CardsConfig(cards / "csca", cards / "signer.pem", cards / "signer-key.pem", cards)
+    return CardsConfig(cards / "csca", cards / "crl", cards / "signer.pem", cards / "signer-key.pem", cards)
 
 
 def _cards(table: _Table, folder: Path) -> CardsConfig:
     usual = default_cards(folder)
     config = CardsConfig(
         trust=table.path("trust", usual.trust) or folder,
+        revocation_lists=table.path("revocation_lists", usual.revocation_lists) or folder,
         signer_certificate=table.path("signer_certificate", usual.signer_certificate) or folder,
         signer_key=table.path("signer_key", usual.signer_key) or folder,
         keys=table.path("keys", usual.keys) or folder,

@@ -11,8 +11,8 @@ from cryptography import x509
 
 from enrollment.core.chip import verification_report as report
 from enrollment.core.chip.check_list import CheckList
-from enrollment.core.chip.passive_authentication import examine, issuer_of
-from enrollment.core.chip.revocation import check_not_revoked, list_of
+from enrollment.core.chip.passive_authentication import examine
+from enrollment.core.chip.revocation import check_not_revoked, holds_until, is_current, newest_list
 from enrollment.core.chip.security_object import SecurityObject
 from enrollment.core.chip.verification_report import Check, NotPossible
 from enrollment.core.errors import EnrollmentError
@@ -70,8 +70,13 @@ def _examine(checks: CheckList, sod: bytes, groups: Mapping[int, bytes], trust: 
 
 def _not_revoked(sod: bytes, trust: Trust) -> str:
     signer = SecurityObject.decode(sod).signer_certificate
-    found = list_of(issuer_of(signer, trust.authorities), trust.revocations, trust.at)
+    found = newest_list(signer.issuer, trust.authorities, trust.revocations, trust.at)
     if found is None:
-        raise NotPossible(report.NOT_GIVEN, "no revocation list of the signer's authority that holds now was given")
+        if any(one.issuer == signer.issuer for one in trust.revocations):
+            raise NotPossible(report.LIST_NOT_GENUINE, "no trusted authority signed the list of its name")
+        raise NotPossible(report.NOT_GIVEN, "no revocation list of the signer's authority was given")
     check_not_revoked(signer, found)
-    return f"by the list of {found.last_update_utc:%Y-%m-%d}"
+    listed, until = f"{found.last_update_utc:%Y-%m-%d}", f"{holds_until(found):%Y-%m-%d}"
+    if not is_current(found, trust.at):
+        raise NotPossible(report.LIST_NOT_CURRENT, f"the newest list holds from {listed} until {until}")
+    return f"by the list of {listed}"

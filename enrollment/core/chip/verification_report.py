@@ -80,6 +80,8 @@ NOT_ON_CARD: Final = "NOT_ON_CARD"
 NOT_SPOKEN: Final = "NOT_SPOKEN"  # the card has it in a kind that is not read here
 SESSION_OVER: Final = "SESSION_OVER"  # an answer that could not be trusted has ended secure messaging
 NOT_GIVEN: Final = "NOT_GIVEN"  # the caller gave nothing to compare with
+LIST_NOT_GENUINE: Final = "REVOCATION_LIST_NOT_GENUINE"  # none of the authority's keys signed the list of its name
+LIST_NOT_CURRENT: Final = "REVOCATION_LIST_NOT_CURRENT"  # it has expired, or begins later
 
 
 class NotPossible(Exception):

@@ -11,25 +11,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cryptography import x509
-
 from enrollment.core.chip.card_keys import CardKeyProvider
 from enrollment.core.chip.card_profile import CardProfile
 from enrollment.service.cards.errors import CardProfileUnknown, CardsNotConfigured
 from enrollment.service.config import CardsConfig
 from enrollment.service.keys.card_keys_file import load_card_keys, load_factory_keys
 from enrollment.service.keys.card_keys_pkcs11 import CardKeyToken, TokenPlace
-from enrollment.service.keys.document_signer import DocumentSigner, load_authorities
+from enrollment.service.keys.card_trust import CardTrust, load_card_trust
+from enrollment.service.keys.document_signer import DocumentSigner
 
 
 @dataclass(frozen=True, slots=True)
 class CardIssuer:
-    """Signer and keys, usable now. trust: CSCA certificates."""
+    """Signer and keys, usable now."""
 
     signer: DocumentSigner
     keys: CardKeyProvider = field(repr=False)
     key_version: int
-    trust: tuple[x509.Certificate, ...]
+    trust: CardTrust
 
 
 class CardAuthority:
@@ -55,12 +54,17 @@ class CardAuthority:
     def _known(self) -> str:
         return ", ".join(self._profiles)
 
-    def trust(self) -> tuple[x509.Certificate, ...]:
-        """Raises CardsNotConfigured, KeysUnusable."""
-        return load_authorities(self._configured().trust)
+    def trust(self) -> CardTrust:
+        """Raises CardsNotConfigured, KeysUnusable, RevocationListUnusable."""
+        config = self._configured()
+        return load_card_trust(config.trust, config.revocation_lists)
 
     def issuer(self, now: datetime) -> CardIssuer:
-        """now: aware. Raises CardsNotConfigured, KeysUnusable, UntrustedChain, CertificateNotValid."""
+        """now: aware.
+
+        Raises CardsNotConfigured, KeysUnusable, RevocationListUnusable, UntrustedChain, CertificateNotValid,
+        CertificateRevoked.
+        """
         config, passphrase, trust = self._configured(), self._passphrase(), self.trust()
         signer = DocumentSigner.load(config.signer_certificate, config.signer_key, passphrase)
         signer.require_usable(trust, now)

@@ -18,6 +18,7 @@ from enrollment.core.chip.passive_authentication import verify
 from enrollment.core.chip.personalisation import personalise
 from enrollment.core.chip.personalisation_plan import SECURITY_OBJECT, CardPlan
 from enrollment.core.chip.scp03 import CHALLENGE_OCTETS, ask_opening
+from enrollment.core.chip.security_object import SecurityObject
 from enrollment.core.chip.verification import verify_card
 from enrollment.core.chip.verification_report import Check, VerificationReport
 from enrollment.core.errors import CardBelongsElsewhere
@@ -94,7 +95,8 @@ class CardWriting:
             AccessKey.of_access_number(secrets.can)
             if "pace" in profile.access.protocols
             else AccessKey.of_fields(secrets.document_number, secrets.date_of_birth, secrets.date_of_expiry),
-            self._issuer.trust,
+            self._issuer.trust.authorities,
+            revocations=self._issuer.trust.revocations,
             now=self._now(),
             chance=os.urandom,
             block=held.block,
@@ -122,4 +124,5 @@ class CardWriting:
 def require_verifiable(plan: CardPlan, issuer: CardIssuer, now: datetime) -> None:
     """What is to be written would pass a border reader's passive authentication now. Raises TrustFailure."""
     groups = {number: plan.files[f"EF.DG{number}"] for number in plan.profile.data_groups}
-    verify(plan.files[SECURITY_OBJECT], groups, issuer.trust, now)
+    verify(plan.files[SECURITY_OBJECT], groups, issuer.trust.authorities, now)
+    issuer.trust.require_not_revoked(SecurityObject.decode(plan.files[SECURITY_OBJECT]).signer_certificate, now)

@@ -184,16 +184,24 @@ class EncodingSession:
         return order, writing.card_id
 
     async def _ready(self, order: CardOrder | None, issuer: CardIssuer) -> tuple[CardOrder, CardPlan]:
-        """The order and a plan that would verify now; made anew where it would not, and nothing was written of it."""
+        """The order and a plan that would verify now, made anew where it would not.
+
+        Raises CardSpoiled where the card of this very request was begun with one that does no longer: its signer was
+        revoked, or is trusted no more, while the station's own is.
+        """
         studio = self._desk.studio
         if order is not None:
             plan = await studio.stored(self._plan, order)
             try:
                 await studio.numeric(require_verifiable, plan, issuer, studio.clock.now())
-            except TrustFailure:
+            except TrustFailure as error:
+                if order.card_id and not self._adopted:
+                    spoiled = CardSpoiled("what was begun would not verify any more", problem=error.reason)
+                    raise await self._spoil(order.card_id, order, spoiled) from error
                 if order.card_id:
-                    raise
-                await studio.stored(self._desk.orders.discard, order)
+                    await studio.stored(self._give_up, order, f"begun with a signer of the past: {error.reason}")
+                else:
+                    await studio.stored(self._desk.orders.discard, order)
             else:
                 return order, plan
         order = await self._begin(issuer)

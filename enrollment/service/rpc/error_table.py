@@ -267,6 +267,11 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         "This PC is no longer admitted to the shared station: ask for a new certificate (enrolld share issue).",
     ),
     keys.ClientUnknown: Row(Code.NOT_FOUND, "Không có máy nào mang tên đó.", "No PC of this name has a certificate."),
+    keys.RevocationListUnusable: Row(
+        Code.FAILED_PRECONDITION,
+        "Không đọc được danh sách chứng thư bị thu hồi (CRL) của trạm: hãy thay tệp được nêu tên.",
+        "A revocation list (CRL) of the station cannot be read: replace the file that is named.",
+    ),
     keys.KeysExist: Row(Code.ALREADY_EXISTS, "Trạm đã có khoá.", "The station has keys already."),
     config.ConfigInvalid: Row(
         Code.FAILED_PRECONDITION, "Cấu hình trạm không hợp lệ.", "The station's configuration is not valid."
@@ -351,6 +356,11 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         Code.FAILED_PRECONDITION,
         "Chứng thư của bên ký chưa có hoặc đã hết hiệu lực: hãy kiểm tra cả đồng hồ của máy.",
         "The signer's certificate is not valid yet or has expired: check the machine's clock too.",
+    ),
+    core.CertificateRevoked: Row(
+        Code.FAILED_PRECONDITION,
+        "Chứng thư của bên ký đã bị thu hồi: không nhận thẻ do bên này ký; trạm ghi thẻ cần bên ký mới.",
+        "The signer's certificate was revoked: accept no card that it signed; to write cards, get another.",
     ),
     core.AuthorityUnusable: Row(
         Code.FAILED_PRECONDITION,

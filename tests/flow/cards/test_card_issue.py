@@ -33,6 +33,7 @@ from tests.flow.cards.issuing_station import (
     with_cards,
 )
 from tests.flow.running_station import MakeStation, StationFolder, connected, refused, running_here
+from tests.revoked_signer import revoke_signer
 
 if TYPE_CHECKING:
     from tests.pcsc.card_process import CardStub
@@ -365,6 +366,54 @@ async def test_order_that_waited_for_a_card_is_signed_anew_where_its_signer_is_t
         cards.insert()
         written = await desk.personalise(dossier_id, request)
         assert failed(written.checks) == set()
+
+
+async def test_signer_that_was_revoked_is_told_and_writes_nothing_more(
+    cards: CardStub, folder: StationFolder, make_station: MakeStation
+) -> None:
+    first, second = enroll(folder, 0), enroll(folder, 1)
+    async with issuing(folder) as (_, desk):
+        await desk.personalise(first)
+        checks, _ = await desk.verify(first)
+        assert checks["revocation"].result == PASSED
+        revoke_signer(folder.folder / "cards")
+        checks, _ = await desk.verify(first)
+        assert failed(checks) == {"revocation"}
+        assert checks["revocation"].reason == "CERTIFICATE_REVOKED"
+        assert (await refused(desk.start(second)))[1] == "CERTIFICATE_REVOKED"
+        damaged = folder.folder / "cards" / "crl" / "damaged.crl"
+        damaged.write_bytes(b"damaged")
+        code, reason, facts = await refused(desk.start_verification(first))
+        assert (code, reason, facts["file"]) == ("FAILED_PRECONDITION", "REVOCATION_LIST_UNUSABLE", str(damaged))
+    assert ledger_of(folder, second)[0] is CardState.SENT
+
+
+@pytest.mark.parametrize("same_request", [True, False])
+async def test_card_begun_by_a_signer_that_is_revoked_is_spoiled_and_another_written(
+    cards: CardStub, folder: StationFolder, make_station: MakeStation, same_request: bool
+) -> None:
+    dossier_id, request = enroll(folder), str(uuid.uuid4())
+    other = with_cards(make_station([])).folder / "cards"
+    own = folder.folder / "cards"
+    async with running_here(folder) as running:
+        async with at_reader(running.client) as desk:
+            call = desk.start(dossier_id, request)
+            await until(call, "EF.DG2")
+            call.cancel()
+            revoke_signer(own)
+            for name in ("signer.pem", "signer-key.pem"):
+                (own / name).write_bytes((other / name).read_bytes())
+            (own / "csca" / "new.pem").write_bytes((other / "csca" / "development.pem").read_bytes())
+            if same_request:
+                _, reason, facts = await refused(desk.start(dossier_id, request))
+                assert (reason, facts["problem"]) == ("CARD_SPOILED", "CERTIFICATE_REVOKED")
+            else:
+                assert (await refused(desk.start(dossier_id)))[1] == "CARD_BELONGS_ELSEWHERE"
+        async with at_reader(running.client, 1) as desk:
+            written = await desk.personalise(dossier_id)
+    assert failed(written.checks) == set()
+    state, others = ledger_of(folder, dossier_id)
+    assert (state, [other for other, _ in others]) == (CardState.PERSONALISED, [CardState.SPOILED])
 
 
 async def test_station_without_cards_and_dossier_that_is_not_sent_are_told(
