@@ -10,6 +10,7 @@ import click
 
 from enrollment.cli import card_flow, card_words
 from enrollment.cli.card_flow import CardReport
+from enrollment.cli.check_words import found_words, step_words
 from enrollment.cli.connection import Station
 from enrollment.cli.enrollment_flow import DeviceMissing
 from enrollment.cli.failure import EXIT_REFUSED
@@ -39,7 +40,7 @@ class Narrator:
             return
         self._told = progress.step
         done = round(BAR_CELLS * progress.done_bytes / max(1, progress.total_bytes))
-        line = f"{'█' * done}{'░' * (BAR_CELLS - done)} {progress.step}"
+        line = f"{'█' * done}{'░' * (BAR_CELLS - done)} {step_words(progress.step, self._out.language)}"
         self._out.say(f"card     {line}", f"thẻ      {line}", style="dim")
 
     def check(self, check: card_pb2.CardCheck) -> None:
@@ -53,7 +54,9 @@ def show(out: Output, report: CardReport) -> None:
     rows = []
     for check in report.in_order:
         sign, _ = card_words.mark(check)
-        rows.append((str(check.number), sign, card_words.check_name(check, out.language), check.detail))
+        rows.append(
+            (str(check.number), sign, card_words.check_name(check, out.language), found_words(check, out.language))
+        )
     out.table(HEADINGS, rows)
     if report.verified:
         out.say("the card verifies", "thẻ hợp lệ", style="green")

@@ -14,7 +14,7 @@ from enrollment.core.chip.check_list import CheckList
 from enrollment.core.chip.passive_authentication import examine
 from enrollment.core.chip.revocation import check_not_revoked, holds_until, is_current, newest_list
 from enrollment.core.chip.security_object import SecurityObject
-from enrollment.core.chip.verification_report import Check, NotPossible
+from enrollment.core.chip.verification_report import Check, Found, NotPossible
 from enrollment.core.errors import EnrollmentError
 
 # Number of a check of passive authentication: number of the report's
@@ -63,12 +63,14 @@ def _examine(checks: CheckList, sod: bytes, groups: Mapping[int, bytes], trust: 
         elif check.because is not None:
             checks.make(number, lambda: None, needs=_NUMBERS[check.because])
         elif number in _OF_GROUPS and not groups:
-            checks.end(number, NotPossible(report.NEEDS_CHECK, "no data group could be read"))
+            checks.end(
+                number, NotPossible(report.NEEDS_CHECK, "no data group could be read", check=report.FIRST_GROUP + 1)
+            )
         else:
-            checks.add(Check(number, check.outcome))
+            checks.add(Check.passed(number))
 
 
-def _not_revoked(sod: bytes, trust: Trust) -> str:
+def _not_revoked(sod: bytes, trust: Trust) -> Found:
     signer = SecurityObject.decode(sod).signer_certificate
     found = newest_list(signer.issuer, trust.authorities, trust.revocations, trust.at)
     if found is None:
@@ -78,5 +80,6 @@ def _not_revoked(sod: bytes, trust: Trust) -> str:
     check_not_revoked(signer, found)
     listed, until = f"{found.last_update_utc:%Y-%m-%d}", f"{holds_until(found):%Y-%m-%d}"
     if not is_current(found, trust.at):
-        raise NotPossible(report.LIST_NOT_CURRENT, f"the newest list holds from {listed} until {until}")
-    return f"by the list of {listed}"
+        detail = f"the newest list holds from {listed} until {until}"
+        raise NotPossible(report.LIST_NOT_CURRENT, detail, not_before=listed, not_after=until)
+    return Found(f"by the list of {listed}", listed=listed)

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 import pytest
+from click.testing import CliRunner
 
+from enrollment.cli.main import main as enrollctl
 from enrollment.core.chip.mrz import MachineReadableZone
 from enrollment.core.dossier.card_lifecycle import CardState
 from enrollment.service.cards.authority import CardAuthority
@@ -366,6 +368,39 @@ async def test_order_that_waited_for_a_card_is_signed_anew_where_its_signer_is_t
         cards.insert()
         written = await desk.personalise(dossier_id, request)
         assert failed(written.checks) == set()
+
+
+async def test_report_reads_in_either_language(cards: CardStub, folder: StationFolder, tmp_path: Path) -> None:
+    dossier_id, token = enroll(folder), tmp_path / "token"
+    token.write_text(folder.issue_token())
+    environment = {"ENROLL_SOCKET": str(folder.socket), "ENROLL_TOKEN_FILE": str(token), "COLUMNS": "240"}
+
+    async def run(*words: str) -> str:
+        done = await asyncio.to_thread(CliRunner().invoke, enrollctl, words, env=environment)
+        return str(done.output)
+
+    async with running_here(folder):
+        written = await run("--lang", "vi", "card", "personalise", dossier_id)
+        revoke_signer(folder.folder / "cards")
+        said = {lang: await run("--lang", lang, "card", "verify", "--dossier", dossier_id) for lang in ("vi", "en")}
+    assert "khóa thẻ" in written
+    assert "theo danh sách thu hồi ngày" in written
+    for lang, told in {
+        "vi": (
+            "thẻ KHÔNG hợp lệ",
+            "chứng thư bên ký đã bị thu hồi (của bên ký, từ ngày ",
+            "6 nhóm dữ liệu",
+            "xác thực chip",
+        ),
+        "en": (
+            "the card DOES NOT verify",
+            "the signer was revoked (of the signer, since ",
+            "6 data groups",
+            "1 compared",
+        ),
+    }.items():
+        assert [words for words in told if words not in said[lang]] == []
+    assert [word for word in (" octets", "pixels", "authentication", "compared", "only") if word in said["vi"]] == []
 
 
 async def test_signer_that_was_revoked_is_told_and_writes_nothing_more(

@@ -13,6 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from enrollment.cli.check_words import FACTS, REASONS, found_words
 from enrollment.core.chip import security_infos as si
 from enrollment.core.chip.access.password import AccessKey
 from enrollment.core.chip.card_profile import CardProfile, card_profile_from_table
@@ -21,6 +22,8 @@ from enrollment.core.chip.ef_com import CommonData
 from enrollment.core.chip.passive_authentication import Outcome
 from enrollment.core.chip.verification_report import NAMES, Check, VerificationReport
 from enrollment.core.records.iso19794_5_2005 import FaceImage
+from enrollment.service.rpc.card_encoding_messages import check_message
+from enrollment.v1 import card_pb2
 from firmware_stubs.card import tlv
 from firmware_stubs.card.profile import VN_CCCD, Access
 from tests.unit.chip.issued_cards import (
@@ -55,12 +58,25 @@ def verified(
     """The report, of which nothing tells who the person is."""
     report = card.verify(access, profile, **options)
     told = json.dumps(report.to_json(), ensure_ascii=False) + repr(report)
+    in_words(report)
     assert not [secret for secret in SECRETS if secret in told]
     groups = {f"data-group-{number}" for number in profile.data_groups}
     assert [check.name for check in report.checks] == [
         name for number, name in sorted(NAMES.items()) if number < 20 or name in groups
     ]
     return report
+
+
+def in_words(report: VerificationReport) -> None:
+    """Every check has words in both languages, of which none is the technician's English detail."""
+    for check in map(check_message, report.checks):
+        english, vietnamese = found_words(check, "en"), found_words(check, "vi")
+        assert bool(english) is bool(vietnamese) is bool(check.detail)
+        if check.result != card_pb2.CHECK_RESULT_PASSED:
+            assert check.reason in REASONS, check.reason
+            assert set(check.facts) <= set(FACTS), check
+            assert check.detail not in vietnamese
+            assert english != vietnamese
 
 
 def of(report: VerificationReport, outcome: Outcome) -> dict[str, str]:
