@@ -34,8 +34,9 @@ Meet = Callable[[str, bool], None]
 class CardWriting:
     """One card.
 
-    meet: told the number of a card before anything is written to it, and whether it was begun before; what it raises
-    ends the work. patience: with a card that is lost. tell: from any thread. card_id: of the card that was met, or "".
+    begun: the number of the card that the plan was begun on, or "". meet: told the number of a card before anything is
+    written to it, and whether it was begun before; what it raises ends the work. patience: with a card that is lost.
+    tell: from any thread. card_id: of the card that was met, or "".
     """
 
     def __init__(
@@ -43,12 +44,13 @@ class CardWriting:
         plan: CardPlan,
         issuer: CardIssuer,
         *,
+        begun: str,
         meet: Meet,
         patience: Patience,
         now: Callable[[], datetime],
         tell: Emit,
     ) -> None:
-        self._plan, self._issuer, self._meet_card = plan, issuer, meet
+        self._plan, self._issuer, self._begun, self._meet_card = plan, issuer, begun, meet
         self._patience, self._now, self._tell = patience, now, tell
         self._step, self._standing, self._checked = "", 0, 0
         self.card_id = ""
@@ -70,6 +72,7 @@ class CardWriting:
             self._issuer.keys,
             block=held.block,
             challenge_source=os.urandom,
+            known=bytes.fromhex(self.card_id or self._begun),
             on_card=self._meet,
             on_progress=self._progress,
         )

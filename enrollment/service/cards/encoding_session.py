@@ -170,6 +170,7 @@ class EncodingSession:
         writing = CardWriting(
             plan,
             issuer,
+            begun=order.card_id,
             meet=partial(self._meet, order),
             patience=self._desk.patience,
             now=self._desk.studio.clock.now,

@@ -57,12 +57,17 @@ def pcscd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pcscd]:
         yield running
 
 
+def card_stub(pcscd: Pcscd, kept: Path, slots: int = 1) -> CardStub:
+    """Cards in the slots, blank unless they were kept."""
+    from tests.pcsc.card_process import CardStub
+
+    return CardStub(pcscd.gate, slots=slots, state=kept)
+
+
 @pytest.fixture
 def cards(pcscd: Pcscd, tmp_path: Path) -> Iterator[CardStub]:
     """Blank cards in every slot."""
-    from tests.pcsc.card_process import CardStub
-
-    stub = CardStub(pcscd.gate, slots=SLOTS, state=tmp_path / "cards.json")
+    stub = card_stub(pcscd, tmp_path / "cards.json", SLOTS)
     yield stub
     stub.stop()
 
@@ -215,6 +220,33 @@ async def test_half_written_card_of_another_dossier_is_not_touched(cards: CardSt
         assert (await refused(desk.start(second)))[1] == "CARD_BELONGS_ELSEWHERE"
         written = await desk.personalise(first, request)
         assert failed(written.checks) == set()
+
+
+async def test_card_whose_first_write_was_torn_is_finished_for_its_own_dossier_alone(
+    pcscd: Pcscd, make_station: MakeStation, tmp_path: Path
+) -> None:
+    folder = with_cards(make_station(["pcsc:"], more_config="\n[cards]\nreturn_timeout_s = 0.5\n"))
+    first, second, request, kept = enroll(folder, 0), enroll(folder, 1), str(uuid.uuid4()), tmp_path / "card.json"
+    stub = card_stub(pcscd, kept)
+    async with issuing(folder) as (_, desk):
+        stub.arm("pull", ins=UPDATE_BINARY, executed=True)
+        assert (await refused(desk.start(first, request)))[1] in {"CARD_GONE", "CARD_TRANSMIT_LOST"}
+        assert set(stub.state()["files"]) == {"011D"}
+    stub.stop()
+    memory = json.loads(kept.read_text())
+    [card] = memory["cards"]
+    octets = bytes.fromhex(card["files"]["011D"])
+    card["files"]["011D"] = (octets[:200] + b"\xff" * (len(octets) - 200)).hex()
+    kept.write_text(json.dumps(memory))
+    stub = card_stub(pcscd, kept)
+    try:
+        async with issuing(folder) as (_, desk):
+            assert (await refused(desk.start(second)))[1] == "CARD_BELONGS_ELSEWHERE"
+            written = await desk.personalise(first, request)
+            assert failed(written.checks) == set()
+    finally:
+        stub.stop()
+    assert ledger_of(folder, first) == (CardState.PERSONALISED, [(CardState.SENT, "")])  # the second dossier's
 
 
 async def test_card_of_another_kind_and_another_profile_are_refused(

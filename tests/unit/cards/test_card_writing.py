@@ -55,6 +55,7 @@ def writing(met: list[str]) -> CardWriting:
     return CardWriting(
         plan_of(material(())),
         issuer,
+        begun="",
         meet=lambda card_id, begun: met.append(card_id),
         patience=Patience(),
         now=lambda: NOW,
