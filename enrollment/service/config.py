@@ -8,8 +8,8 @@
 [devices]   addresses, poll_s
 [plans]     folder (optional): plans of this point, beside and before the built-in ones
 [cards]     profiles, trust, revocation_lists, signer_certificate, signer_key, keys, key_version; token_module,
-            token_label and token_pin_file; insert_timeout_s, return_timeout_s (all optional): this station writes and
-            reads cards
+            token_label, token_pin_file and signer_token_key; insert_timeout_s, return_timeout_s (all optional): this
+            station writes and reads cards
 [outbox]    chunk_bytes, backoff_min_s, backoff_max_s, call_timeout_s
 [hand_over] false_match_rate, tries, tries_in_all, shift_hours
 """
@@ -98,8 +98,8 @@ class CardsConfig:
     certificates; revocation_lists: of the lists of signers that they revoked, may be missing. signer_certificate,
     signer_key: the document signer's. keys: the folder of the cards' keys. key_version: of the keys that cards are
     given, 1..127. token_module: the PKCS #11 library of the token that has the master keys, None where they are in the
-    folder. insert_timeout_s: for a card to be put into the reader; return_timeout_s: for one that was lost to come
-    back.
+    folder; signer_token_key: the label of the document signer's private key there, "" where it is in a file.
+    insert_timeout_s: for a card to be put into the reader; return_timeout_s: for one that was lost to come back.
     """
 
     trust: Path
@@ -112,6 +112,7 @@ class CardsConfig:
     token_module: Path | None = None
     token_label: str = ""
     token_pin_file: Path | None = None
+    signer_token_key: str = ""
     insert_timeout_s: float = 30.0
     return_timeout_s: float = 15.0
 
@@ -333,12 +334,15 @@ def _cards(table: _Table, folder: Path) -> CardsConfig:
         token_module=table.path("token_module"),
         token_label=str(table.take("token_label", str, "")),
         token_pin_file=table.path("token_pin_file"),
+        signer_token_key=str(table.take("signer_token_key", str, "")),
         insert_timeout_s=table.number("insert_timeout_s", 30.0, 0.1, 600),
         return_timeout_s=table.number("return_timeout_s", 15.0, 0.1, 600),
     )
     token = (config.token_module is not None, bool(config.token_label), config.token_pin_file is not None)
     if any(token) and not all(token):
         raise table.wrong("token_module", "needs token_label and token_pin_file beside it")
+    if config.signer_token_key and not all(token):
+        raise table.wrong("signer_token_key", "needs token_module, token_label and token_pin_file beside it")
     table.done()
     return config
 

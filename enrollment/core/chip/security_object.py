@@ -28,6 +28,7 @@ from enrollment.core.chip.public_keys import key_of
 from enrollment.core.chip.signature_algorithms import (
     ECDSA_SHA256,
     DigestIdentifier,
+    KeptKey,
     SignatureAlgorithm,
     SignatureIdentifier,
     SigningKey,
@@ -203,7 +204,7 @@ class SecurityObject:
 def sign_security_object(
     data_groups: Mapping[int, bytes],
     certificate: x509.Certificate,
-    key: SigningKey,
+    key: SigningKey | KeptKey,
     *,
     algorithm: SignatureAlgorithm = ECDSA_SHA256,
     signed_at: datetime | None = None,

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from enrollment.core.errors import CertificateNotValid, CertificateRevoked, EnrollmentError, UntrustedChain
+from enrollment.service.cards.authority import configured_token, station_signer
 from enrollment.service.config import CardsConfig, StationConfig
 from enrollment.service.diagnostics.findings import Finding, Severity
 from enrollment.service.diagnostics.place import Machine
 from enrollment.service.keys.card_keys_file import load_card_keys, load_factory_keys
 from enrollment.service.keys.card_trust import load_card_trust
-from enrollment.service.keys.document_signer import DocumentSigner
 from enrollment.service.keys.errors import RevocationListUnusable
 
 SIGNER_WARNING: Final = timedelta(days=21)  # a new signer has to be asked for
@@ -32,7 +32,7 @@ def check_cards(machine: Machine, config: StationConfig) -> Iterator[Finding]:
 
 def _signer(now: datetime, cards: CardsConfig, passphrase: bytes | None) -> Iterator[Finding]:
     try:
-        signer = DocumentSigner.load(cards.signer_certificate, cards.signer_key, passphrase)
+        signer = station_signer(cards, configured_token(cards, passphrase), passphrase)
         signer.require_usable(load_card_trust(cards.trust, cards.revocation_lists), now)
     except RevocationListUnusable:
         return  # told of by card-revocation

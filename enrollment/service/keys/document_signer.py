@@ -1,6 +1,6 @@
 """The document signer that this station signs cards with.
 
-    signer.pem, signer-key.pem    certificate and private key (PKCS #8, a file of private_files)
+    signer.pem, signer-key.pem    certificate and private key (PKCS #8, a file of private_files, unless a token has it)
     authority-key.pem             of a development authority alone: it certifies this one signer
 
 For cards that count, the country's authority certifies a signer whose key never was on this disk.
@@ -26,11 +26,14 @@ from cryptography.hazmat.primitives.serialization import (
 
 from enrollment.core.chip.document_authority import SigningAuthority
 from enrollment.core.chip.passive_authentication import check_validity, issuer_of
-from enrollment.core.chip.signature_algorithms import ALGORITHMS, SigningKey
-from enrollment.core.errors import CertificateNotValid
+from enrollment.core.chip.public_keys import key_of
+from enrollment.core.chip.signature_algorithms import ALGORITHMS, KeptKey, SigningKey
+from enrollment.core.errors import CertificateNotValid, MalformedRecord
 from enrollment.service.keys.card_trust import CardTrust, load_certificate
+from enrollment.service.keys.document_signer_pkcs11 import TokenSigningKey
 from enrollment.service.keys.errors import KeysExist, KeysUnusable
 from enrollment.service.keys.private_files import protection, read_private, sync_folder, write_new
+from enrollment.service.keys.token import Token
 
 AUTHORITY_KEY_FILE: Final = "authority-key.pem"
 AUTHORITY_FILE: Final = "development.pem"
@@ -39,10 +42,10 @@ LIST_FILE: Final = "development.crl"
 
 @dataclass(frozen=True, slots=True)
 class DocumentSigner:
-    """Certificate and key."""
+    """Certificate and key; the key may be in a token (document_signer_pkcs11)."""
 
     certificate: x509.Certificate
-    key: SigningKey = field(repr=False)
+    key: SigningKey | KeptKey = field(repr=False)
 
     @classmethod
     def load(cls, certificate: Path, key: Path, passphrase: bytes | None) -> Self:
@@ -58,6 +61,15 @@ class DocumentSigner:
         if private.public_key() != found.public_key():
             raise KeysUnusable(f"{key} is not the key of {certificate}", file=str(key))
         return cls(found, private)
+
+    @classmethod
+    def of_token(cls, certificate: Path, token: Token, label: str) -> Self:
+        """Read the certificate; the token is not asked yet. Raises KeysUnusable, naming the file."""
+        found = load_certificate(certificate)
+        try:
+            return cls(found, TokenSigningKey(token, label, key_of(found)))
+        except MalformedRecord as error:
+            raise KeysUnusable(f"{certificate} holds a key of another kind", file=str(certificate)) from error
 
     def require_usable(self, trust: CardTrust, now: datetime) -> None:
         """Whatever is signed now will hold. now: aware.
