@@ -84,7 +84,8 @@ class CardLedger(CardQueries):
             return card_rows.move(connection, self._audit, due, CardState.PERSONALISED, act, card_id=card_id)
 
     def spoiled(self, dossier_id: str, card_id: str, *, operator_id: str, reason: str) -> LedgerCard:
-        """A blank failed while it was written for this dossier, or is found bad after. The dossier's card is still due.
+        """A blank failed while it was written for this dossier, or is found bad after. The dossier's card is still due,
+        unless it has got another one.
 
         Raises CardUnknown, CardNumberInvalid, CardBelongsElsewhere, CardTransitionRefused (it left the point).
         """
@@ -93,10 +94,10 @@ class CardLedger(CardQueries):
             act = self.act(operator_id, reason)
             card = card_rows.find(connection, CARDS.c.card_id == card_id, history=True)
             if card is None:
-                due = self._due(connection, dossier_id)
+                stands = self._standing(connection, dossier_id)
                 return card_rows.enter(
                     connection, self._audit, CardState.SPOILED, act,
-                    dossier_id=dossier_id, profile=due.profile, card_id=card_id, stands=False,
+                    dossier_id=dossier_id, profile=stands.profile, card_id=card_id, stands=False,
                 )  # fmt: skip
             self._require_dossier(card, dossier_id)
             if card.state is CardState.SPOILED:
@@ -199,10 +200,14 @@ class CardLedger(CardQueries):
             raise RequestConflict("this request_id changed another card, or otherwise", request_id=request_id or "")
         return card
 
-    def _due(self, connection: Connection, dossier_id: str) -> LedgerCard:
+    def _standing(self, connection: Connection, dossier_id: str) -> LedgerCard:
         card = card_rows.standing(connection, dossier_id)
         if card is None:
             raise CardUnknown("the ledger has no card of this dossier", dossier_id=dossier_id[:64])
+        return card
+
+    def _due(self, connection: Connection, dossier_id: str) -> LedgerCard:
+        card = self._standing(connection, dossier_id)
         if card.state not in REPLACEABLE:
             require_card_transition(card.state, CardState.PERSONALISED, **card.facts)
         return card

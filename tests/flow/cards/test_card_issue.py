@@ -315,19 +315,54 @@ async def test_two_readers_write_two_cards_at_once(cards: CardStub, folder: Stat
     assert [failed(one.checks) for one in written] == [set(), set()]
 
 
-async def test_one_dossier_at_two_readers_becomes_one_card(cards: CardStub, folder: StationFolder) -> None:
+@pytest.mark.parametrize("same_request", [True, False])
+async def test_one_dossier_at_two_readers_becomes_one_card(
+    cards: CardStub, folder: StationFolder, same_request: bool
+) -> None:
     dossier_id = enroll(folder)
-    request = str(uuid.uuid4())
+    requests = [str(uuid.uuid4())] * 2 if same_request else [str(uuid.uuid4()), str(uuid.uuid4())]
     async with (
         running_here(folder) as running,
         at_reader(running.client) as one,
         at_reader(running.client, 1) as two,
     ):
-        writing = (one.personalise(dossier_id, request), two.personalise(dossier_id, request))
-        both = await asyncio.gather(*writing, return_exceptions=True)
-    assert sum(isinstance(each, Written) for each in both) == 1
+        first = one.start(dossier_id, requests[0])
+        begun = await until(first, "EF.SOD")
+        again = two.personalise if same_request else lambda *asked: refused(two.start(*asked))
+        second: asyncio.Task[Any] = asyncio.create_task(again(dossier_id, requests[1]))
+        while (event := await first.read()) is not grpc.aio.EOF:
+            take(begun, event)
+        other = await second
+    assert failed(begun.checks) == set()
+    if same_request:
+        assert other.card.card_id == begun.card.card_id
+    else:
+        assert other[1] == "CARD_TRANSITION_REFUSED"
     assert sorted(cards.state(slot)["life_cycle"] for slot in range(SLOTS)) == ["creation", "operational"]
     assert ledger_of(folder, dossier_id) == (CardState.PERSONALISED, [])
+
+
+@pytest.mark.parametrize("finished", [True, False])
+async def test_card_that_arrives_while_another_is_written_stays_and_the_other_is_spoiled(
+    cards: CardStub, folder: StationFolder, finished: bool
+) -> None:
+    dossier_id, request = enroll(folder), str(uuid.uuid4())
+    async with issuing(folder) as (running, desk):
+        cards.arm("slow", after=16, times=3, seconds=0.2)
+        call = desk.start(dossier_id, request)
+        await until(call, "EF.DG2")
+        arrived = card_pb2.CardArrival(card_id="FROM-CENTRE", dossier_id=dossier_id)
+        batch = card_pb2.ImportCardBatchRequest(batch_id="b1", rows=[arrived])
+        assert (await running.client.cards.ImportCardBatch(batch)).arrived == 1
+        if finished:
+            _, reason, facts = await refused(call)
+            assert (reason, facts["state"]) == ("CARD_SPOILED", "arrived")
+        else:
+            call.cancel()
+            assert (await refused(desk.start(dossier_id, request)))[1] == "CARD_TRANSITION_REFUSED"
+        assert (await refused(desk.start(dossier_id)))[1] == "CARD_TRANSITION_REFUSED"
+    state, others = ledger_of(folder, dossier_id)
+    assert (state, [other for other, _ in others]) == (CardState.ARRIVED, [CardState.SPOILED])
 
 
 async def test_card_that_is_not_there_or_pulled_for_good_is_told(cards: CardStub, make_station: MakeStation) -> None:
