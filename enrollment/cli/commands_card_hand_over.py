@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -67,7 +68,7 @@ def hand_over(
     try:
         if second_token_file:
             request.vouching.reason = reason
-            request.vouching.second_session_token = second_token_file.read_text("ascii").strip()
+            request.vouching.second_session_token = _token(second_token_file)
             _follow(station, out, request)
             return
         devices = station.devices.ListDevices(device_pb2.ListDevicesRequest()).devices
@@ -76,7 +77,7 @@ def hand_over(
             request.scanner_lease.CopyFrom(lease)
             _follow(station, out, request)
     except DeviceMissing as missing:
-        out.say(f"no {missing.kind} is ready", f"không có thiết bị {missing.kind} sẵn sàng", style="red")
+        out.say("no fingerprint scanner is ready", "không có máy quét vân tay sẵn sàng", style="red")
         raise click.exceptions.Exit(EXIT_REFUSED) from missing
     except grpc.RpcError as error:
         if not describe(error).answered:
@@ -86,6 +87,13 @@ def hand_over(
                 style="yellow",
             )
         raise
+
+
+def _token(file: Path) -> str:
+    try:
+        return file.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"cannot read the second officer's session token from {file}") from error
 
 
 def _follow(station: Station, out: Output, request: card_pb2.HandOverCardRequest) -> None:
@@ -165,12 +173,22 @@ def receipt(
         out.value({"receipt_verified": False, "reason": error.reason})
         ctx.exit(EXIT_REFUSED)
     if folder:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in ((RECEIPT_FILE, signed), (VOID_FILE, void), (KEY_FILE, key)):
-            if content:
-                (folder / name).write_bytes(content)
+        _leave(folder, {RECEIPT_FILE: signed, VOID_FILE: void, KEY_FILE: key})
     out.value(_facts(held, voided))
     _tell(out, held, voided)
+
+
+def _leave(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write those that there are; a counter-entry of an earlier call would void a receipt that it is not of."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            if content:
+                (folder / name).write_bytes(content)
+            else:
+                (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise click.FileError(str(folder), hint=error.strerror or str(error)) from error
 
 
 def _facts(held: HandOverReceipt, voided: VoidedHandOver | None) -> dict[str, object]:

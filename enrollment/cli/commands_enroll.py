@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from enrollment.cli import words
 from enrollment.cli.connection import Station
 from enrollment.cli.enrollment_flow import Absence, DeviceMissing, Enrollment, Person, captured_fingers
 from enrollment.cli.enrollment_flow import enroll as carry_out
@@ -95,7 +96,8 @@ def enroll(
             wait_s=wait_s,
         )
     except DeviceMissing as missing:
-        out.say(f"no {missing.kind} is ready", f"không có thiết bị {missing.kind} sẵn sàng", style="red")
+        en, vi = (words.state(f"DEVICE_KIND_{missing.kind}", language) for language in ("en", "vi"))
+        out.say(f"no {en} is ready", f"không có {vi} sẵn sàng", style="red")
         raise click.exceptions.Exit(EXIT_REFUSED) from missing
     except TimeoutError as late:
         out.say(

@@ -16,7 +16,7 @@ from enrollment.core.dossier.card_lifecycle import (
     CardState,
     CardTransitionRefused,
     SupervisorRequired,
-    require_card_number,
+    card_number,
     require_card_transition,
 )
 from enrollment.core.errors import CardBelongsElsewhere
@@ -70,7 +70,7 @@ class CardLedger(CardQueries):
         Raises CardUnknown, CardNumberInvalid, CardTransitionRefused (not sent yet, or made already),
         CardBelongsElsewhere (the card was made for another dossier, or is spoiled).
         """
-        require_card_number(card_id)
+        card_id = card_number(card_id)
         with self._database.write() as connection:
             known = card_rows.find(connection, CARDS.c.card_id == card_id, history=True)
             if known is not None:
@@ -89,7 +89,7 @@ class CardLedger(CardQueries):
 
         Raises CardUnknown, CardNumberInvalid, CardBelongsElsewhere, CardTransitionRefused (it left the point).
         """
-        require_card_number(card_id)
+        card_id = card_number(card_id)
         with self._database.write() as connection:
             act = self.act(operator_id, reason)
             card = card_rows.find(connection, CARDS.c.card_id == card_id, history=True)
@@ -181,7 +181,8 @@ class CardLedger(CardQueries):
             card = self.get_in(connection, card_id)
             if not supervisor and (state is CardState.DESTROYED or card.state is CardState.HANDED_OVER):
                 raise SupervisorRequired("only a supervisor records this", wanted=state.value, **card.facts)
-            place = CENTRE if state is CardState.RETURNED else ""
+            there = state is CardState.RETURNED or card.place == CENTRE  # what was sent back is destroyed there
+            place = CENTRE if there else ""
             act = self.act(operator_id, reason, place=place, request_id=request_id)
             return card_rows.move(connection, self._audit, card, state, act)
 

@@ -11,6 +11,7 @@ from enrollment.core.dossier.card_batch import CardArrival
 from enrollment.core.dossier.card_lifecycle import CardNumberInvalid, CardState, CardTransitionRefused
 from enrollment.core.errors import CardBelongsElsewhere, InvalidInput
 from enrollment.service.keys.software_keys import SoftwareKeys
+from enrollment.service.store.card_ledger import CENTRE
 from enrollment.service.store.errors import CardUnknown, DatabaseUnavailable
 from enrollment.service.store.store import Store
 from tests.unit.store.card_invariants import require_consistent
@@ -100,6 +101,15 @@ def test_blank_that_was_being_written_when_the_dossiers_card_arrived_is_spoiled_
     stands = store.cards.for_dossier(dossier_id)
     assert (stands.card_id, stands.state) == ("FROM-CENTRE", CardState.ARRIVED)
     require_consistent(store)
+
+
+def test_card_that_was_sent_back_is_destroyed_where_it_is(store: Store, sent: NewDossier) -> None:
+    store.cards.personalised(sent(), "A1", operator_id="op")
+    places = []
+    for state in (CardState.RETURNED, CardState.DESTROYED):
+        card = store.cards.retire("A1", state, operator_id="s", reason="torn", supervisor=True, request_id=state.value)
+        places.append(card.place)
+    assert places == [CENTRE, CENTRE]
 
 
 def test_tables_refuse_a_second_card_a_lost_state_and_a_changed_history(store: Store, sent: NewDossier) -> None:
