@@ -116,11 +116,23 @@ def _follow(station: Station, out: Output, request: card_pb2.HandOverCardRequest
                 _compared(out, event.comparison)
             case "card":
                 out.value(event.card)
-                out.say(
-                    f"card {event.card.card_id} is handed over; the receipt is on disk",
-                    f"đã trả thẻ {event.card.card_id}; biên nhận đã lưu",
-                    style="green",
-                )
+                _handed_over(out, event.card)
+
+
+def _handed_over(out: Output, card: card_pb2.Card) -> None:
+    if card.state == card_pb2.CARD_STATE_HANDED_OVER:
+        out.say(
+            f"card {card.card_id} is handed over; the receipt is on disk",
+            f"đã trả thẻ {card.card_id}; biên nhận đã lưu",
+            style="green",
+        )
+        return
+    en, vi = (words.state(card_pb2.CardState.Name(card.state), language) for language in ("en", "vi"))
+    out.say(  # the same request again, after somebody has changed it
+        f"card {card.card_id} was handed over by this request, and is {en} by now",
+        f"thẻ {card.card_id} đã được trả theo yêu cầu này, nhưng nay ở trạng thái: {vi}",
+        style="yellow",
+    )
 
 
 def _compared(out: Output, compared: card_pb2.HandOverComparison) -> None:

@@ -259,7 +259,9 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         Code.DATA_LOSS, "Dữ liệu đã lưu bị hỏng: báo kỹ thuật viên.", "Stored data is damaged: call a technician."
     ),
     keys.KeysUnusable: Row(
-        Code.FAILED_PRECONDITION, "Không dùng được khoá của trạm.", "The station's keys cannot be used."
+        Code.FAILED_PRECONDITION,
+        "Không dùng được khoá của trạm: kiểm tra tệp hoặc token được nêu tên (enrollctl doctor).",
+        "The station's keys cannot be used: look at the file or token that is named (enrollctl doctor).",
     ),
     keys.ClientNotAdmitted: Row(
         Code.PERMISSION_DENIED,
@@ -294,7 +296,11 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         "The station's certificate or the registry's pinned keys cannot be used.",
     ),
     # Trust.
-    core.CardRefused: Row(Code.FAILED_PRECONDITION, "Thẻ từ chối lệnh.", "The card refuses a command."),
+    core.CardRefused: Row(
+        Code.FAILED_PRECONDITION,
+        "Thẻ từ chối lệnh: hãy đặt lại thẻ và thử lại, sau đó dùng thẻ khác.",
+        "The card refuses a command: place it anew and try again, then take another card.",
+    ),
     core.WrongCardPassword: Row(
         Code.FAILED_PRECONDITION,
         "Thẻ không chấp nhận dữ liệu MRZ hoặc số CAN: hãy đối chiếu với thẻ trước khi thử lại.",
@@ -317,8 +323,8 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     ),
     core.CardBelongsElsewhere: Row(
         Code.FAILED_PRECONDITION,
-        "Thẻ này thuộc loại khác hoặc hồ sơ khác.",
-        "This card is of another kind, or of another dossier.",
+        "Thẻ này thuộc loại khác hoặc hồ sơ khác: hãy lấy đúng thẻ; thẻ này không bị thay đổi.",
+        "This card is of another kind, or of another dossier: take the right one; this one was left as it is.",
     ),
     cards.CardProfileUnknown: Row(
         Code.INVALID_ARGUMENT,

@@ -121,7 +121,9 @@ async def test_ledger_from_collected_to_handed_over_and_back(desk: Desk, tmp_pat
 
     # It is handed over to the finger of its dossier, and the receipt holds without any daemon.
     await counter.hands.lay(2, 5)
-    (card,) = await desk.values("hand-over", "NEW1", "--dossier", waiting, "--finger", "2")
+    request = str(uuid.uuid4())
+    give = ("hand-over", "NEW1", "--dossier", waiting, "--finger", "2", "--request-id", request)
+    (card,) = await desk.values(*give)
     assert card["state"] == "CARD_STATE_HANDED_OVER"
     await counter.hands.lift()
     papers = tmp_path / "papers"
@@ -136,6 +138,8 @@ async def test_ledger_from_collected_to_handed_over_and_back(desk: Desk, tmp_pat
     assert (denied.exit_code, json.loads(denied.stdout)["error"]["reason"]) == (1, "ROLE_REQUIRED")
     (undone,) = await desk.values("undo", "NEW1", "--reason", "wrong twin", token=supervisor)
     assert (undone["state"], undone["undone"]) == ("CARD_STATE_ARRIVED", True)
+    late = await desk("card", "hand-over", "NEW1", "--request-id", request, lang="vi")
+    assert "nay ở trạng thái: đã về điểm" in late.output
     (receipt,) = await desk.values("receipt", "NEW1", "--out", papers)
     assert (receipt["valid"], receipt["voided"]["reason"]) == (False, "wrong twin")
     assert (await desk.values(*offline, "--void", papers / "hand-over-void.cose")) == [receipt]

@@ -92,6 +92,15 @@ def ledger_of(folder: StationFolder, dossier_id: str) -> tuple[CardState, list[t
         store.close()
 
 
+def ledger_card(folder: StationFolder, dossier_id: str) -> str:
+    """The number of the dossier's card."""
+    store = open_store(folder)
+    try:
+        return store.cards.for_dossier(dossier_id).card_id or ""
+    finally:
+        store.close()
+
+
 async def until(call: Any, step: str) -> Written:
     """Read until a step is told."""
     written = Written([], {})
@@ -450,7 +459,13 @@ async def test_report_reads_in_either_language(cards: CardStub, folder: StationF
         written = await run("--lang", "vi", "card", "personalise", dossier_id)
         revoke_signer(folder.folder / "cards")
         said = {lang: await run("--lang", lang, "card", "verify", "--dossier", dossier_id) for lang in ("vi", "en")}
+        again = await run("--lang", "vi", "card", "personalise", dossier_id)
+        number = ledger_card(folder, dossier_id)
+        await run("card", "return", number, "--reason", "misspelt")
+        returned = await run("--lang", "vi", "card", "personalise", dossier_id)
     assert "khóa thẻ" in written
+    assert f"thẻ {number} đã được ghi" in again
+    assert "nay ở trạng thái: đã trả về trung tâm; không ghi gì;" in returned
     assert "theo danh sách thu hồi ngày" in written
     for lang, told in {
         "vi": (
