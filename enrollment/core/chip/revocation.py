@@ -31,7 +31,8 @@ def decode_revocation_list(der: bytes) -> x509.CertificateRevocationList:
     try:
         found = x509.load_der_x509_crl(der)
         critical = [extension.oid for extension in found.extensions if extension.critical]
-    except (ValueError, TypeError, x509.DuplicateExtension) as error:
+        _ = found.issuer, found.last_update_utc, found.next_update_utc  # parsed only when they are asked for
+    except (ValueError, TypeError, x509.DuplicateExtension, x509.InvalidVersion) as error:
         raise MalformedRecord("no list of revoked certificates", cause=type(error).__name__) from None
     unknown = [oid for oid in critical if oid not in _KNOWN_CRITICAL]
     if unknown:

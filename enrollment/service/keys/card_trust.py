@@ -19,6 +19,7 @@ from typing import Final, TypeAlias
 
 from cryptography import x509
 
+from enrollment.core.chip.public_keys import decode_certificate
 from enrollment.core.chip.revocation import check_not_revoked, decode_revocation_list, newest_list
 from enrollment.core.errors import MalformedRecord
 from enrollment.service.keys.errors import KeysUnusable, RevocationListUnusable
@@ -106,12 +107,14 @@ def _read(path: Path, unusable: _Unusable) -> _Content:
     try:
         for der in _parts(content):
             try:
-                certificates.append(x509.load_der_x509_certificate(der))
-            except ValueError:
-                lists.append(decode_revocation_list(der))
-    except (MalformedRecord, ValueError, TypeError, x509.InvalidVersion) as error:
-        why = str(error) if isinstance(error, MalformedRecord) else "damaged"
-        raise unusable(f"{path} holds no certificate: {why}", file=str(path)) from error
+                certificates.append(decode_certificate(der))
+            except MalformedRecord as error:
+                try:
+                    lists.append(decode_revocation_list(der))
+                except MalformedRecord as other:
+                    raise (other if unusable is RevocationListUnusable else error) from None
+    except (MalformedRecord, ValueError) as error:
+        raise unusable(f"{path}: {error}", file=str(path)) from error
     return certificates, lists
 
 
@@ -123,5 +126,5 @@ def _parts(content: bytes) -> list[bytes]:
         return [content]
     blocks = [base64.b64decode(block[2]) for block in _BLOCK.finditer(content)]
     if len(blocks) != content.count(_BEGIN):
-        raise ValueError("a block without its end")
+        raise ValueError("a block without its end, or of something else")
     return blocks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from datetime import timedelta
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,20 @@ def test_file_that_cannot_be_used_is_named(
 def test_list_of_changes_alone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RevocationListUnusable, match="changes alone"):
         load_card_trust(trusted(tmp_path), write(tmp_path / "crl" / "delta.crl", partial_list()))
+
+
+def test_any_changed_octet_is_refused_with_a_type_or_silences_the_list(tmp_path: Path) -> None:
+    for place, whole in (("crl/a.crl", REVOKED), ("csca/first.pem", FIRST.certificate)):
+        trusted(tmp_path)
+        write(tmp_path / "crl" / "a.crl", REVOKED.public_bytes(DER))
+        octets = whole.public_bytes(DER)
+        for at, bits in zip(range(len(octets)), cycle((0x01, 0x20, 0xFF)), strict=False):
+            write(tmp_path / place, octets[:at] + bytes((octets[at] ^ bits,)) + octets[at + 1 :])
+            try:
+                trust = load_card_trust(tmp_path / "csca", tmp_path / "crl")
+            except (KeysUnusable, RevocationListUnusable):
+                continue
+            assert not is_revoked(trust) or place.startswith("csca"), at
 
 
 def test_station_without_an_authority_trusts_nobody(tmp_path: Path) -> None:
