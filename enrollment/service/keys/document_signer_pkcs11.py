@@ -5,7 +5,8 @@ extractable. Its certificate is asked for as with any key of a token:
 
     pkcs11-tool --module MODULE --token-label TOKEN --login --keypairgen --key-type EC:secp256r1 \\
         --label document-signer --usage-sign --sensitive
-    openssl req -new -engine pkcs11 -keyform engine -key "pkcs11:token=TOKEN;object=document-signer" -out signer.csr
+    PKCS11_MODULE_PATH=MODULE openssl req -new -engine pkcs11 -keyform engine \\
+        -key "pkcs11:token=TOKEN;object=document-signer" -out signer.csr
 
 Each signature is verified before it is given on: a key other than the certificate's, or a token that miscomputes, is
 told before a card is touched.
