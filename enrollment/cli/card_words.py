@@ -27,7 +27,7 @@ CHECKS: Final[dict[int, tuple[str, str]]] = {
     18: ("portrait", "ảnh chân dung"),
     19: ("belongs to the dossier", "thuộc về hồ sơ"),
 }
-_FIRST_GROUP: Final = 20
+FIRST_GROUP: Final = 20
 MARKS: Final[dict[int, tuple[str, str]]] = {  # sign, style
     card_pb2.CHECK_RESULT_PASSED: ("✓", "green"),
     card_pb2.CHECK_RESULT_FAILED: ("✗", "red"),
@@ -37,10 +37,15 @@ MARKS: Final[dict[int, tuple[str, str]]] = {  # sign, style
 
 def check_name(check: card_pb2.CardCheck, language: str) -> str:
     """What was checked."""
-    if check.number > _FIRST_GROUP:
-        number = check.number - _FIRST_GROUP
-        return f"nhóm dữ liệu {number}" if language == "vi" else f"data group {number}"
-    return CHECKS.get(check.number, (check.name,) * 2)[language == "vi"]
+    return check_named(check.number, check.name, language)
+
+
+def check_named(number: int, name: str, language: str) -> str:
+    """What is checked under this number; `name` where it is newer than this table."""
+    if number > FIRST_GROUP:
+        group = number - FIRST_GROUP
+        return f"nhóm dữ liệu {group}" if language == "vi" else f"data group {group}"
+    return CHECKS.get(number, (name,) * 2)[language == "vi"]
 
 
 def mark(check: card_pb2.CardCheck) -> tuple[str, str]:

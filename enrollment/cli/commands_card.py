@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, Final
 
 import click
+from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from enrollment.cli import words
@@ -69,7 +70,7 @@ def list_cards(
     limit: int,
 ) -> None:
     """List cards, those that have been in their state longest first."""
-    request = card_pb2.ListCardsRequest(page_size=min(limit, 500), location=location, dossier_id=dossier_id)
+    request = card_pb2.ListCardsRequest(page_size=min(limit + 1, 500), location=location, dossier_id=dossier_id)
     now = datetime.now(UTC)
     if state:
         request.state = state_named(state)
@@ -77,7 +78,8 @@ def list_cards(
         request.unchanged_since.FromDatetime(now - timedelta(days=older_than))
     every = (item for page in pages(station.cards.ListCards, request) for item in page.cards)
     found = list(islice(every, limit))
-    out.value(card_pb2.ListCardsResponse(cards=found))
+    more = next(every, None) is not None
+    out.value({"cards": [MessageToDict(item, preserving_proto_field_name=True) for item in found], "more": more})
     out.table(
         (("Card", "Thẻ"), ("Dossier", "Hồ sơ"), ("State", "Trạng thái"), ("Where", "Ở đâu"), ("Since", "Từ lúc"),
          ("Days", "Số ngày")),
@@ -93,6 +95,12 @@ def list_cards(
             for item in found
         ],
     )  # fmt: skip
+    if more:
+        out.say(
+            f"the first {limit:,} cards; there are more: --limit, or a narrower question",
+            f"chỉ {limit:,} thẻ đầu; vẫn còn nữa: dùng --limit hoặc lọc hẹp hơn",
+            style="yellow",
+        )
 
 
 @card.command()

@@ -8,8 +8,9 @@ from typing import Final
 
 import click
 
-from enrollment.cli import card_flow, card_words
+from enrollment.cli import card_flow, card_words, words
 from enrollment.cli.card_flow import CardReport
+from enrollment.cli.check_words import found_words, step_words
 from enrollment.cli.connection import Station
 from enrollment.cli.enrollment_flow import DeviceMissing
 from enrollment.cli.failure import EXIT_REFUSED
@@ -22,6 +23,8 @@ MAX_SECRET_BYTES: Final = 256
 BAR_CELLS: Final = 20
 # The same dossier's card, whoever asks again: a card that was begun is gone on with.
 _ORDERS: Final = uuid.UUID("7a0d3f5e-6f0c-4f5b-9f0b-0d1f2d3c4b5a")
+
+_PERSONALISED: Final = card_pb2.CardState.Name(card_pb2.CARD_STATE_PERSONALISED)
 
 encoder_option = click.option("--encoder", default="", help="Device name; else the first ready card encoder.")
 profile_option = click.option("--profile", default="", help="Card profile; else the one that the procedure names.")
@@ -39,7 +42,7 @@ class Narrator:
             return
         self._told = progress.step
         done = round(BAR_CELLS * progress.done_bytes / max(1, progress.total_bytes))
-        line = f"{'█' * done}{'░' * (BAR_CELLS - done)} {progress.step}"
+        line = f"{'█' * done}{'░' * (BAR_CELLS - done)} {step_words(progress.step, self._out.language)}"
         self._out.say(f"card     {line}", f"thẻ      {line}", style="dim")
 
     def check(self, check: card_pb2.CardCheck) -> None:
@@ -53,7 +56,9 @@ def show(out: Output, report: CardReport) -> None:
     rows = []
     for check in report.in_order:
         sign, _ = card_words.mark(check)
-        rows.append((str(check.number), sign, card_words.check_name(check, out.language), check.detail))
+        rows.append(
+            (str(check.number), sign, card_words.check_name(check, out.language), found_words(check, out.language))
+        )
     out.table(HEADINGS, rows)
     if report.verified:
         out.say("the card verifies", "thẻ hợp lệ", style="green")
@@ -81,9 +86,26 @@ def personalise(station: Station, out: Output, dossier_id: str, encoder: str, pr
     if report.checks:
         show(out, report)
     if report.card is not None:
-        number = report.card.card_id
+        name = card_pb2.CardState.Name(report.card.state)
+        state = name.removeprefix("CARD_STATE_").lower()
+        out.value({"card_id": report.card.card_id, "dossier_id": dossier_id, "state": state, **report.as_json()})
+        _made(out, report.card.card_id, name)
+
+
+def _made(out: Output, number: str, state: str) -> None:
+    """Say that the card is made, or was before: asked again, the daemon answers with the card as it is by now."""
+    if state == _PERSONALISED:
         out.say(f"card {number} is personalised", f"thẻ {number} đã được ghi", style="green")
-        out.value({"card_id": number, "dossier_id": dossier_id, **report.as_json()})
+        return
+    en, vi = (words.state(state, language) for language in ("en", "vi"))
+    out.say(
+        f"card {number} was made before, and is {en}: nothing was written; --another replaces one that was returned or"
+        " destroyed",
+        f"thẻ {number} đã ghi từ trước, nay ở trạng thái: {vi}; không ghi gì; thẻ đã trả về hoặc đã hủy thì thay bằng"
+        " --another",
+        style="yellow",
+    )
+    raise click.exceptions.Exit(EXIT_REFUSED)
 
 
 @click.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -67,7 +68,7 @@ def hand_over(
     try:
         if second_token_file:
             request.vouching.reason = reason
-            request.vouching.second_session_token = second_token_file.read_text("ascii").strip()
+            request.vouching.second_session_token = _token(second_token_file)
             _follow(station, out, request)
             return
         devices = station.devices.ListDevices(device_pb2.ListDevicesRequest()).devices
@@ -83,6 +84,13 @@ def hand_over(
                 style="yellow",
             )
         raise
+
+
+def _token(file: Path) -> str:
+    try:
+        return file.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"cannot read the second officer's session token from {file}") from error
 
 
 def _follow(station: Station, out: Output, request: card_pb2.HandOverCardRequest) -> None:
@@ -105,11 +113,23 @@ def _follow(station: Station, out: Output, request: card_pb2.HandOverCardRequest
                 _compared(out, event.comparison)
             case "card":
                 out.value(event.card)
-                out.say(
-                    f"card {event.card.card_id} is handed over; the receipt is on disk",
-                    f"đã trả thẻ {event.card.card_id}; biên nhận đã lưu",
-                    style="green",
-                )
+                _handed_over(out, event.card)
+
+
+def _handed_over(out: Output, card: card_pb2.Card) -> None:
+    if card.state == card_pb2.CARD_STATE_HANDED_OVER:
+        out.say(
+            f"card {card.card_id} is handed over; the receipt is on disk",
+            f"đã trả thẻ {card.card_id}; biên nhận đã lưu",
+            style="green",
+        )
+        return
+    en, vi = (words.state(card_pb2.CardState.Name(card.state), language) for language in ("en", "vi"))
+    out.say(  # the same request again, after somebody has changed it
+        f"card {card.card_id} was handed over by this request, and is {en} by now",
+        f"thẻ {card.card_id} đã được trả theo yêu cầu này, nhưng nay ở trạng thái: {vi}",
+        style="yellow",
+    )
 
 
 def _compared(out: Output, compared: card_pb2.HandOverComparison) -> None:
@@ -162,12 +182,22 @@ def receipt(
         out.value({"receipt_verified": False, "reason": error.reason})
         ctx.exit(EXIT_REFUSED)
     if folder:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in ((RECEIPT_FILE, signed), (VOID_FILE, void), (KEY_FILE, key)):
-            if content:
-                (folder / name).write_bytes(content)
+        _leave(folder, {RECEIPT_FILE: signed, VOID_FILE: void, KEY_FILE: key})
     out.value(_facts(held, voided))
     _tell(out, held, voided)
+
+
+def _leave(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write those that there are; a counter-entry of an earlier call would void a receipt that it is not of."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            if content:
+                (folder / name).write_bytes(content)
+            else:
+                (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise click.FileError(str(folder), hint=error.strerror or str(error)) from error
 
 
 def _facts(held: HandOverReceipt, voided: VoidedHandOver | None) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -56,12 +56,14 @@ def import_cards(
         raise click.UsageError("name the delivery with --batch: the file does not")
     answer = _send(station, out, cards, name, promised or batch_digest(cards.rows).hex(), place)
     request = card_pb2.GetCardBatchRequest(batch_id=name, page_size=500)
-    others = (row for page in pages(station.cards.GetCardBatch, request) for row in page.rows)
-    shown = _write(not_arrived, others) if not_arrived else list(islice(others, MOST_SHOWN))
+    every = (row for page in pages(station.cards.GetCardBatch, request) for row in page.rows)
     out.value(answer)
-    for row in shown if out.as_json else ():
+    others = list(every if out.as_json or not_arrived else islice(every, MOST_SHOWN))
+    for row in others:
         out.value(row)
-    _tell(out, answer, shown)
+    _tell(out, answer, others[:MOST_SHOWN])
+    if not_arrived:
+        _write(not_arrived, others)
     if any(count.outcome not in THERE for count in answer.batch.counts):
         ctx.exit(EXIT_REFUSED)
 
@@ -70,13 +72,22 @@ def _read(file: Path) -> CardList:
     try:
         with file.open("rb") as opened:
             return read_card_list(opened.read(MAX_LIST_BYTES + 1))
+    except OSError as error:
+        raise click.FileError(str(file), hint=error.strerror or str(error)) from error
     except CardBatchMalformed as error:
         texts = {
             "en": f"{file} cannot be read: {error}",
-            "vi": f"Không đọc được danh sách thẻ {file}: {error}",
+            "vi": f"Không đọc được danh sách thẻ {file}{_where(error)}: cần CSV hoặc JSON, UTF-8, cột card_number,"
+            " dossier_id, point; xin trung tâm gửi lại nếu tệp bị hỏng.",
         }
         facts = {name: str(value) for name, value in error.facts.items()}
         raise Refusal(Failure("INVALID_ARGUMENT", error.reason, facts, texts, answered=True)) from error
+
+
+def _where(error: CardBatchMalformed) -> str:
+    """Which row or line, where the error names one."""
+    row, line = error.facts.get("row"), error.facts.get("line")
+    return f", dòng dữ liệu {row}" if row else f", dòng {line}" if line else ""
 
 
 def _agreed(what: str, given: str, read: str) -> str:
@@ -112,17 +123,15 @@ def _send(
                 return answer
 
 
-def _write(file: Path, rows: Iterator[card_pb2.CardRow]) -> list[card_pb2.CardRow]:
-    """Write all rows, and return the first of them."""
-    shown: list[card_pb2.CardRow] = []
-    with file.open("w", encoding="utf-8", newline="") as opened:
-        table = csv.writer(opened)
-        table.writerow(("row", "card_number", "dossier_id", "outcome", "found"))
-        for row in rows:
-            if len(shown) < MOST_SHOWN:
-                shown.append(row)
-            table.writerow((row.number, row.card_id, row.dossier_id, _outcome(row), row.found))
-    return shown
+def _write(file: Path, rows: Iterable[card_pb2.CardRow]) -> None:
+    try:
+        with file.open("w", encoding="utf-8", newline="") as opened:
+            table = csv.writer(opened)
+            table.writerow(("row", "card_number", "dossier_id", "outcome", "found"))
+            for row in rows:
+                table.writerow((row.number, row.card_id, row.dossier_id, _outcome(row), row.found))
+    except OSError as error:
+        raise click.FileError(str(file), hint=error.strerror or str(error)) from error
 
 
 def _outcome(row: card_pb2.CardRow) -> str:
@@ -159,4 +168,11 @@ def _tell(out: Output, answer: card_pb2.ImportCardBatchResponse, shown: list[car
                 )
                 for row in shown
             ],
+        )
+    left = sum(count.rows for count in batch.counts if count.outcome != card_pb2.CARD_ROW_OUTCOME_ARRIVED) - len(shown)
+    if left > 0:
+        out.say(
+            f"{left:,} more rows did not arrive: --not-arrived FILE writes all of them",
+            f"còn {left:,} dòng khác chưa về: --not-arrived TỆP ghi lại tất cả",
+            style="yellow",
         )

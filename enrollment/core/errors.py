@@ -27,6 +27,7 @@
         WrongRecipient, SignatureInvalid, DigestMismatch, SequenceBroken, UnknownSigner
         UntrustedChain        a certificate that no trusted authority issued
         CertificateNotValid   a certificate outside of its time
+        CertificateRevoked    a certificate that its authority has revoked
         CardNotGenuine        a chip card that does not know a key that it must know
         CardChannelBroken     a chip card's answer came without the protection that was agreed
         CardBelongsElsewhere  a chip card of another profile, or of another dossier
@@ -222,6 +223,12 @@ class CertificateNotValid(TrustFailure):
     """A certificate that is not valid yet, or no longer; facts: whose, and its two days."""
 
     reason = "CERTIFICATE_NOT_VALID"
+
+
+class CertificateRevoked(TrustFailure):
+    """A certificate that its authority has revoked; facts: whose, and since which day."""
+
+    reason = "CERTIFICATE_REVOKED"
 
 
 class DigestMismatch(TrustFailure):

@@ -49,7 +49,14 @@ def init(path: Path, as_json: bool) -> None:
             raise KeysExist(f"{found.keys} is set up already", folder=str(found.keys))
         if not has_signer:  # else an earlier call was cut short
             create_development_signer(
-                found.signer_certificate, found.signer_key, found.trust, config.station_id, documents, now, passphrase
+                found.signer_certificate,
+                found.signer_key,
+                found.trust,
+                found.revocation_lists,
+                config.station_id,
+                documents,
+                now,
+                passphrase,
             )
         if not has_keys:
             try:
@@ -65,6 +72,7 @@ def init(path: Path, as_json: bool) -> None:
         "signer_certificate": str(found.signer_certificate),
         "signer_key": str(found.signer_key),
         "trust": str(found.trust),
+        "revocation_lists": str(found.revocation_lists),
         "keys": str(found.keys),
     }
     reads = any(address.partition(":")[0].lower() == "pcsc" for address in config.devices.addresses)

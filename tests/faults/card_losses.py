@@ -82,6 +82,27 @@ def lost_after(card: Card, raw: bytes) -> bytes:
     return lost_before(card, raw)
 
 
+def torn(kept: float, rest: bytes) -> Disturbance:
+    """The power goes within a write: of its octets a part stands, the rest is what the memory makes of it.
+
+    kept: share of the octets. rest: what fills the others, b"" for what stood there before.
+    """
+
+    def disturb(card: Card, raw: bytes) -> bytes:
+        before = {fid: bytes(content) for fid, content in card.memory.files.items()}
+        card.transmit(raw)
+        for fid, content in card.memory.files.items():
+            old = before.get(fid, bytes(len(content)))
+            changed = [at for at, (one, other) in enumerate(zip(old, content, strict=True)) if one != other]
+            if changed:
+                start = changed[0] + round(kept * (changed[-1] + 1 - changed[0]))
+                length = changed[-1] + 1 - start
+                content[start : changed[-1] + 1] = (rest * length)[:length] or old[start : changed[-1] + 1]
+        return lost_before(card, raw)
+
+    return disturb
+
+
 def answering(answer: str, *, executed: bool) -> Disturbance:
     def disturb(card: Card, raw: bytes) -> bytes:
         if executed:
@@ -119,9 +140,18 @@ def try_card(what: str, plan: CardPlan, block: int, at: Sequence[int], disturb: 
     through = DisturbedWire(card, at, disturb)
     refused: list[str] = []
     ended = "unfinished"
+    met: list[bytes] = []  # as a station keeps it, before anything is written
     for _ in range(MAX_RUNS):
         try:
-            personalise(wire(through.transmit), plan, keys(), block=block, challenge_source=chance(len(refused)))
+            personalise(
+                wire(through.transmit),
+                plan,
+                keys(),
+                block=block,
+                challenge_source=chance(len(refused)),
+                known=met[-1] if met else b"",
+                on_card=lambda serial, begun: met.append(serial),
+            )
             ended = "finished"
             break
         except CardSpoiled as spoiled:
@@ -161,6 +191,8 @@ def commands_of(plan: CardPlan, block: int) -> int:
 LOSSES: Final[dict[str, Disturbance]] = {
     "lost before the command was carried out": lost_before,
     "lost after": lost_after,
+    "lost within a write: half stands": torn(0.5, b"\xff"),
+    "lost within a write: noise stands": torn(0.0, b"\x5a\x17\xc3"),
 }
 
 

@@ -20,7 +20,7 @@ from enrollment.core.chip.ef_com import CommonData
 from enrollment.core.chip.mrz import MachineReadableZone
 from enrollment.core.chip.security_infos import SecurityInfo, encode_card_access, encode_dg14
 from enrollment.core.chip.security_object import sign_security_object
-from enrollment.core.chip.signature_algorithms import SigningKey
+from enrollment.core.chip.signature_algorithms import KeptKey, SigningKey
 from enrollment.core.errors import InvalidCardProfile
 from enrollment.core.records.iso19794_5_2005 import FaceImage
 from enrollment.core.records.octets import check_range
@@ -50,7 +50,7 @@ def card_files(
     profile: CardProfile,
     contents: CardContents,
     signer: x509.Certificate,
-    key: SigningKey,
+    key: SigningKey | KeptKey,
     *,
     signed_at: datetime | None = None,
 ) -> dict[str, bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from enrollment.core.chip.passive_authentication import Outcome
-from enrollment.core.chip.verification_report import NAMES, NEEDS_CHECK, Check, NotPossible
+from enrollment.core.chip.verification_report import NAMES, NEEDS_CHECK, Check, Found, NotPossible
 from enrollment.core.errors import EnrollmentError
 
 
@@ -33,9 +33,9 @@ class CheckList:
     def need(self, number: int) -> None:
         """Raise NotPossible unless it passed."""
         if not self.passed(number):
-            raise NotPossible(NEEDS_CHECK, f"check {number}, {NAMES[number]}, did not pass")
+            raise NotPossible(NEEDS_CHECK, f"check {number}, {NAMES[number]}, did not pass", check=number)
 
-    def make(self, number: int, check: Callable[[], str | None], needs: int | None = None) -> None:
+    def make(self, number: int, check: Callable[[], Found | None], needs: int | None = None) -> None:
         """check: returns what it found, raises what is against it, or NotPossible."""
         try:
             if needs is not None:
@@ -44,11 +44,8 @@ class CheckList:
         except (NotPossible, EnrollmentError) as error:
             self.end(number, error)
         else:
-            self.add(Check(number, Outcome.PASSED, detail=found or ""))
+            self.add(Check.passed(number, found))
 
     def end(self, number: int, error: NotPossible | EnrollmentError) -> None:
         """A check that was ended by this."""
-        if isinstance(error, NotPossible):
-            self.add(Check.not_possible(number, error.reason, str(error)))
-        else:
-            self.add(Check.failed(number, error))
+        self.add(Check.ended_by(number, error))

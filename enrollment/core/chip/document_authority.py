@@ -1,6 +1,7 @@
 """The country's signing authority (CSCA) and the document signers that it certifies.
 
-    CSCA              self-signed; keyCertSign and cRLSign; a path of length 0; signs for years, is trusted for longer
+    CSCA              self-signed; keyCertSign and cRLSign; a path of length 0; signs for years, is trusted for longer;
+                      lists the signers that it has revoked
     document signer   digitalSignature; signs for months, is trusted as long as its documents are; which documents
 
 The private key usage period says how long a key signs, the certificate's validity how long it is trusted. Times are
@@ -10,14 +11,14 @@ Source: ICAO Doc 9303-12, 8th edition, 7.1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat import asn1
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 
 from enrollment.core.certificates import key_usage
@@ -25,6 +26,7 @@ from enrollment.core.chip.signature_algorithms import ECDSA_SHA256, SignatureAlg
 
 AUTHORITY_SIGNS: Final = timedelta(days=5 * 365)
 SIGNER_SIGNS: Final = timedelta(days=90)
+LIST_LASTS: Final = timedelta(days=90)  # of revoked signers: the longest (9303-12, 7.1.4)
 DOCUMENTS_LAST: Final = timedelta(days=25 * 365)  # a card of 2024 is changed at 14, 25, 40 and 60
 DOCUMENT_TYPE_LIST: Final = x509.ObjectIdentifier("2.23.136.1.1.6.2")
 
@@ -75,6 +77,23 @@ class SigningAuthority:
         builder = builder.add_extension(_issuer(self.key.public_key()), critical=False)
         return _signed(builder.add_extension(listed, critical=False), self.key, self.algorithm)
 
+    def list_revoked(
+        self, serials: Iterable[int], number: int, now: datetime, *, lasts: timedelta = LIST_LASTS
+    ) -> x509.CertificateRevocationList:
+        """The list of revoked signers, by their certificates' serial numbers. number: higher than the one before."""
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.certificate.subject)
+            .last_update(now)
+            .next_update(now + lasts)
+            .add_extension(_issuer(self.key.public_key()), critical=False)
+            .add_extension(x509.CRLNumber(number), critical=False)
+        )
+        for serial in serials:
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now)
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign(self.key, self.algorithm.digest, rsa_padding=_padding(self.algorithm))  # type: ignore[arg-type]
+
 
 def _name(country: str, owner: str, role: str) -> x509.Name:
     attributes = ((NameOID.COUNTRY_NAME, country), (NameOID.ORGANIZATION_NAME, owner), (NameOID.COMMON_NAME, role))
@@ -107,5 +126,8 @@ def _issuer(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> x509.Authority
 
 
 def _signed(builder: x509.CertificateBuilder, key: SigningKey, algorithm: SignatureAlgorithm) -> x509.Certificate:
-    padding = None if algorithm.is_for_curves else algorithm.rsa_padding
-    return builder.sign(key, algorithm.digest, rsa_padding=padding)  # type: ignore[arg-type]  # a digest of X.509
+    return builder.sign(key, algorithm.digest, rsa_padding=_padding(algorithm))  # type: ignore[arg-type]  # of X.509
+
+
+def _padding(algorithm: SignatureAlgorithm) -> padding.PSS | padding.PKCS1v15 | None:
+    return None if algorithm.is_for_curves else algorithm.rsa_padding

@@ -70,12 +70,15 @@ def personalise(
     *,
     block: int,
     challenge_source: Callable[[int], bytes],
+    known: bytes = b"",
     on_card: OnCard = lambda serial, begun: None,
     on_progress: OnProgress = lambda step, done, total: None,
 ) -> Personalised:
     """Bring the card to the plan and lock it; on a card that is finished to this plan, say so.
 
     block: octets that reader and card carry in one exchange. challenge_source: N octets of chance.
+    known: the serial of the card that was begun by this plan, where one was: it is gone on with also where the power
+    went within its first write.
     on_card(serial, begun): a card that proved its keys, before anything is written to it; begun: it has its own keys
     already. What this raises ends it.
     on_progress(step, done, total): octets of files that stand.
@@ -84,7 +87,7 @@ def personalise(
     `keys` has none of the plan's version; CardChannelBroken, MalformedCardAnswer and whatever the transmit raises,
     after which it is called again.
     """
-    return _Personalisation(transmit, plan, keys, block, challenge_source, on_card, on_progress).run()
+    return _Personalisation(transmit, plan, keys, block, challenge_source, known, on_card, on_progress).run()
 
 
 class _Personalisation:
@@ -95,6 +98,7 @@ class _Personalisation:
         keys: CardKeyProvider,
         block: int,
         challenge_source: Callable[[int], bytes],
+        known: bytes,
         on_card: OnCard,
         on_progress: OnProgress,
     ) -> None:
@@ -103,6 +107,7 @@ class _Personalisation:
         self._keys = keys
         self._room = Room(max(longest_data(block), MIN_ROOM))
         self._chance = challenge_source
+        self._known = known
         self._on_card = on_card
         self._on_progress = on_progress
         self._begun = False
@@ -144,6 +149,7 @@ class _Personalisation:
         self._begun = has_own_keys
         places = self._judged(channel, stands)
         self._on_card(channel.serial, has_own_keys)
+        self._known = channel.serial
         if not has_own_keys:
             channel = self._put_keys(channel)
         for number, (file, octets) in enumerate(plan.in_writing_order):
@@ -159,7 +165,7 @@ class _Personalisation:
     def _judged(self, channel: SecureChannel, stands: Mapping[str, bytes]) -> dict[str, int]:
         """Where to carry on. An error, such as the end of a file, comes unprotected: a verdict needs a second look."""
         try:
-            return places_to_resume(self._plan, stands)
+            return places_to_resume(self._plan, stands, known=channel.serial == self._known)
         except (CardBelongsElsewhere, CardSpoiled):
             if self._read_back(channel) == stands:
                 raise

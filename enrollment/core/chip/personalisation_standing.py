@@ -9,7 +9,8 @@ from typing import Final
 from enrollment.core.chip import personalisation_commands as commands
 from enrollment.core.chip.apdu import Response, Transmit
 from enrollment.core.chip.personalisation_plan import SECURITY_OBJECT, CardPlan
-from enrollment.core.errors import CardBelongsElsewhere, CardSpoiled, MalformedCardAnswer
+from enrollment.core.chip.security_object import SecurityObject
+from enrollment.core.errors import CardBelongsElsewhere, CardSpoiled, EnrollmentError, MalformedCardAnswer
 
 MIN_ROOM: Final = 47
 NOT_SATISFIED: Final = 0x6982
@@ -58,19 +59,22 @@ def read_current_file(send: Transmit, room: Room, name: str, octets: int) -> byt
     return content
 
 
-def places_to_resume(plan: CardPlan, stands: Mapping[str, bytes]) -> dict[str, int]:
+def places_to_resume(plan: CardPlan, stands: Mapping[str, bytes], *, known: bool = False) -> dict[str, int]:
     """From which octet on each file that stands must be written.
 
-    stands: files by name, with one octet more than the plan's where the card's is longer.
+    stands: files by name, with one octet more than the plan's where the card's is longer. known: by its number it is
+    the card that was begun by this plan, so that a security object that stands alone and differs is a write that was
+    torn, unless it is whole and signed.
     Raises CardBelongsElsewhere where the security object is not the plan's, as far as it is written, or files stand
-    without one; CardSpoiled for another file of another length.
+    without one; CardSpoiled for another length than a file's.
     """
     if not stands:
         return {}
     planned, found = plan.files[SECURITY_OBJECT], stands.get(SECURITY_OBJECT, b"")
     place = _first_difference(found, planned)
     begun_only = place < len(planned)
-    if len(found) != len(planned) or any(found[place:]) or (begun_only and len(stands) > 1):
+    torn = known and list(stands) == [SECURITY_OBJECT] and not _is_signed(found)
+    if not torn and (len(found) != len(planned) or any(found[place:]) or (begun_only and len(stands) > 1)):
         raise CardBelongsElsewhere("the card was begun for something else", step=f"read back {SECURITY_OBJECT}")
     places = {}
     for name, octets in stands.items():
@@ -78,6 +82,16 @@ def places_to_resume(plan: CardPlan, stands: Mapping[str, bytes]) -> dict[str, i
             raise CardSpoiled(f"{name} has another length than it must have", step=f"read back {name}", status="9000")
         places[name] = _first_difference(octets, plan.files[name])
     return places
+
+
+def _is_signed(octets: bytes) -> bool:
+    """Whether it is a security object, none of which was torn."""
+    try:
+        found = SecurityObject.decode(octets)
+        found.verify_signature(found.signer_certificate)
+    except EnrollmentError:
+        return False
+    return True
 
 
 def _first_difference(found: bytes, planned: bytes) -> int:

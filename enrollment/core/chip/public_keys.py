@@ -26,6 +26,7 @@ from enrollment.core.records.data_object import DataObject, content_of, read_obj
 PublicKey: TypeAlias = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 _NAME: Final = "public key"
+_CERTIFICATE: Final = "certificate"
 _SEQUENCE, _INTEGER, _OCTETS, _EXPLICIT_VERSION = 0x30, 0x02, 0x04, 0xA0
 _EC: Final = encoded_identifier("1.2.840.10045.2.1")
 _PRIME_FIELD: Final = encoded_identifier("1.2.840.10045.1.1")
@@ -43,6 +44,21 @@ def load_public_key(info: bytes) -> PublicKey:
     if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
         raise MalformedRecord(f"{_NAME}: of another kind", kind=type(key).__name__)
     return key
+
+
+def decode_certificate(der: bytes) -> x509.Certificate:
+    """A certificate of which all is read that will be asked for. Raises MalformedRecord."""
+    signed = read_objects(content_of(der, _SEQUENCE, _CERTIFICATE), _CERTIFICATE)
+    fields = read_objects(signed[0].value, _CERTIFICATE) if signed else ()
+    serial = next((found.value for found in fields if found.tag == _INTEGER), b"")
+    if not any(serial) or serial[0] & 0x80:  # the library only warns of it
+        raise MalformedRecord(f"{_CERTIFICATE}: without a positive serial number", field="serial number")
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        _ = certificate.issuer, certificate.subject  # names are parsed only when they are asked for
+    except (ValueError, TypeError, x509.InvalidVersion):
+        raise MalformedRecord(f"{_CERTIFICATE}: it cannot be read", field="certificate") from None
+    return certificate
 
 
 def key_of(certificate: x509.Certificate) -> PublicKey:

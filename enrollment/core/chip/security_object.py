@@ -24,10 +24,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ObjectIdentifier
 
 from enrollment.core.chip.elementary_file import value_of
-from enrollment.core.chip.public_keys import key_of
+from enrollment.core.chip.public_keys import decode_certificate, key_of
 from enrollment.core.chip.signature_algorithms import (
     ECDSA_SHA256,
     DigestIdentifier,
+    KeptKey,
     SignatureAlgorithm,
     SignatureIdentifier,
     SigningKey,
@@ -38,7 +39,7 @@ from enrollment.core.chip.signature_algorithms import (
     signature_identifier,
 )
 from enrollment.core.errors import DigestMismatch, MalformedRecord, SignatureInvalid, UnknownSigner
-from enrollment.core.records.data_object import DataObject, content_of, read_objects
+from enrollment.core.records.data_object import DataObject
 from enrollment.core.records.octets import check_range
 
 TAG: Final = 0x77
@@ -203,7 +204,7 @@ class SecurityObject:
 def sign_security_object(
     data_groups: Mapping[int, bytes],
     certificate: x509.Certificate,
-    key: SigningKey,
+    key: SigningKey | KeptKey,
     *,
     algorithm: SignatureAlgorithm = ECDSA_SHA256,
     signed_at: datetime | None = None,
@@ -266,26 +267,7 @@ def _read(kind: type[T], octets: bytes, what: str) -> T:
 
 def _certificates(signed: _SignedData) -> tuple[x509.Certificate, ...]:
     found = signed.certificates.as_list() if signed.certificates is not None else []
-    return tuple(_certificate(asn1.encode_der(each)) for each in found)
-
-
-def _certificate(octets: bytes) -> x509.Certificate:
-    fields = read_objects(_first(octets), _NAME)
-    serial = next((found.value for found in fields if found.tag == _INTEGER), b"")
-    if not any(serial) or serial[0] & 0x80:  # the library only warns of it
-        raise MalformedRecord(f"{_NAME}: a certificate without a positive serial number", field="serial number")
-    try:
-        certificate = x509.load_der_x509_certificate(octets)
-        _ = certificate.issuer, certificate.subject  # names are parsed only when they are asked for
-    except (ValueError, TypeError, x509.InvalidVersion):
-        raise MalformedRecord(f"{_NAME}: a certificate cannot be read", field="certificate") from None
-    return certificate
-
-
-def _first(octets: bytes) -> bytes:
-    """The value of the first object within a certificate: what is signed of it."""
-    inner = read_objects(content_of(octets, _SEQUENCE, _NAME), _NAME)
-    return inner[0].value if inner else b""
+    return tuple(decode_certificate(asn1.encode_der(each)) for each in found)
 
 
 def _names(signer: _SignerInfo, certificate: x509.Certificate) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, Protocol, TypeAlias
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat import asn1
@@ -22,6 +22,19 @@ from cryptography.x509 import ObjectIdentifier
 from enrollment.core.errors import SignatureInvalid
 
 SigningKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+class KeptKey(Protocol):
+    """A private key that never leaves where it is kept, and signs there."""
+
+    def public_key(self) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey:
+        """The other half."""
+        ...
+
+    def sign_message(self, algorithm: SignatureAlgorithm, message: bytes) -> bytes:
+        """The signature by an algorithm of the key's kind, of a curve in DER."""
+        ...
+
 
 DIGESTS: Final[Mapping[str, hashes.HashAlgorithm]] = {
     "2.16.840.1.101.3.4.2.1": hashes.SHA256(),
@@ -85,13 +98,15 @@ class SignatureAlgorithm:
         """Whether keys are on a curve; else they are of RSA."""
         return self.name.startswith("ecdsa-")
 
-    def sign(self, key: SigningKey, message: bytes) -> bytes:
-        """The signature. Raises SignatureInvalid where the key is of another kind."""
-        if isinstance(key, ec.EllipticCurvePrivateKey) and self.is_for_curves:
+    def sign(self, key: SigningKey | KeptKey, message: bytes) -> bytes:
+        """The signature. Raises SignatureInvalid where the key is of another kind, and what a kept key raises."""
+        if isinstance(key.public_key(), ec.EllipticCurvePublicKey) is not self.is_for_curves:
+            raise SignatureInvalid(f"{self.name} needs a key of another kind", algorithm=self.name)
+        if isinstance(key, ec.EllipticCurvePrivateKey):
             return key.sign(message, ec.ECDSA(self.digest))
-        if isinstance(key, rsa.RSAPrivateKey) and not self.is_for_curves:
+        if isinstance(key, rsa.RSAPrivateKey):
             return key.sign(message, self.rsa_padding, self.digest)
-        raise SignatureInvalid(f"{self.name} needs a key of another kind", algorithm=self.name)
+        return key.sign_message(self, message)
 
     def verify(self, key: object, signature: bytes, message: bytes) -> None:
         """Raise SignatureInvalid unless `signature` is this key's over `message`."""

@@ -11,10 +11,10 @@ from cryptography import x509
 
 from enrollment.core.chip import verification_report as report
 from enrollment.core.chip.check_list import CheckList
-from enrollment.core.chip.passive_authentication import examine, issuer_of
-from enrollment.core.chip.revocation import check_not_revoked, list_of
+from enrollment.core.chip.passive_authentication import examine
+from enrollment.core.chip.revocation import check_not_revoked, holds_until, is_current, newest_list
 from enrollment.core.chip.security_object import SecurityObject
-from enrollment.core.chip.verification_report import Check, NotPossible
+from enrollment.core.chip.verification_report import Check, Found, NotPossible
 from enrollment.core.errors import EnrollmentError
 
 # Number of a check of passive authentication: number of the report's
@@ -63,15 +63,23 @@ def _examine(checks: CheckList, sod: bytes, groups: Mapping[int, bytes], trust: 
         elif check.because is not None:
             checks.make(number, lambda: None, needs=_NUMBERS[check.because])
         elif number in _OF_GROUPS and not groups:
-            checks.end(number, NotPossible(report.NEEDS_CHECK, "no data group could be read"))
+            checks.end(
+                number, NotPossible(report.NEEDS_CHECK, "no data group could be read", check=report.FIRST_GROUP + 1)
+            )
         else:
-            checks.add(Check(number, check.outcome))
+            checks.add(Check.passed(number))
 
 
-def _not_revoked(sod: bytes, trust: Trust) -> str:
+def _not_revoked(sod: bytes, trust: Trust) -> Found:
     signer = SecurityObject.decode(sod).signer_certificate
-    found = list_of(issuer_of(signer, trust.authorities), trust.revocations, trust.at)
+    found = newest_list(signer.issuer, trust.authorities, trust.revocations, trust.at)
     if found is None:
-        raise NotPossible(report.NOT_GIVEN, "no revocation list of the signer's authority that holds now was given")
+        if any(one.issuer == signer.issuer for one in trust.revocations):
+            raise NotPossible(report.LIST_NOT_GENUINE, "no trusted authority signed the list of its name")
+        raise NotPossible(report.NOT_GIVEN, "no revocation list of the signer's authority was given")
     check_not_revoked(signer, found)
-    return f"by the list of {found.last_update_utc:%Y-%m-%d}"
+    listed, until = f"{found.last_update_utc:%Y-%m-%d}", f"{holds_until(found):%Y-%m-%d}"
+    if not is_current(found, trust.at):
+        detail = f"the newest list holds from {listed} until {until}"
+        raise NotPossible(report.LIST_NOT_CURRENT, detail, not_before=listed, not_after=until)
+    return Found(f"by the list of {listed}", listed=listed)

@@ -40,7 +40,7 @@ from enrollment.core.chip.reading import Channel, read_file
 from enrollment.core.chip.security_infos import SecurityInfo, decode_card_access, decode_dg14
 from enrollment.core.chip.security_object import SecurityObject
 from enrollment.core.chip.signature_checks import Trust, make_signature_checks
-from enrollment.core.chip.verification_report import Check, NotPossible, VerificationReport
+from enrollment.core.chip.verification_report import Check, Found, NotPossible, VerificationReport
 from enrollment.core.errors import CardBelongsElsewhere, CardRefused, EnrollmentError, MalformedRecord
 
 # Of the data groups that are read here; EF.DG3 needs terminal authentication
@@ -149,7 +149,7 @@ class _Verification:
         """A decoded data group. Raises NotPossible where there is none."""
         if number not in self._decoded:
             if number not in self._profile.data_groups:
-                raise NotPossible(report.NOT_ON_CARD, f"the profile has no EF.DG{number}")
+                raise NotPossible(report.NOT_ON_CARD, f"the profile has no EF.DG{number}", file=f"EF.DG{number}")
             self._checks.need(report.FIRST_GROUP + number)
         return self._decoded[number]
 
@@ -171,7 +171,8 @@ class _Verification:
         self._checks.make(report.CARD_ACCESS, self._read_card_access)
         way = strongest_way(self._profile, self._offered, self._access)
         if isinstance(way, str):
-            self._checks.end(report.ACCESS, NotPossible(report.NOT_SPOKEN, way))
+            needs = {"needs": "zone"} if "bac" in self._profile.access.protocols else {}
+            self._checks.end(report.ACCESS, NotPossible(report.NOT_SPOKEN, way, **needs))
             self._checks.make(report.APPLICATION, lambda: select_application(self._transmit, self._profile))
             return
         if way.pace is None:
@@ -183,21 +184,21 @@ class _Verification:
                 report.APPLICATION, lambda: select_application(self._live().send, self._profile), needs=report.ACCESS
             )
 
-    def _read_card_access(self) -> str:
+    def _read_card_access(self) -> Found:
         file = self._profile.file(_CARD_ACCESS)
         if file is None:
-            raise NotPossible(report.NOT_ON_CARD, f"the profile has no {_CARD_ACCESS}")
+            raise NotPossible(report.NOT_ON_CARD, f"the profile has no {_CARD_ACCESS}", file=_CARD_ACCESS)
         if self._profile.access.selects_master_file:
             self._transmit(Command(0x00, 0xA4, 0x00, 0x0C, b"\x3f\x00")).expect("SELECT of the master file")
         octets = read_file(Channel(self._transmit, self._block), file)
         self._files[file.name] = octets
         self._offered = decode_card_access(octets)
-        return f"{len(self._offered)} protocols"
+        return Found(f"{len(self._offered)} protocols", protocols=len(self._offered))
 
-    def _open(self, way: Way) -> str:
+    def _open(self, way: Way) -> Found:
         self._session = open_access(self._transmit, way, self._access, self._chance)
         self._way = str(way)
-        return self._way
+        return Found(self._way, way=self._way)
 
     def _live(self) -> Session:
         """The session. Raises NotPossible where there is none any more."""
@@ -222,7 +223,7 @@ class _Verification:
         if name in self._unread:
             raise self._unread[name]
         if name not in self._files:
-            raise NotPossible(report.NOT_ON_CARD, f"the profile has no {name}")
+            raise NotPossible(report.NOT_ON_CARD, f"the profile has no {name}", file=name)
         return self._files[name]
 
     def _examine_group(self, file: CardFile) -> None:
@@ -230,11 +231,11 @@ class _Verification:
         if number is not None:
             self._checks.make(report.FIRST_GROUP + number, lambda: self._decode(number, self._file(file.name)))
 
-    def _decode(self, number: int, octets: bytes) -> str:
+    def _decode(self, number: int, octets: bytes) -> Found:
         decode = _DECODERS.get(number)
         found = value_of(octets, DATA_GROUP_TAGS[number], f"EF.DG{number}") if decode is None else decode(octets)
         self._decoded[number] = found
-        return f"{len(octets)} octets"
+        return Found(f"{len(octets)} octets", octets=len(octets))
 
     def _try_terminal(self, file: CardFile) -> None:
         """A file that nobody reads without terminal authentication, which is not made here."""
@@ -246,16 +247,17 @@ class _Verification:
             error = CardBelongsElsewhere(f"{file.name} was read without terminal authentication", file=file.name)
         elif isinstance(error, CardRefused):
             detail = f"{file.name} is read only after terminal authentication"
-            error = NotPossible(report.NEEDS_TERMINAL_AUTHENTICATION, detail)
+            error = NotPossible(report.NEEDS_TERMINAL_AUTHENTICATION, detail, file=file.name)
         self._checks.end(number, error)
 
     def _common_data(self) -> CommonData:
         return CommonData.decode(self._file(_COMMON))
 
-    def _describe_common_data(self) -> str:
-        return f"{len(self._common_data().data_groups)} data groups"
+    def _describe_common_data(self) -> Found:
+        groups = len(self._common_data().data_groups)
+        return Found(f"{groups} data groups", groups=groups)
 
-    def _profile_files(self) -> str:
+    def _profile_files(self) -> Found:
         """The card has the files of its profile, and names no others."""
         missing = [name for name, error in self._unread.items() if error.__class__ is not NotPossible]
         if missing:
@@ -271,7 +273,7 @@ class _Verification:
                 raise CardBelongsElsewhere(
                     f"{name} and the profile differ in data group {differing}", file=name, data_group=differing
                 )
-        return f"{len(self._profile.files)} files"
+        return Found(f"{len(self._profile.files)} files", files=len(self._profile.files))
 
     # What files must say alike.
 
@@ -281,21 +283,22 @@ class _Verification:
     def _access_number(self) -> None:
         check_access_number(self._group(1), self._access, self._profile.access.can_digits)
 
-    def _portrait(self) -> str:
+    def _portrait(self) -> Found:
         height, width = portrait_pixels(self._group(2)).shape[:2]
-        return f"{width} x {height} pixels"
+        return Found(f"{width} x {height} pixels", width=width, height=height)
 
-    def _belongs(self, expected: ExpectedCard | None) -> str:
+    def _belongs(self, expected: ExpectedCard | None) -> Found:
         if expected is None:
             raise NotPossible(report.NOT_GIVEN, "no dossier was given to compare with")
         compared = check_belongs(expected, self._decoded.get(1), self._files)
         if not compared:
-            raise NotPossible(report.NEEDS_CHECK, "nothing was read that could be compared with the dossier")
-        return f"{compared} compared"
+            detail = "nothing was read that could be compared with the dossier"
+            raise NotPossible(report.NEEDS_CHECK, detail, check=report.FIRST_GROUP + 1)
+        return Found(f"{compared} compared", compared=compared)
 
     # The chip.
 
-    def _authenticate_actively(self) -> str:
+    def _authenticate_actively(self) -> Found:
         key = self._signed_group(15)
         digest = None
         if isinstance(key, ec.EllipticCurvePublicKey):
@@ -304,9 +307,10 @@ class _Verification:
             if digest is None:
                 raise NotPossible(report.NOT_SPOKEN, "the chip signs by an algorithm that is not verified here")
         genuineness.authenticate_actively(self._live().send, key, digest, self._chance)
-        return f"{'RSA' if digest is None else 'ECDSA'}, {key.key_size} bits"
+        algorithm = "RSA" if digest is None else "ECDSA"
+        return Found(f"{algorithm}, {key.key_size} bits", algorithm=algorithm, bits=key.key_size)
 
-    def _authenticate_chip(self) -> str:
+    def _authenticate_chip(self) -> Found:
         infos = self._signed_group(14)
         key = genuineness.chip_key(infos)
         if key is None:
@@ -314,4 +318,4 @@ class _Verification:
         old = self._live()
         self._session = genuineness.authenticate_chip(old, self._transmit, key, self._chance)
         genuineness.prove(self._session, Command(0x00, 0xA4, 0x04, 0x0C, bytes.fromhex(self._profile.aid)))
-        return f"ECDH on {key.public_key.curve.name}"
+        return Found(f"ECDH on {key.public_key.curve.name}", algorithm="ECDH", curve=key.public_key.curve.name)

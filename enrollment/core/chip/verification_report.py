@@ -6,7 +6,8 @@
     4 common-data            9 signature             14 active-authentication  19 dossier
     5 security-object       10 groups-signed         15 chip-authentication    20 + n data-group-n
 
-Numbers and names stay what they are. A reason is for programs, a detail for people; neither holds a personal field.
+Numbers, names and reasons stay what they are. Reason and facts are for programs, which have words for them in their
+reader's language; a detail is a technician's, in English. None of them holds a personal field.
 What each check means to an officer: docs/card-verification.md.
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from enrollment.core.chip.ef_com import DATA_GROUP_TAGS
 from enrollment.core.chip.passive_authentication import Outcome
@@ -80,28 +81,42 @@ NOT_ON_CARD: Final = "NOT_ON_CARD"
 NOT_SPOKEN: Final = "NOT_SPOKEN"  # the card has it in a kind that is not read here
 SESSION_OVER: Final = "SESSION_OVER"  # an answer that could not be trusted has ended secure messaging
 NOT_GIVEN: Final = "NOT_GIVEN"  # the caller gave nothing to compare with
+LIST_NOT_GENUINE: Final = "REVOCATION_LIST_NOT_GENUINE"  # none of the authority's keys signed the list of its name
+LIST_NOT_CURRENT: Final = "REVOCATION_LIST_NOT_CURRENT"  # it has expired, or begins later
+
+
+Facts: TypeAlias = Mapping[str, str | int | float]
 
 
 class NotPossible(Exception):
     """A check that cannot be made, which says nothing against the card. reason: one of the above."""
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, **facts: str | int | float) -> None:
         super().__init__(detail)
         self.reason = reason
+        self.facts: Facts = facts
+
+
+class Found:
+    """What a check that passed has seen."""
+
+    def __init__(self, detail: str, **facts: str | int | float) -> None:
+        self.detail = detail
+        self.facts: Facts = facts
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """number, name: as in NAMES. reason: empty where it passed. detail: a sentence; of a passed check what was found.
+    """number, name: as in NAMES. reason: empty where it passed. detail: a sentence, or what was found.
 
-    facts: of the error of a failed check.
+    facts: what the sentence tells, by stable names.
     """
 
     number: int
     outcome: Outcome
     reason: str = ""
     detail: str = ""
-    facts: Mapping[str, str | int | float] = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -109,14 +124,17 @@ class Check:
         return NAMES[self.number]
 
     @classmethod
-    def failed(cls, number: int, error: EnrollmentError) -> Check:
-        """Of the error that says why."""
-        return cls(number, Outcome.FAILED, error.reason, str(error), error.facts)
+    def passed(cls, number: int, found: Found | None = None) -> Check:
+        """With what it has seen."""
+        return (
+            cls(number, Outcome.PASSED) if found is None else cls(number, Outcome.PASSED, "", found.detail, found.facts)
+        )
 
     @classmethod
-    def not_possible(cls, number: int, reason: str, detail: str) -> Check:
-        """reason: one of those above."""
-        return cls(number, Outcome.NOT_POSSIBLE, reason, detail)
+    def ended_by(cls, number: int, why: NotPossible | EnrollmentError) -> Check:
+        """Of what was raised: an error is against the card."""
+        outcome = Outcome.NOT_POSSIBLE if isinstance(why, NotPossible) else Outcome.FAILED
+        return cls(number, outcome, why.reason, str(why), why.facts)
 
     def to_json(self) -> dict[str, Any]:
         """For JSON."""

@@ -14,7 +14,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 from uuid import UUID
@@ -89,9 +89,15 @@ def batch_digest(rows: Iterable[CardArrival]) -> bytes:
     return digest.digest()
 
 
-def well_formed(row: CardArrival) -> bool:
-    """Whether the row names a card, and a dossier or none."""
-    return is_card_number(row.card_id) and (not row.dossier_id or _is_uuid(row.dossier_id))
+def well_formed(row: CardArrival) -> CardArrival | None:
+    """The row as the ledger writes numbers and ids; None where it names no card, or something else than a dossier.
+
+    Letters count alike, small or capital (RFC 9562, 4, of a UUID's). The digest is of the row as it came.
+    """
+    dossier_id = row.dossier_id.lower()
+    if not is_card_number(row.card_id) or (dossier_id and not _is_uuid(dossier_id)):
+        return None
+    return replace(row, card_id=row.card_id.upper(), dossier_id=dossier_id)
 
 
 def kept(text: str) -> str:

@@ -102,10 +102,13 @@ def is_card_number(text: str) -> bool:
     return CARD_NUMBER.fullmatch(text) is not None and _PERSONAL_NUMBER.fullmatch(text) is None
 
 
-def require_card_number(text: str) -> None:
-    """Raises CardNumberInvalid, which shows nothing of the text: it may be a person's."""
+def card_number(text: str) -> str:
+    """A card's number as the ledger has it: letters are capitals, for readers and centres print a serial either way.
+
+    Raises CardNumberInvalid, which shows nothing of the text: it may be a person's.
+    """
     if is_card_number(text):
-        return
+        return text.upper()
     if _PERSONAL_NUMBER.fullmatch(text) is not None:
         raise CardNumberInvalid("twelve digits are a personal number: give the serial number of the card's chip")
     raise CardNumberInvalid("a card's number has 1..64 letters, digits and hyphens", length=len(text))

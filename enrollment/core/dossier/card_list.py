@@ -5,8 +5,9 @@
     card_number,dossier_id                                ...
     4A01B2C3D4,019ac0e2-...                           ]}
 
-A column, or key, `point` may follow. Batch and digest may be left out of both. A row that names no card or no dossier
-is a row all the same: what becomes of it is for the ledger to say.
+A column, or key, `point` may follow. Batch and digest may be left out of both. Spreadsheets write semicolons for commas
+in some languages, fill the lines above the columns with them, and leave empty rows: none of it changes the list. A row
+that names no card or no dossier is a row all the same: what becomes of it is for the ledger to say.
 """
 
 from __future__ import annotations
@@ -54,21 +55,22 @@ def _from_csv(text: str) -> CardList:
     while (line := lines.readline()).startswith("#"):
         name, _, value = line[1:].partition(":")
         if name.strip() in told:
-            told[name.strip()] = value.strip()
+            told[name.strip()] = value.strip().rstrip(",; ")
         at = lines.tell()
     lines.seek(at)
-    return CardList(tuple(_csv_rows(lines)), told["batch"], told["sha256"].lower())
+    delimiter = ";" if ";" in line and "," not in line else ","
+    return CardList(tuple(_csv_rows(lines, delimiter)), told["batch"], told["sha256"].lower())
 
 
-def _csv_rows(lines: io.StringIO) -> Iterator[CardArrival]:
-    reader = csv.reader(lines, strict=True)
+def _csv_rows(lines: io.StringIO, delimiter: str) -> Iterator[CardArrival]:
+    reader = csv.reader(lines, strict=True, delimiter=delimiter)
     try:
         header = tuple(name.strip().lower() for name in next(reader, []))
         if header[:1] != COLUMNS[:1] or header != COLUMNS[: len(header)]:
             raise CardBatchMalformed(f"the first line must name the columns {', '.join(COLUMNS)}, or the first of them")
         number = 0
         for fields in reader:
-            if not fields:
+            if not any(map(str.strip, fields)):
                 continue
             number += 1
             if len(fields) > len(header):

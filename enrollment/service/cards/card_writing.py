@@ -18,6 +18,7 @@ from enrollment.core.chip.passive_authentication import verify
 from enrollment.core.chip.personalisation import personalise
 from enrollment.core.chip.personalisation_plan import SECURITY_OBJECT, CardPlan
 from enrollment.core.chip.scp03 import CHALLENGE_OCTETS, ask_opening
+from enrollment.core.chip.security_object import SecurityObject
 from enrollment.core.chip.verification import verify_card
 from enrollment.core.chip.verification_report import Check, VerificationReport
 from enrollment.core.errors import CardBelongsElsewhere
@@ -33,8 +34,9 @@ Meet = Callable[[str, bool], None]
 class CardWriting:
     """One card.
 
-    meet: told the number of a card before anything is written to it, and whether it was begun before; what it raises
-    ends the work. patience: with a card that is lost. tell: from any thread. card_id: of the card that was met, or "".
+    begun: the number of the card that the plan was begun on, or "". meet: told the number of a card before anything is
+    written to it, and whether it was begun before; what it raises ends the work. patience: with a card that is lost.
+    tell: from any thread. card_id: of the card that was met, or "".
     """
 
     def __init__(
@@ -42,12 +44,13 @@ class CardWriting:
         plan: CardPlan,
         issuer: CardIssuer,
         *,
+        begun: str,
         meet: Meet,
         patience: Patience,
         now: Callable[[], datetime],
         tell: Emit,
     ) -> None:
-        self._plan, self._issuer, self._meet_card = plan, issuer, meet
+        self._plan, self._issuer, self._begun, self._meet_card = plan, issuer, begun, meet
         self._patience, self._now, self._tell = patience, now, tell
         self._step, self._standing, self._checked = "", 0, 0
         self.card_id = ""
@@ -69,6 +72,7 @@ class CardWriting:
             self._issuer.keys,
             block=held.block,
             challenge_source=os.urandom,
+            known=bytes.fromhex(self.card_id or self._begun),
             on_card=self._meet,
             on_progress=self._progress,
         )
@@ -94,7 +98,8 @@ class CardWriting:
             AccessKey.of_access_number(secrets.can)
             if "pace" in profile.access.protocols
             else AccessKey.of_fields(secrets.document_number, secrets.date_of_birth, secrets.date_of_expiry),
-            self._issuer.trust,
+            self._issuer.trust.authorities,
+            revocations=self._issuer.trust.revocations,
             now=self._now(),
             chance=os.urandom,
             block=held.block,
@@ -122,4 +127,5 @@ class CardWriting:
 def require_verifiable(plan: CardPlan, issuer: CardIssuer, now: datetime) -> None:
     """What is to be written would pass a border reader's passive authentication now. Raises TrustFailure."""
     groups = {number: plan.files[f"EF.DG{number}"] for number in plan.profile.data_groups}
-    verify(plan.files[SECURITY_OBJECT], groups, issuer.trust, now)
+    verify(plan.files[SECURITY_OBJECT], groups, issuer.trust.authorities, now)
+    issuer.trust.require_not_revoked(SecurityObject.decode(plan.files[SECURITY_OBJECT]).signer_certificate, now)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, cast
+from weakref import WeakValueDictionary
 
 from drivers.errors import CaptureCancelled
 from drivers.spi import CancelToken, CardEncoder, DeviceKind
@@ -36,6 +37,11 @@ class CardDesk:
     orders: CardOrders
     authority: CardAuthority
     patience: Patience
+    _writing: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary, repr=False)
+
+    def writing(self, dossier_id: str) -> asyncio.Lock:
+        """Held by who writes this dossier's card; others wait: it becomes one card, at however many encoders."""
+        return self._writing.setdefault(dossier_id, asyncio.Lock())
 
     @asynccontextmanager
     async def encoder(self, reference: LeaseReference, operator_id: str) -> AsyncIterator[RunOnEncoder]:

@@ -20,7 +20,7 @@ from enrollment.core.chip.card_profile import CardProfile
 from enrollment.core.chip.passive_authentication import Outcome
 from enrollment.core.chip.personalisation_plan import CardPlan
 from enrollment.core.chip.verification_report import VerificationReport
-from enrollment.core.dossier.card_lifecycle import CardState
+from enrollment.core.dossier.card_lifecycle import CardState, CardTransitionRefused
 from enrollment.core.errors import CardBelongsElsewhere, CardSpoiled, TrustFailure
 from enrollment.service.capture.studio import LeaseReference
 from enrollment.service.cards.authority import CardIssuer
@@ -67,8 +67,8 @@ class EncodingSession:
         Raises the errors of leases, devices, the ledger and the chip; CardSpoiled where the card is lost. Anything else
         leaves the card as it is, to be gone on with by the same request.
         """
-        desk, studio = self._desk, self._desk.studio
-        async with desk.encoder(self._request.lease, self._request.operator_id) as on_encoder:
+        desk, request, studio = self._desk, self._request, self._desk.studio
+        async with desk.encoder(request.lease, request.operator_id) as on_encoder, desk.writing(request.dossier_id):
             order = await studio.stored(self._earlier)
             if order is not None and order.state is OrderState.WRITTEN:
                 self._emit(await studio.stored(desk.ledger.get, order.card_id))
@@ -79,7 +79,11 @@ class EncodingSession:
             except _AnotherCard as left:
                 await studio.stored(self._give_up, left.order, "left unfinished for another card")
                 order, card_id = await self._write(on_encoder, None, issuer)
-            self._emit(await studio.stored(self._done, order, card_id))
+            try:
+                self._emit(await studio.stored(self._done, order, card_id))
+            except CardTransitionRefused as refused:
+                other = CardSpoiled("another card came to this dossier while this one was written", **refused.facts)
+                raise await self._spoil(card_id, order, other) from None
 
     def _meet(self, order: CardOrder, card_id: str, begun: bool) -> None:
         """Allow or refuse a card before anything is written to it; bind it to the order. On the encoder's thread.
@@ -91,10 +95,7 @@ class EncodingSession:
                 raise CardBelongsElsewhere("the card was made, or begun, for something else", card_id=card_id)
             if order.card_id and self._adopted:
                 raise _AnotherCard(order)
-        try:
-            known = self._desk.ledger.get(card_id)
-        except CardUnknown:
-            known = None
+        known = self._known(card_id)
         if known is not None and (known.dossier_id != order.dossier_id or known.state is CardState.SPOILED):
             raise CardBelongsElsewhere(
                 f"the ledger has this card as {known.state.value}", card_id=card_id, state=known.state.value
@@ -114,12 +115,28 @@ class EncodingSession:
         if order is None:
             desk.ledger.require_due(request.dossier_id)
             return None
-        if order.state is OrderState.OPEN and self._is_spoiled(order.card_id):  # a crash came between the two
-            desk.orders.finish(order, OrderState.GIVEN_UP)
-            order = replace(order, state=OrderState.GIVEN_UP)
+        if order.state is OrderState.OPEN:
+            order = self._settled(order)
         if order.state is OrderState.GIVEN_UP:
             raise CardSpoiled("this request's card is spoiled: ask for another one", card_id=order.card_id)
         return order
+
+    def _settled(self, order: CardOrder) -> CardOrder:
+        """An open order, or ended where the ledger says that its card is; a crash may have come between the two.
+
+        Raises CardTransitionRefused where the dossier has got another card: this one is given up.
+        """
+        known = self._known(order.card_id)
+        if known is None:
+            try:
+                self._desk.ledger.require_due(order.dossier_id)
+            except CardTransitionRefused:
+                self._give_up(order, "the dossier has got another card")
+                raise
+            return order
+        ended = OrderState.GIVEN_UP if known.state is CardState.SPOILED else OrderState.WRITTEN
+        self._desk.orders.finish(order, ended)
+        return replace(order, state=ended)
 
     def _profile_id(self) -> str:
         """Raises CardProfileUnknown, CardUnknown, DossierUnknown."""
@@ -133,11 +150,11 @@ class EncodingSession:
             )
         return self._desk.authority.profile(planned).profile_id
 
-    def _is_spoiled(self, card_id: str) -> bool:
+    def _known(self, card_id: str) -> LedgerCard | None:
         try:
-            return bool(card_id) and self._desk.ledger.get(card_id).state is CardState.SPOILED
+            return self._desk.ledger.get(card_id)
         except CardUnknown:
-            return False
+            return None
 
     def _material(self) -> tuple[CardProfile, CardMaterial]:
         dossiers, dossier_id = self._desk.studio.dossiers, self._request.dossier_id
@@ -170,6 +187,7 @@ class EncodingSession:
         writing = CardWriting(
             plan,
             issuer,
+            begun=order.card_id,
             meet=partial(self._meet, order),
             patience=self._desk.patience,
             now=self._desk.studio.clock.now,
@@ -184,16 +202,24 @@ class EncodingSession:
         return order, writing.card_id
 
     async def _ready(self, order: CardOrder | None, issuer: CardIssuer) -> tuple[CardOrder, CardPlan]:
-        """The order and a plan that would verify now; made anew where it would not, and nothing was written of it."""
+        """The order and a plan that would verify now, made anew where it would not.
+
+        Raises CardSpoiled where the card of this very request was begun with one that does no longer: its signer was
+        revoked, or is trusted no more, while the station's own is.
+        """
         studio = self._desk.studio
         if order is not None:
             plan = await studio.stored(self._plan, order)
             try:
                 await studio.numeric(require_verifiable, plan, issuer, studio.clock.now())
-            except TrustFailure:
+            except TrustFailure as error:
+                if order.card_id and not self._adopted:
+                    spoiled = CardSpoiled("what was begun would not verify any more", problem=error.reason)
+                    raise await self._spoil(order.card_id, order, spoiled) from error
                 if order.card_id:
-                    raise
-                await studio.stored(self._desk.orders.discard, order)
+                    await studio.stored(self._give_up, order, f"begun with a signer of the past: {error.reason}")
+                else:
+                    await studio.stored(self._desk.orders.discard, order)
             else:
                 return order, plan
         order = await self._begin(issuer)

@@ -48,8 +48,8 @@ class VerificationSession:
     async def run(self) -> None:
         """Emit progress, each check as it ends, the files that were read, and the verdict.
 
-        Raises the errors of leases and devices, CardsNotConfigured, CardProfileUnknown, AccessKeyInvalid,
-        DossierUnknown, PartPurged. What is against the card is in the report.
+        Raises the errors of leases and devices, CardsNotConfigured, KeysUnusable, RevocationListUnusable,
+        CardProfileUnknown, AccessKeyInvalid, DossierUnknown, PartPurged. What is against the card is in the report.
         """
         desk, studio = self._desk, self._desk.studio
         async with desk.encoder(self._request.lease, self._request.operator_id) as on_encoder:
@@ -62,7 +62,8 @@ class VerificationSession:
                     transmit_of(held, cancel),
                     profile,
                     access,
-                    trust,
+                    trust.authorities,
+                    revocations=trust.revocations,
                     now=studio.clock.now(),
                     chance=os.urandom,
                     block=held.block,

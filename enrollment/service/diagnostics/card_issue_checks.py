@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from enrollment.core.errors import CertificateNotValid, EnrollmentError, UntrustedChain
+from enrollment.core.errors import CertificateNotValid, CertificateRevoked, EnrollmentError, UntrustedChain
+from enrollment.service.cards.authority import configured_token, station_signer
 from enrollment.service.config import CardsConfig, StationConfig
 from enrollment.service.diagnostics.findings import Finding, Severity
 from enrollment.service.diagnostics.place import Machine
 from enrollment.service.keys.card_keys_file import load_card_keys, load_factory_keys
-from enrollment.service.keys.document_signer import DocumentSigner, load_authorities
+from enrollment.service.keys.card_trust import load_card_trust
+from enrollment.service.keys.errors import RevocationListUnusable
 
 SIGNER_WARNING: Final = timedelta(days=21)  # a new signer has to be asked for
 
@@ -24,16 +26,18 @@ def check_cards(machine: Machine, config: StationConfig) -> Iterator[Finding]:
         passphrase = config.passphrase()
     except EnrollmentError:
         return  # told of by the check of the station's keys
-    yield _signer(machine.now, config.cards, passphrase)
+    yield from _signer(machine.now, config.cards, passphrase)
     yield _keys(config.cards, passphrase)
 
 
-def _signer(now: datetime, cards: CardsConfig, passphrase: bytes | None) -> Finding:
+def _signer(now: datetime, cards: CardsConfig, passphrase: bytes | None) -> Iterator[Finding]:
     try:
-        signer = DocumentSigner.load(cards.signer_certificate, cards.signer_key, passphrase)
-        signer.require_usable(load_authorities(cards.trust), now)
-    except (UntrustedChain, CertificateNotValid) as error:
-        return Finding(
+        signer = station_signer(cards, configured_token(cards, passphrase), passphrase)
+        signer.require_usable(load_card_trust(cards.trust, cards.revocation_lists), now)
+    except RevocationListUnusable:
+        return  # told of by card-revocation
+    except (UntrustedChain, CertificateNotValid, CertificateRevoked) as error:
+        yield Finding(
             "card-signer",
             Severity.ERROR,
             f"Bên ký thẻ không ký được lúc này [{error.reason}].",
@@ -41,12 +45,14 @@ def _signer(now: datetime, cards: CardsConfig, passphrase: bytes | None) -> Find
             "Kiểm tra đồng hồ máy; xin chứng thư bên ký mới, hoặc đặt chứng thư CSCA đúng vào thư mục tin cậy.",
             "Check the clock; ask for a new signer, or put the right CSCA certificate into the folder of trust.",
         )
+        return
     except EnrollmentError as error:
-        return _unusable("card-signer", error)
+        yield _unusable("card-signer", error)
+        return
     ends = signer.signs_until
     if ends is not None and ends - now < SIGNER_WARNING:
         days = max(0, (ends - now).days)
-        return Finding(
+        yield Finding(
             "card-signer",
             Severity.WARNING,
             f"Bên ký thẻ chỉ còn ký được {days} ngày.",
@@ -54,7 +60,8 @@ def _signer(now: datetime, cards: CardsConfig, passphrase: bytes | None) -> Find
             "Xin chứng thư bên ký mới: không có thì không ghi được thẻ.",
             "Ask for a new signer: without one no card is written.",
         )
-    return Finding("card-signer", Severity.OK, "Bên ký thẻ dùng được.", "The document signer may sign.")
+        return
+    yield Finding("card-signer", Severity.OK, "Bên ký thẻ dùng được.", "The document signer may sign.")
 
 
 def _keys(cards: CardsConfig, passphrase: bytes | None) -> Finding:

@@ -1,7 +1,6 @@
-"""The document signer that this station signs cards with, and the authorities (CSCA) that it trusts.
+"""The document signer that this station signs cards with.
 
-    signer.pem, signer-key.pem    certificate and private key (PKCS #8, a file of private_files)
-    csca/*.pem, csca/*.der        trusted authorities
+    signer.pem, signer-key.pem    certificate and private key (PKCS #8, a file of private_files, unless a token has it)
     authority-key.pem             of a development authority alone: it certifies this one signer
 
 For cards that count, the country's authority certifies a signer whose key never was on this disk.
@@ -27,28 +26,31 @@ from cryptography.hazmat.primitives.serialization import (
 
 from enrollment.core.chip.document_authority import SigningAuthority
 from enrollment.core.chip.passive_authentication import check_validity, issuer_of
-from enrollment.core.chip.signature_algorithms import ALGORITHMS, SigningKey
-from enrollment.core.errors import CertificateNotValid
+from enrollment.core.chip.public_keys import key_of
+from enrollment.core.chip.signature_algorithms import ALGORITHMS, KeptKey, SigningKey
+from enrollment.core.errors import CertificateNotValid, MalformedRecord
+from enrollment.service.keys.card_trust import CardTrust, load_certificate
+from enrollment.service.keys.document_signer_pkcs11 import TokenSigningKey
 from enrollment.service.keys.errors import KeysExist, KeysUnusable
 from enrollment.service.keys.private_files import protection, read_private, sync_folder, write_new
+from enrollment.service.keys.token import Token
 
-MAX_CERTIFICATE_BYTES: Final = 64 * 1024
-MAX_AUTHORITIES: Final = 1000
 AUTHORITY_KEY_FILE: Final = "authority-key.pem"
 AUTHORITY_FILE: Final = "development.pem"
+LIST_FILE: Final = "development.crl"
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentSigner:
-    """Certificate and key."""
+    """Certificate and key; the key may be in a token (document_signer_pkcs11)."""
 
     certificate: x509.Certificate
-    key: SigningKey = field(repr=False)
+    key: SigningKey | KeptKey = field(repr=False)
 
     @classmethod
     def load(cls, certificate: Path, key: Path, passphrase: bytes | None) -> Self:
         """Read both files. Raises KeysUnusable, naming the file."""
-        found = _certificate(certificate)
+        found = load_certificate(certificate)
         content = read_private(key, passphrase)
         try:
             private = load_pem_private_key(content, passphrase if b"ENCRYPTED" in content else None)
@@ -60,12 +62,22 @@ class DocumentSigner:
             raise KeysUnusable(f"{key} is not the key of {certificate}", file=str(key))
         return cls(found, private)
 
-    def require_usable(self, authorities: Sequence[x509.Certificate], now: datetime) -> None:
+    @classmethod
+    def of_token(cls, certificate: Path, token: Token, label: str) -> Self:
+        """Read the certificate; the token is not asked yet. Raises KeysUnusable, naming the file."""
+        found = load_certificate(certificate)
+        try:
+            return cls(found, TokenSigningKey(token, label, key_of(found)))
+        except MalformedRecord as error:
+            raise KeysUnusable(f"{certificate} holds a key of another kind", file=str(certificate)) from error
+
+    def require_usable(self, trust: CardTrust, now: datetime) -> None:
         """Whatever is signed now will hold. now: aware.
 
-        Raises UntrustedChain, and CertificateNotValid also where the key may no longer sign.
+        Raises UntrustedChain, CertificateRevoked, and CertificateNotValid also where the key may no longer sign.
         """
-        check_validity(self.certificate, issuer_of(self.certificate, authorities), now)
+        check_validity(self.certificate, issuer_of(self.certificate, trust.authorities), now)
+        trust.require_not_revoked(self.certificate, now)
         period = self._period()
         if period is None:
             return
@@ -91,23 +103,11 @@ class DocumentSigner:
             return None
 
 
-def load_authorities(folder: Path) -> tuple[x509.Certificate, ...]:
-    """The trusted authorities. Raises KeysUnusable for a file that is no certificate, and where there is none."""
-    try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix in (".pem", ".der", ".cer", ".crt"))
-    except OSError as error:
-        raise KeysUnusable(f"{folder} cannot be read: {error.strerror}", folder=str(folder)) from error
-    if not 0 < len(paths) <= MAX_AUTHORITIES:
-        raise KeysUnusable(
-            f"{folder} holds {len(paths)} certificates of signing authorities (CSCA)", folder=str(folder)
-        )
-    return tuple(_certificate(path) for path in paths)
-
-
 def create_development_signer(
     certificate: Path,
     key: Path,
     trust: Path,
+    revocation_lists: Path,
     owner: str,
     documents: Sequence[str],
     now: datetime,
@@ -115,8 +115,9 @@ def create_development_signer(
 ) -> None:
     """Make an authority of one's own and its document signer: cards that it signs count nowhere.
 
-    certificate, key: where the signer's go; the authority's key beside its own. trust: the folder for the authority's
-    certificate. documents: codes, as in a zone's line 1.
+    certificate, key: where the signer's go; the authority's key beside its own. trust, revocation_lists: the folders
+    for the authority's certificate, and its list of revoked signers, of whom there are none. documents: codes, as in a
+    zone's line 1.
     Raises KeysExist, KeysUnusable (a folder cannot be written).
     """
     authority_key, signer_key = ec.generate_private_key(ec.SECP384R1()), ec.generate_private_key(ec.SECP256R1())
@@ -127,6 +128,7 @@ def create_development_signer(
         (key.parent / AUTHORITY_KEY_FILE, protect(_pem(authority_key)), 0o600),
         (key, protect(_pem(signer_key)), 0o600),
         (trust / AUTHORITY_FILE, authority.certificate.public_bytes(Encoding.PEM), 0o644),
+        (revocation_lists / LIST_FILE, authority.list_revoked((), 1, now).public_bytes(Encoding.DER), 0o644),
         (certificate, signer.public_bytes(Encoding.PEM), 0o644),
     )
     if (
@@ -148,18 +150,6 @@ def create_development_signer(
 
 def _aware(time: datetime) -> datetime:
     return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
-
-
-def _certificate(path: Path) -> x509.Certificate:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_CERTIFICATE_BYTES)
-        load = x509.load_pem_x509_certificate if b"-----BEGIN" in content else x509.load_der_x509_certificate
-        return load(content)
-    except OSError as error:
-        raise KeysUnusable(f"{path} cannot be read: {error.strerror}", file=str(path)) from error
-    except (ValueError, TypeError, x509.InvalidVersion) as error:
-        raise KeysUnusable(f"{path} is no certificate", file=str(path)) from error
 
 
 def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:

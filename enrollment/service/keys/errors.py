@@ -27,3 +27,9 @@ class KeysExist(EnrollmentError):
     """The folder holds keys already: they are never overwritten."""
 
     reason = "KEYS_EXIST"
+
+
+class RevocationListUnusable(EnrollmentError):
+    """A list of revoked signers of cards that cannot be read; facts name the file."""
+
+    reason = "REVOCATION_LIST_UNUSABLE"

@@ -24,7 +24,7 @@ def personalise_event(event: CardEvent) -> card_pb2.PersonaliseCardResponse:
         case CardProgress():
             return card_pb2.PersonaliseCardResponse(progress=_progress(event))
         case Check():
-            return card_pb2.PersonaliseCardResponse(check=_check(event))
+            return card_pb2.PersonaliseCardResponse(check=check_message(event))
         case LedgerCard():
             return card_pb2.PersonaliseCardResponse(card=card(event))
     return card_pb2.PersonaliseCardResponse()  # the other events are of cards that are read
@@ -36,7 +36,7 @@ def verify_event(event: CardEvent) -> card_pb2.VerifyCardResponse:
         case CardProgress():
             return card_pb2.VerifyCardResponse(progress=_progress(event))
         case Check():
-            return card_pb2.VerifyCardResponse(check=_check(event))
+            return card_pb2.VerifyCardResponse(check=check_message(event))
         case CardFileRead(name, content):
             return card_pb2.VerifyCardResponse(file=card_pb2.CardFile(name=name, content=content))
         case CardVerdict(verified, access):
@@ -48,7 +48,13 @@ def _progress(event: CardProgress) -> card_pb2.CardProgress:
     return card_pb2.CardProgress(step=event.step, done_bytes=event.done, total_bytes=event.total)
 
 
-def _check(event: Check) -> card_pb2.CardCheck:
+def check_message(event: Check) -> card_pb2.CardCheck:
+    """One check of a card."""
     return card_pb2.CardCheck(
-        number=event.number, name=event.name, result=_RESULTS[event.outcome], detail=event.detail, reason=event.reason
+        number=event.number,
+        name=event.name,
+        result=_RESULTS[event.outcome],
+        detail=event.detail,
+        reason=event.reason,
+        facts={name: str(value) for name, value in event.facts.items()},
     )

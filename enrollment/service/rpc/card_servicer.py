@@ -9,6 +9,7 @@ from contextlib import aclosing
 from typing import Any, Final
 
 from enrollment.core.dossier.card_batch import RowOutcome
+from enrollment.core.dossier.card_lifecycle import card_number
 from enrollment.core.sealing.public_keys import encode_verifying_key
 from enrollment.core.sealing.signing_key import VerifyingKey
 from enrollment.service.capture.errors import SecondOfficerNeeded
@@ -36,7 +37,6 @@ _STATES: Final = {int(number): state for state, number in card_messages.CARD_STA
 _RETIRED: Final = {
     int(number): _STATES[number] for number in (card_pb2.CARD_STATE_RETURNED, card_pb2.CARD_STATE_DESTROYED)
 }
-_UNKNOWN: Final = (RowOutcome.UNKNOWN_CARD, RowOutcome.UNKNOWN_DOSSIER)
 
 
 class CardServicer(CardEncodingServicer):
@@ -72,10 +72,10 @@ class CardServicer(CardEncodingServicer):
 
         caller = operator_id()
         batch = await self._stored(carry_out)
-        unknown = await self._stored(self._batches.not_arrived, batch_id, MOST_UNKNOWN, "")
+        unknown = await self._stored(self._batches.unknown, batch_id, MOST_UNKNOWN)
         return card_pb2.ImportCardBatchResponse(
             arrived=batch.counts.get(RowOutcome.ARRIVED, 0),
-            unknown_card_ids=[row.card_id for row in unknown.rows if row.outcome in _UNKNOWN],
+            unknown_card_ids=unknown,
             received_rows=received,
             done=True,
             batch=card_messages.batch(batch),
@@ -123,13 +123,13 @@ class CardServicer(CardEncodingServicer):
         if request.dossier_id:
             found = await self._stored(self._ledger.for_dossier, requests.uuid_id(request.dossier_id, "dossier_id"))
         else:
-            found = await self._stored(self._ledger.get, requests.name(request.card_id, "card_id"))
+            found = await self._stored(self._ledger.get, card_number(request.card_id))
         return card_pb2.GetCardResponse(card=card_messages.card(found))
 
     async def HandOverCard(
         self, request: card_pb2.HandOverCardRequest, context: Any
     ) -> AsyncGenerator[card_pb2.HandOverCardResponse, None]:
-        card_id = requests.name(request.card_id, "card_id")
+        card_id = card_number(request.card_id)
         dossier_id = requests.uuid_id(request.dossier_id, "dossier_id") if request.dossier_id else ""
         request_id = requests.request_id(request.request_id)
         if request.HasField("vouching"):
@@ -178,7 +178,7 @@ class CardServicer(CardEncodingServicer):
     async def UndoHandOver(self, request: card_pb2.UndoHandOverRequest, context: Any) -> card_pb2.UndoHandOverResponse:
         undone = await self._stored(
             self._desk.undo,
-            requests.name(request.card_id, "card_id"),
+            card_number(request.card_id),
             operator_id=operator_id(),
             reason=requests.kept_reason(request.reason, "reason"),
             request_id=requests.request_id(request.request_id),
@@ -188,7 +188,7 @@ class CardServicer(CardEncodingServicer):
     async def GetHandOverReceipt(
         self, request: card_pb2.GetHandOverReceiptRequest, context: Any
     ) -> card_pb2.GetHandOverReceiptResponse:
-        receipt, void = await self._stored(self._ledger.receipts, requests.name(request.card_id, "card_id"))
+        receipt, void = await self._stored(self._ledger.receipts, card_number(request.card_id))
         return card_pb2.GetHandOverReceiptResponse(
             receipt=receipt, void_receipt=void, verifying_key=self._verifying_key
         )
@@ -196,7 +196,7 @@ class CardServicer(CardEncodingServicer):
     async def RetireCard(self, request: card_pb2.RetireCardRequest, context: Any) -> card_pb2.RetireCardResponse:
         retired = await self._stored(
             self._ledger.retire,
-            requests.name(request.card_id, "card_id"),
+            card_number(request.card_id),
             requests.required_choice(request.state, "state", _RETIRED),
             operator_id=operator_id(),
             reason=requests.kept_reason(request.reason, "reason"),

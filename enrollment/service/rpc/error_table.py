@@ -269,7 +269,9 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         Code.DATA_LOSS, "Dữ liệu đã lưu bị hỏng: báo kỹ thuật viên.", "Stored data is damaged: call a technician."
     ),
     keys.KeysUnusable: Row(
-        Code.FAILED_PRECONDITION, "Không dùng được khoá của trạm.", "The station's keys cannot be used."
+        Code.FAILED_PRECONDITION,
+        "Không dùng được khoá của trạm: kiểm tra tệp hoặc token được nêu tên (enrollctl doctor).",
+        "The station's keys cannot be used: look at the file or token that is named (enrollctl doctor).",
     ),
     keys.ClientNotAdmitted: Row(
         Code.PERMISSION_DENIED,
@@ -277,6 +279,11 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         "This PC is no longer admitted to the shared station: ask for a new certificate (enrolld share issue).",
     ),
     keys.ClientUnknown: Row(Code.NOT_FOUND, "Không có máy nào mang tên đó.", "No PC of this name has a certificate."),
+    keys.RevocationListUnusable: Row(
+        Code.FAILED_PRECONDITION,
+        "Không đọc được danh sách chứng thư bị thu hồi (CRL) của trạm: hãy thay tệp được nêu tên.",
+        "A revocation list (CRL) of the station cannot be read: replace the file that is named.",
+    ),
     keys.KeysExist: Row(Code.ALREADY_EXISTS, "Trạm đã có khoá.", "The station has keys already."),
     config.ConfigInvalid: Row(
         Code.FAILED_PRECONDITION, "Cấu hình trạm không hợp lệ.", "The station's configuration is not valid."
@@ -299,7 +306,11 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         "The station's certificate or the registry's pinned keys cannot be used.",
     ),
     # Trust.
-    core.CardRefused: Row(Code.FAILED_PRECONDITION, "Thẻ từ chối lệnh.", "The card refuses a command."),
+    core.CardRefused: Row(
+        Code.FAILED_PRECONDITION,
+        "Thẻ từ chối lệnh: hãy đặt lại thẻ và thử lại, sau đó dùng thẻ khác.",
+        "The card refuses a command: place it anew and try again, then take another card.",
+    ),
     core.WrongCardPassword: Row(
         Code.FAILED_PRECONDITION,
         "Thẻ không chấp nhận dữ liệu MRZ hoặc số CAN: hãy đối chiếu với thẻ trước khi thử lại.",
@@ -322,8 +333,8 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
     ),
     core.CardBelongsElsewhere: Row(
         Code.FAILED_PRECONDITION,
-        "Thẻ này thuộc loại khác hoặc hồ sơ khác.",
-        "This card is of another kind, or of another dossier.",
+        "Thẻ này thuộc loại khác hoặc hồ sơ khác: hãy lấy đúng thẻ; thẻ này không bị thay đổi.",
+        "This card is of another kind, or of another dossier: take the right one; this one was left as it is.",
     ),
     cards.CardProfileUnknown: Row(
         Code.INVALID_ARGUMENT,
@@ -361,6 +372,11 @@ TABLE: Final[dict[type[core.EnrollmentError] | type[device.DriverError], Row]] =
         Code.FAILED_PRECONDITION,
         "Chứng thư của bên ký chưa có hoặc đã hết hiệu lực: hãy kiểm tra cả đồng hồ của máy.",
         "The signer's certificate is not valid yet or has expired: check the machine's clock too.",
+    ),
+    core.CertificateRevoked: Row(
+        Code.FAILED_PRECONDITION,
+        "Chứng thư của bên ký đã bị thu hồi: không nhận thẻ do bên này ký; trạm ghi thẻ cần bên ký mới.",
+        "The signer's certificate was revoked: accept no card that it signed; to write cards, get another.",
     ),
     core.AuthorityUnusable: Row(
         Code.FAILED_PRECONDITION,

@@ -41,6 +41,8 @@ from enrollment.service.store.tables import CARD_BATCH_ROWS, CARD_BATCHES, CARD_
 MAX_PAGE: Final = 500
 # By the driver itself: with a dictionary a row, a long list would hold the write lock twice as long.
 _INSERT_ROWS: Final = str(insert(CARD_BATCH_ROWS).compile(dialect=sqlite.dialect()))
+_THERE: Final = (RowOutcome.ARRIVED, RowOutcome.ALREADY_ARRIVED)
+_UNKNOWN: Final = (RowOutcome.UNKNOWN_CARD, RowOutcome.UNKNOWN_DOSSIER)
 _HELD: Final = (CARDS.c.entry, CARDS.c.dossier_id, CARDS.c.card_id, CARDS.c.state, CARDS.c.stands)
 
 
@@ -90,17 +92,17 @@ class CardBatches:
         """
         if not 1 <= len(rows) <= MAX_ROWS:
             raise CardBatchMalformed(f"a list has 1..{MAX_ROWS} rows", rows=len(rows))
-        sha256, well = batch_digest(rows), [well_formed(row) for row in rows]
+        sha256, read = batch_digest(rows), [well_formed(row) for row in rows]
         verdicts, version = [], -1
         with self._database.read() as connection:  # most of the work, while others still write
             if self._find(connection, batch_id) is None:
-                version, verdicts = _version(connection), self._judge(connection, rows, well)
+                version, verdicts = _version(connection), self._judge(connection, read)
         with self._database.write() as connection:
             earlier = self._find(connection, batch_id)
             if earlier is not None:
                 return self._same(earlier, sha256)
             if version != _version(connection):  # some card changed meanwhile
-                verdicts = self._judge(connection, rows, well)
+                verdicts = self._judge(connection, read)
             act = card_rows.Act(operator_id, to_ms(self._clock.now()), place or self._point)
             counts = Counter(verdict.outcome for verdict in verdicts)
             connection.execute(
@@ -109,7 +111,7 @@ class CardBatches:
                     operator_id=operator_id, at=act.at_ms,
                 )
             )  # fmt: skip
-            _arrive(connection, batch_id, rows, verdicts, act)
+            _arrive(connection, batch_id, rows, read, verdicts, act)
             self._audit.append_in(
                 connection, "card-batch-imported", operator_id, batch_id=batch_id, sha256=sha256.hex(),
                 rows=len(rows), arrived=counts[RowOutcome.ARRIVED], place=act.place,
@@ -123,6 +125,14 @@ class CardBatches:
         if found is None:
             raise CardBatchUnknown("no list of this batch was carried out here", batch_id=batch_id[:64])
         return found
+
+    def unknown(self, batch_id: str, most: int) -> tuple[str, ...]:
+        """Cards that the ledger does not know, in the order of the list; at most so many."""
+        rows = CARD_BATCH_ROWS.c
+        named = rows.outcome.in_([outcome.value for outcome in _UNKNOWN])
+        query = select(rows.card_id).where(rows.batch_id == batch_id, named).order_by(rows.row).limit(most)
+        with self._database.read() as connection:
+            return tuple(connection.execute(query).scalars())
 
     def not_arrived(self, batch_id: str, page_size: int, page_token: str) -> BatchRowPage:
         """A page of the rows that did not arrive, in the order of the list. Raises InvalidInput for the token."""
@@ -161,7 +171,9 @@ class CardBatches:
             )
         return earlier
 
-    def _judge(self, connection: Connection, rows: Sequence[CardArrival], well: Sequence[bool]) -> list[Verdict]:
+    def _judge(self, connection: Connection, read: Sequence[CardArrival | None]) -> list[Verdict]:
+        """read: the rows that are well-formed; a row that is not has no place in the ledger."""
+        rows = [row for row in read if row is not None]
         numbered = {
             card.card_id: card
             for card in _held(connection, CARDS.c.card_id, (row.card_id for row in rows), CARDS.c.card_id.is_not(None))
@@ -171,21 +183,20 @@ class CardBatches:
             for card in _held(connection, CARDS.c.dossier_id, (row.dossier_id for row in rows), CARDS.c.stands)
         }
         verdicts: list[Verdict] = []
-        seen: dict[str, int] = {}
-        for number, (row, readable) in enumerate(zip(rows, well, strict=True), 1):
-            if not readable:
+        taken: dict[str, int] = {}
+        for number, row in enumerate(read, 1):
+            if row is None:
                 verdicts.append(Verdict(RowOutcome.MALFORMED))
                 continue
             card = numbered.get(row.card_id)
             dossier_id = row.dossier_id or (card.dossier_id if card is not None else "")
-            before = seen.get(row.card_id) or seen.get(dossier_id)
-            seen.setdefault(row.card_id, number)
-            if dossier_id:
-                seen.setdefault(dossier_id, number)
+            before = taken.get(row.card_id) or taken.get(dossier_id)
             if before is not None:
                 verdicts.append(Verdict(RowOutcome.DUPLICATE, str(before)))
-            else:
-                verdicts.append(judge_row(row, card, standing.get(row.dossier_id), self._point))
+                continue
+            verdicts.append(judge_row(row, card, standing.get(row.dossier_id), self._point))
+            if verdicts[-1].outcome in _THERE:  # else a row further down may be the right one
+                taken |= dict.fromkeys((row.card_id, dossier_id), number)
         return verdicts
 
 
@@ -193,18 +204,24 @@ def _arrive(
     connection: Connection,
     batch_id: str,
     rows: Sequence[CardArrival],
+    read: Sequence[CardArrival | None],
     verdicts: Sequence[Verdict],
     act: card_rows.Act,
 ) -> None:
-    """Write down every row, and from these rows all cards that arrive: two statements, however many they are."""
+    """Write down every row, and from these rows all cards that arrive: two statements, however many they are.
+
+    rows: as they came. read: as the ledger writes them, where they are well-formed.
+    """
     version, written = _version(connection), []
-    for number, (row, verdict) in enumerate(zip(rows, verdicts, strict=True), 1):
+    for number, (row, well, verdict) in enumerate(zip(rows, read, verdicts, strict=True), 1):
         card_id, dossier_id, card = row.card_id, row.dossier_id, verdict.card
         entry = None if card is None else card.entry
-        if card is not None and card.card_id not in (None, card_id):
-            entry = _replace(connection, card.entry, card_id, version + number, act)
-        if verdict.outcome is RowOutcome.MALFORMED:
+        if well is None:
             card_id, dossier_id = kept(card_id), kept(dossier_id)
+        elif card is not None:
+            card_id, dossier_id = well.card_id, well.dossier_id
+            if card.card_id not in (None, card_id):
+                entry = _replace(connection, card.entry, card_id, version + number, act)
         written.append((batch_id, number, card_id, dossier_id, verdict.outcome.value, verdict.found, entry))
     connection.exec_driver_sql(_INSERT_ROWS, written)
     row_of = CARD_BATCH_ROWS.c

@@ -16,7 +16,7 @@ from enrollment.core.dossier.card_lifecycle import (
     CardState,
     CardTransitionRefused,
     SupervisorRequired,
-    require_card_number,
+    card_number,
     require_card_transition,
 )
 from enrollment.core.errors import CardBelongsElsewhere
@@ -70,7 +70,7 @@ class CardLedger(CardQueries):
         Raises CardUnknown, CardNumberInvalid, CardTransitionRefused (not sent yet, or made already),
         CardBelongsElsewhere (the card was made for another dossier, or is spoiled).
         """
-        require_card_number(card_id)
+        card_id = card_number(card_id)
         with self._database.write() as connection:
             known = card_rows.find(connection, CARDS.c.card_id == card_id, history=True)
             if known is not None:
@@ -84,19 +84,20 @@ class CardLedger(CardQueries):
             return card_rows.move(connection, self._audit, due, CardState.PERSONALISED, act, card_id=card_id)
 
     def spoiled(self, dossier_id: str, card_id: str, *, operator_id: str, reason: str) -> LedgerCard:
-        """A blank failed while it was written for this dossier, or is found bad after. The dossier's card is still due.
+        """A blank failed while it was written for this dossier, or is found bad after. The dossier's card is still due,
+        unless it has got another one.
 
         Raises CardUnknown, CardNumberInvalid, CardBelongsElsewhere, CardTransitionRefused (it left the point).
         """
-        require_card_number(card_id)
+        card_id = card_number(card_id)
         with self._database.write() as connection:
             act = self.act(operator_id, reason)
             card = card_rows.find(connection, CARDS.c.card_id == card_id, history=True)
             if card is None:
-                due = self._due(connection, dossier_id)
+                stands = self._standing(connection, dossier_id)
                 return card_rows.enter(
                     connection, self._audit, CardState.SPOILED, act,
-                    dossier_id=dossier_id, profile=due.profile, card_id=card_id, stands=False,
+                    dossier_id=dossier_id, profile=stands.profile, card_id=card_id, stands=False,
                 )  # fmt: skip
             self._require_dossier(card, dossier_id)
             if card.state is CardState.SPOILED:
@@ -180,7 +181,8 @@ class CardLedger(CardQueries):
             card = self.get_in(connection, card_id)
             if not supervisor and (state is CardState.DESTROYED or card.state is CardState.HANDED_OVER):
                 raise SupervisorRequired("only a supervisor records this", wanted=state.value, **card.facts)
-            place = CENTRE if state is CardState.RETURNED else ""
+            there = state is CardState.RETURNED or card.place == CENTRE  # what was sent back is destroyed there
+            place = CENTRE if there else ""
             act = self.act(operator_id, reason, place=place, request_id=request_id)
             return card_rows.move(connection, self._audit, card, state, act)
 
@@ -199,10 +201,14 @@ class CardLedger(CardQueries):
             raise RequestConflict("this request_id changed another card, or otherwise", request_id=request_id or "")
         return card
 
-    def _due(self, connection: Connection, dossier_id: str) -> LedgerCard:
+    def _standing(self, connection: Connection, dossier_id: str) -> LedgerCard:
         card = card_rows.standing(connection, dossier_id)
         if card is None:
             raise CardUnknown("the ledger has no card of this dossier", dossier_id=dossier_id[:64])
+        return card
+
+    def _due(self, connection: Connection, dossier_id: str) -> LedgerCard:
+        card = self._standing(connection, dossier_id)
         if card.state not in REPLACEABLE:
             require_card_transition(card.state, CardState.PERSONALISED, **card.facts)
         return card

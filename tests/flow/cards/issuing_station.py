@@ -136,9 +136,8 @@ class Desk:
 
     async def verify(self, dossier_id: str = "", access_key: str = "") -> tuple[dict[str, Any], dict[str, bytes]]:
         """Checks by name, files by name."""
-        request = card_pb2.VerifyCardRequest(lease=self.lease, dossier_id=dossier_id, access_key=access_key)
         checks, files = {}, {}
-        call: Any = self.client.cards.VerifyCard(request)
+        call = self.start_verification(dossier_id, access_key)
         while (event := await call.read()) is not grpc.aio.EOF:
             match event.WhichOneof("event"):
                 case "check":
@@ -146,6 +145,10 @@ class Desk:
                 case "file":
                     files[event.file.name] = event.file.content
         return checks, files
+
+    def start_verification(self, dossier_id: str = "", access_key: str = "") -> Any:
+        request = card_pb2.VerifyCardRequest(lease=self.lease, dossier_id=dossier_id, access_key=access_key)
+        return self.client.cards.VerifyCard(request)
 
 
 def take(written: Written, event: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -83,7 +84,11 @@ async def test_ledger_from_collected_to_handed_over_and_back(desk: Desk, tmp_pat
     }  # fmt: skip
     (listed,) = await desk.values("list", "--state", "sent")
     assert [card["dossier_id"] for card in listed["cards"]] == [waiting]
-    assert (await desk.values("list", "--older-than", "1"))[0]["cards"] == [], "nothing is a day old"
+    assert (await desk.values("list", "--older-than", "1"))[0] == {"cards": [], "more": False}, "nothing is a day old"
+    (first,) = await desk.values("list", "--limit", "1")
+    assert (len(first["cards"]), first["more"]) == (1, True)
+    assert "vẫn còn nữa" in (await desk("card", "list", "--limit", "1", lang="vi")).output
+    assert "vẫn còn nữa" not in (await desk("card", "list", "--limit", "2", lang="vi")).output
     (shown,) = await desk.values("show", "--dossier", waiting)
     assert [change["state"] for change in shown["history"]] == ["CARD_STATE_COLLECTED", "CARD_STATE_SENT"]
 
@@ -106,12 +111,19 @@ async def test_ledger_from_collected_to_handed_over_and_back(desk: Desk, tmp_pat
     ]
     again, *_ = await desk.values(*import_it, status=1)
     assert again["already_done"] is True
-    (shown,) = await desk.values("show", "NEW1")
+    long = tmp_path / "long.csv"
+    long.write_text("\n".join(["# batch: box-8", "card_number", *(f"LOST{number}" for number in range(60))]))
+    answer, *others = await desk.values("import", long, status=1)
+    assert ([row["number"] for row in others], len(answer["unknown_card_ids"])) == (list(range(1, 61)), 60)
+    assert "còn 10 dòng khác chưa về" in (await desk("card", "import", long, lang="vi")).output
+    (shown,) = await desk.values("show", "new1")
     assert (shown["location"], len(shown["history"])) == ("safe 2", 3)
 
     # It is handed over to the finger of its dossier, and the receipt holds without any daemon.
     await counter.hands.lay(2, 5)
-    (card,) = await desk.values("hand-over", "NEW1", "--dossier", waiting, "--finger", "2")
+    request = str(uuid.uuid4())
+    give = ("hand-over", "NEW1", "--dossier", waiting, "--finger", "2", "--request-id", request)
+    (card,) = await desk.values(*give)
     assert card["state"] == "CARD_STATE_HANDED_OVER"
     await counter.hands.lift()
     papers = tmp_path / "papers"
@@ -126,11 +138,16 @@ async def test_ledger_from_collected_to_handed_over_and_back(desk: Desk, tmp_pat
     assert (denied.exit_code, json.loads(denied.stdout)["error"]["reason"]) == (1, "ROLE_REQUIRED")
     (undone,) = await desk.values("undo", "NEW1", "--reason", "wrong twin", token=supervisor)
     assert (undone["state"], undone["undone"]) == ("CARD_STATE_ARRIVED", True)
+    late = await desk("card", "hand-over", "NEW1", "--request-id", request, lang="vi")
+    assert "nay ở trạng thái: đã về điểm" in late.output
     (receipt,) = await desk.values("receipt", "NEW1", "--out", papers)
     assert (receipt["valid"], receipt["voided"]["reason"]) == (False, "wrong twin")
     assert (await desk.values(*offline, "--void", papers / "hand-over-void.cose")) == [receipt]
+    assert (papers / "hand-over-void.cose").exists()
     vouched = ("hand-over", "NEW1", "--second-token-file", desk.token("op-2"), "--reason", "hand in plaster")
     assert (await desk.values(*vouched))[0]["state"] == "CARD_STATE_HANDED_OVER"
+    assert (await desk.values("receipt", "NEW1", "--out", papers))[0]["valid"] is True
+    assert not (papers / "hand-over-void.cose").exists(), "it would void a receipt that it is not of"
     returned = await desk.values("return", "NEW1", "--reason", "name misspelt", token=supervisor)
     assert (returned[0]["state"], returned[0]["location"]) == ("CARD_STATE_RETURNED", "centre")
     assert (await desk.values("destroy", "NEW1", "--reason", "cut", token=supervisor))[0]["state"].endswith("DESTROYED")
@@ -154,6 +171,37 @@ async def test_people_read_it_in_their_language(desk: Desk, tmp_path: Path) -> N
     assert "ngón trỏ trái" in failed.output
     assert "FINGER_NOT_MATCHED" in failed.output
     await counter.hands.lift()
+
+
+async def test_personal_number_in_the_place_of_a_cards_is_refused_and_shown_nowhere(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for command in (("show",), ("hand-over",), ("receipt",), ("return", "--reason", "x"), ("undo", "--reason", "x")):
+        done = await desk("--json", "card", *command, "001099000017", token=desk.token("sup-1", Role.SUPERVISOR))
+        assert json.loads(done.stdout)["error"]["reason"] == "CARD_NUMBER_INVALID", command
+        assert "001099000017" not in done.output
+    assert "001099000017" not in caplog.text
+
+
+async def test_files_that_cannot_be_written_or_read_are_named(desk: Desk, tmp_path: Path) -> None:
+    delivery, no_text = tmp_path / "delivery.csv", tmp_path / "token"
+    delivery.write_text("# batch: box-9\ncard_number\nLOST\n")
+    no_text.write_bytes(b"\xff")
+    nowhere = tmp_path / "none" / "file.csv"
+    for arguments, named in (
+        (("import", delivery, "--not-arrived", nowhere), nowhere),
+        (("hand-over", "C1", "--second-token-file", no_text, "--reason", "plaster"), no_text),
+    ):
+        done = await desk("card", *arguments)
+        assert isinstance(done.exception, SystemExit)
+        assert done.exit_code in (1, 2)
+        assert named.name in done.output
+    damaged = tmp_path / "damaged.csv"
+    damaged.write_text("# batch: b\ncard_number,dossier_id\nA1,\nA2,x,y\n")
+    told = (await desk("card", "import", damaged, lang="vi")).output
+    assert "dòng dữ liệu 2" in told
+    assert "card_number" in told
 
 
 @pytest.mark.parametrize(

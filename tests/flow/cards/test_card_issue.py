@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 import pytest
+from click.testing import CliRunner
 
+from enrollment.cli.main import main as enrollctl
 from enrollment.core.chip.mrz import MachineReadableZone
 from enrollment.core.dossier.card_lifecycle import CardState
 from enrollment.service.cards.authority import CardAuthority
@@ -34,6 +36,7 @@ from tests.flow.cards.issuing_station import (
     with_cards,
 )
 from tests.flow.running_station import MakeStation, StationFolder, connected, refused, running_here
+from tests.revoked_signer import revoke_signer
 
 if TYPE_CHECKING:
     from tests.pcsc.card_process import CardStub
@@ -55,12 +58,17 @@ def pcscd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pcscd]:
         yield running
 
 
+def card_stub(pcscd: Pcscd, kept: Path, slots: int = 1) -> CardStub:
+    """Cards in the slots, blank unless they were kept."""
+    from tests.pcsc.card_process import CardStub
+
+    return CardStub(pcscd.gate, slots=slots, state=kept)
+
+
 @pytest.fixture
 def cards(pcscd: Pcscd, tmp_path: Path) -> Iterator[CardStub]:
     """Blank cards in every slot."""
-    from tests.pcsc.card_process import CardStub
-
-    stub = CardStub(pcscd.gate, slots=SLOTS, state=tmp_path / "cards.json")
+    stub = card_stub(pcscd, tmp_path / "cards.json", SLOTS)
     yield stub
     stub.stop()
 
@@ -81,6 +89,15 @@ def ledger_of(folder: StationFolder, dossier_id: str) -> tuple[CardState, list[t
         stands = store.cards.for_dossier(dossier_id)
         cards = store.cards.list(100, "").cards
         return stands.state, [(card.state, card.card_id or "") for card in cards if card.entry != stands.entry]
+    finally:
+        store.close()
+
+
+def ledger_card(folder: StationFolder, dossier_id: str) -> str:
+    """The number of the dossier's card."""
+    store = open_store(folder)
+    try:
+        return store.cards.for_dossier(dossier_id).card_id or ""
     finally:
         store.close()
 
@@ -212,6 +229,33 @@ async def test_half_written_card_of_another_dossier_is_not_touched(cards: CardSt
         assert failed(written.checks) == set()
 
 
+async def test_card_whose_first_write_was_torn_is_finished_for_its_own_dossier_alone(
+    pcscd: Pcscd, make_station: MakeStation, tmp_path: Path
+) -> None:
+    folder = with_cards(make_station(["pcsc:"], more_config="\n[cards]\nreturn_timeout_s = 0.5\n"))
+    first, second, request, kept = enroll(folder, 0), enroll(folder, 1), str(uuid.uuid4()), tmp_path / "card.json"
+    stub = card_stub(pcscd, kept)
+    async with issuing(folder) as (_, desk):
+        stub.arm("pull", ins=UPDATE_BINARY, executed=True)
+        assert (await refused(desk.start(first, request)))[1] in {"CARD_GONE", "CARD_TRANSMIT_LOST"}
+        assert set(stub.state()["files"]) == {"011D"}
+    stub.stop()
+    memory = json.loads(kept.read_text())
+    [card] = memory["cards"]
+    octets = bytes.fromhex(card["files"]["011D"])
+    card["files"]["011D"] = (octets[:200] + b"\xff" * (len(octets) - 200)).hex()
+    kept.write_text(json.dumps(memory))
+    stub = card_stub(pcscd, kept)
+    try:
+        async with issuing(folder) as (_, desk):
+            assert (await refused(desk.start(second)))[1] == "CARD_BELONGS_ELSEWHERE"
+            written = await desk.personalise(first, request)
+            assert failed(written.checks) == set()
+    finally:
+        stub.stop()
+    assert ledger_of(folder, first) == (CardState.PERSONALISED, [(CardState.SENT, "")])  # the second dossier's
+
+
 async def test_card_of_another_kind_and_another_profile_are_refused(
     cards: CardStub, make_station: MakeStation, tmp_path: Path
 ) -> None:
@@ -276,19 +320,51 @@ async def test_two_readers_write_two_cards_at_once(cards: CardStub, folder: Stat
     assert [failed(one.checks) for one in written] == [set(), set()]
 
 
-async def test_one_dossier_at_two_readers_becomes_one_card(cards: CardStub, folder: StationFolder) -> None:
+@pytest.mark.parametrize("same_request", [True, False])
+async def test_one_dossier_at_two_readers_becomes_one_card(
+    cards: CardStub, folder: StationFolder, same_request: bool
+) -> None:
     dossier_id = enroll(folder)
-    request = str(uuid.uuid4())
+    requests = [str(uuid.uuid4())] * 2 if same_request else [str(uuid.uuid4()), str(uuid.uuid4())]
     async with (
         running_here(folder) as running,
         at_reader(running.client) as one,
         at_reader(running.client, 1) as two,
     ):
-        writing = (one.personalise(dossier_id, request), two.personalise(dossier_id, request))
-        both = await asyncio.gather(*writing, return_exceptions=True)
-    assert sum(isinstance(each, Written) for each in both) == 1
+        first, begun = await begin(cards, one, dossier_id, requests[0]), Written([], {})
+        again = two.personalise if same_request else lambda *asked: refused(two.start(*asked))
+        second: asyncio.Task[Any] = asyncio.create_task(again(dossier_id, requests[1]))
+        while (event := await first.read()) is not grpc.aio.EOF:
+            take(begun, event)
+        other = await second
+    assert failed(begun.checks) == set()
+    if same_request:
+        assert other.card.card_id == begun.card.card_id
+    else:
+        assert other[1] == "CARD_TRANSITION_REFUSED"
     assert sorted(cards.state(slot)["life_cycle"] for slot in range(SLOTS)) == ["creation", "operational"]
     assert ledger_of(folder, dossier_id) == (CardState.PERSONALISED, [])
+
+
+@pytest.mark.parametrize("finished", [True, False])
+async def test_card_that_arrives_while_another_is_written_stays_and_the_other_is_spoiled(
+    cards: CardStub, folder: StationFolder, finished: bool
+) -> None:
+    dossier_id, request = enroll(folder), str(uuid.uuid4())
+    async with issuing(folder) as (running, desk):
+        call = await begin(cards, desk, dossier_id, request)
+        arrived = card_pb2.CardArrival(card_id="FROM-CENTRE", dossier_id=dossier_id)
+        batch = card_pb2.ImportCardBatchRequest(batch_id="b1", rows=[arrived])
+        assert (await running.client.cards.ImportCardBatch(batch)).arrived == 1
+        if finished:
+            _, reason, facts = await refused(call)
+            assert (reason, facts["state"]) == ("CARD_SPOILED", "arrived")
+        else:
+            call.cancel()
+            assert (await refused(desk.start(dossier_id, request)))[1] == "CARD_TRANSITION_REFUSED"
+        assert (await refused(desk.start(dossier_id)))[1] == "CARD_TRANSITION_REFUSED"
+    state, others = ledger_of(folder, dossier_id)
+    assert (state, [other for other, _ in others]) == (CardState.ARRIVED, [CardState.SPOILED])
 
 
 async def test_card_that_is_not_there_or_pulled_for_good_is_told(cards: CardStub, make_station: MakeStation) -> None:
@@ -359,6 +435,92 @@ async def test_order_that_waited_for_a_card_is_signed_anew_where_its_signer_is_t
         cards.insert()
         written = await desk.personalise(dossier_id, request)
         assert failed(written.checks) == set()
+
+
+async def test_report_reads_in_either_language(cards: CardStub, folder: StationFolder, tmp_path: Path) -> None:
+    dossier_id, token = enroll(folder), tmp_path / "token"
+    token.write_text(folder.issue_token())
+    environment = {"ENROLL_SOCKET": str(folder.socket), "ENROLL_TOKEN_FILE": str(token), "COLUMNS": "240"}
+
+    async def run(*words: str) -> str:
+        done = await asyncio.to_thread(CliRunner().invoke, enrollctl, words, env=environment)
+        return str(done.output)
+
+    async with running_here(folder):
+        written = await run("--lang", "vi", "card", "personalise", dossier_id)
+        revoke_signer(folder.folder / "cards")
+        said = {lang: await run("--lang", lang, "card", "verify", "--dossier", dossier_id) for lang in ("vi", "en")}
+        again = await run("--lang", "vi", "card", "personalise", dossier_id)
+        number = ledger_card(folder, dossier_id)
+        await run("card", "return", number, "--reason", "misspelt")
+        returned = await run("--lang", "vi", "card", "personalise", dossier_id)
+    assert "khóa thẻ" in written
+    assert f"thẻ {number} đã được ghi" in again
+    assert "nay ở trạng thái: đã trả về trung tâm; không ghi gì;" in returned
+    assert "theo danh sách thu hồi ngày" in written
+    for lang, told in {
+        "vi": (
+            "thẻ KHÔNG hợp lệ",
+            "chứng thư bên ký đã bị thu hồi (của bên ký, từ ngày ",
+            "6 nhóm dữ liệu",
+            "xác thực chip",
+        ),
+        "en": (
+            "the card DOES NOT verify",
+            "the signer was revoked (of the signer, since ",
+            "6 data groups",
+            "1 compared",
+        ),
+    }.items():
+        assert [words for words in told if words not in said[lang]] == []
+    assert [word for word in (" octets", "pixels", "authentication", "compared", "only") if word in said["vi"]] == []
+
+
+async def test_signer_that_was_revoked_is_told_and_writes_nothing_more(
+    cards: CardStub, folder: StationFolder, make_station: MakeStation
+) -> None:
+    first, second = enroll(folder, 0), enroll(folder, 1)
+    async with issuing(folder) as (_, desk):
+        await desk.personalise(first)
+        checks, _ = await desk.verify(first)
+        assert checks["revocation"].result == PASSED
+        revoke_signer(folder.folder / "cards")
+        checks, _ = await desk.verify(first)
+        assert failed(checks) == {"revocation"}
+        assert checks["revocation"].reason == "CERTIFICATE_REVOKED"
+        assert (await refused(desk.start(second)))[1] == "CERTIFICATE_REVOKED"
+        damaged = folder.folder / "cards" / "crl" / "damaged.crl"
+        damaged.write_bytes(b"damaged")
+        code, reason, facts = await refused(desk.start_verification(first))
+        assert (code, reason, facts["file"]) == ("FAILED_PRECONDITION", "REVOCATION_LIST_UNUSABLE", str(damaged))
+    assert ledger_of(folder, second)[0] is CardState.SENT
+
+
+@pytest.mark.parametrize("same_request", [True, False])
+async def test_card_begun_by_a_signer_that_is_revoked_is_spoiled_and_another_written(
+    cards: CardStub, folder: StationFolder, make_station: MakeStation, same_request: bool
+) -> None:
+    dossier_id, request = enroll(folder), str(uuid.uuid4())
+    other = with_cards(make_station([])).folder / "cards"
+    own = folder.folder / "cards"
+    async with running_here(folder) as running:
+        async with at_reader(running.client) as desk:
+            call = await begin(cards, desk, dossier_id, request)
+            call.cancel()
+            revoke_signer(own)
+            for name in ("signer.pem", "signer-key.pem"):
+                (own / name).write_bytes((other / name).read_bytes())
+            (own / "csca" / "new.pem").write_bytes((other / "csca" / "development.pem").read_bytes())
+            if same_request:
+                _, reason, facts = await refused(desk.start(dossier_id, request))
+                assert (reason, facts["problem"]) == ("CARD_SPOILED", "CERTIFICATE_REVOKED")
+            else:
+                assert (await refused(desk.start(dossier_id)))[1] == "CARD_BELONGS_ELSEWHERE"
+        async with at_reader(running.client, 1) as desk:
+            written = await desk.personalise(dossier_id)
+    assert failed(written.checks) == set()
+    state, others = ledger_of(folder, dossier_id)
+    assert (state, [other for other, _ in others]) == (CardState.PERSONALISED, [CardState.SPOILED])
 
 
 async def test_station_without_cards_and_dossier_that_is_not_sent_are_told(

@@ -19,7 +19,7 @@ PLANTED = [
     ("enrollment: cli | registry", "enrollment/registry/errors.py", "import enrollment.service.config"),
     ("core: sealing > dossier", "enrollment/core/fingerprint/image.py", "import enrollment.core.sealing.manifest"),
     ("core: sealing > dossier", "enrollment/core/chip/mrz.py", "import enrollment.core.dossier.model"),
-    ("service: daemon > assembly", "enrollment/service/config.py", "import enrollment.service.rpc.server"),
+    ("service: daemon > assembly", "enrollment/service/config/settings.py", "import enrollment.service.rpc.server"),
     (
         "service: daemon > assembly",
         "enrollment/service/store/errors.py",
@@ -29,14 +29,14 @@ PLANTED = [
     ("drivers: discovery > catalogue", "drivers/frame.py", "import drivers.catalogue"),
     ("core is pure", "enrollment/core/errors.py", "import time"),
     ("core is pure", "enrollment/core/errors.py", "import sqlalchemy"),
-    ("service sees only", "enrollment/service/config.py", "import drivers.usb.transport"),
+    ("service sees only", "enrollment/service/config/settings.py", "import drivers.usb.transport"),
     ("only the service may touch drivers", "enrollment/cli/output.py", "import drivers.frame"),
     ("drivers know nothing", "drivers/frame.py", "import enrollment.core.errors"),
     ("nothing shipped imports firmware stubs", "drivers/frame.py", "import firmware_stubs.portrait"),
     ("firmware stubs import nothing of ours", "firmware_stubs/portrait.py", "import drivers.frame"),
     ("only drivers.usb uses pyusb", "drivers/discovery.py", "import usb.core"),
     ("only drivers.pcsc uses pyscard", "drivers/card/apdu.py", "import smartcard.scard"),
-    ("service sees only", "enrollment/service/config.py", "import drivers.pcsc.readers"),
+    ("service sees only", "enrollment/service/config/settings.py", "import drivers.pcsc.readers"),
 ]
 
 

@@ -15,6 +15,7 @@ from enrollment.core.errors import CardBelongsElsewhere
 from enrollment.service.cards.authority import CardIssuer
 from enrollment.service.cards.card_writing import VERIFY, CardWriting
 from enrollment.service.cards.held_card import Patience
+from enrollment.service.keys.card_trust import CardTrust
 from firmware_stubs.card.card import Card
 from tests.unit.cards.test_contents import AUTHORITY, NOW, SIGNER, material, plan_of
 from tests.unit.chip.blank_cards import KEY_VERSION, blank_card, keys
@@ -50,10 +51,11 @@ class ChangedCards:
 
 
 def writing(met: list[str]) -> CardWriting:
-    issuer = CardIssuer(SIGNER, keys(), KEY_VERSION, (AUTHORITY.certificate,))
+    issuer = CardIssuer(SIGNER, keys(), KEY_VERSION, CardTrust((AUTHORITY.certificate,)))
     return CardWriting(
         plan_of(material(())),
         issuer,
+        begun="",
         meet=lambda card_id, begun: met.append(card_id),
         patience=Patience(),
         now=lambda: NOW,

@@ -31,6 +31,7 @@ from enrollment.core.dossier.model import Capture, CapturedFinger, Dossier, Doss
 from enrollment.core.dossier.plan import Plan, PlannedPortrait
 from enrollment.core.errors import (
     CertificateNotValid,
+    CertificateRevoked,
     DossierIncomplete,
     EnrollmentError,
     ImageOverBudget,
@@ -43,6 +44,7 @@ from enrollment.core.records import iso19794_2_2005, iso19794_4_2005
 from enrollment.service.cards.contents import CardMaterial, choose_fingers, gather, make_card
 from enrollment.service.cards.kept_plan import decode_plan, encode_plan
 from enrollment.service.config import StationConfig, load_card_profiles
+from enrollment.service.keys.card_trust import CardTrust
 from enrollment.service.keys.document_signer import DocumentSigner
 from enrollment.service.store.errors import StoredDataDamaged
 from firmware_stubs.fingers import make_impression, make_master
@@ -291,11 +293,15 @@ def test_portrait_that_does_not_decode_is_refused() -> None:
 
 
 def test_signer_signs_only_within_its_time_and_under_a_trusted_authority() -> None:
-    SIGNER.require_usable([AUTHORITY.certificate], NOW)
+    trust = CardTrust((AUTHORITY.certificate,))
+    SIGNER.require_usable(trust, NOW)
     with pytest.raises(CertificateNotValid, match="may not sign"):
-        SIGNER.require_usable([AUTHORITY.certificate], NOW + timedelta(days=120))
+        SIGNER.require_usable(trust, NOW + timedelta(days=120))
     with pytest.raises(CertificateNotValid, match="not valid yet"):
-        SIGNER.require_usable([AUTHORITY.certificate], NOW - timedelta(days=3))
+        SIGNER.require_usable(trust, NOW - timedelta(days=3))
     other = SigningAuthority.create("VN", "Test", ec.generate_private_key(ec.SECP256R1()), NOW)
     with pytest.raises(UntrustedChain):
-        SIGNER.require_usable([other.certificate], NOW)
+        SIGNER.require_usable(CardTrust((other.certificate,)), NOW)
+    revoked = CardTrust((AUTHORITY.certificate,), (AUTHORITY.list_revoked([SIGNER.certificate.serial_number], 1, NOW),))
+    with pytest.raises(CertificateRevoked):
+        SIGNER.require_usable(revoked, NOW)

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from enrollment.cli.check_words import FACTS, REASONS, found_words
 from enrollment.core.chip import security_infos as si
 from enrollment.core.chip.access.password import AccessKey
 from enrollment.core.chip.card_profile import CardProfile, card_profile_from_table
@@ -22,6 +22,8 @@ from enrollment.core.chip.ef_com import CommonData
 from enrollment.core.chip.passive_authentication import Outcome
 from enrollment.core.chip.verification_report import NAMES, Check, VerificationReport
 from enrollment.core.records.iso19794_5_2005 import FaceImage
+from enrollment.service.rpc.card_encoding_messages import check_message
+from enrollment.v1 import card_pb2
 from firmware_stubs.card import tlv
 from firmware_stubs.card.profile import VN_CCCD, Access
 from tests.unit.chip.issued_cards import (
@@ -32,6 +34,7 @@ from tests.unit.chip.issued_cards import (
     PACE_INFO,
     PROFILE,
     TABLE,
+    TRUST,
     ZONE,
     IssuedCard,
     files_of,
@@ -42,7 +45,7 @@ from tests.unit.chip.issued_cards import (
     private,
     profile_with,
 )
-from tests.unit.chip.signed_cards import MADE, NOW, authority_for, signer_for
+from tests.unit.chip.signed_cards import NOW, authority_for, signer_for
 
 NEVER_GIVEN = {"revocation": "NOT_GIVEN", "dossier": "NOT_GIVEN", "data-group-3": "NEEDS_TERMINAL_AUTHENTICATION"}
 SECRETS = (NUMBER, NUMBER[-6:], NUMBER[-9:], "950902", "350902", "02/09/1995", "NGUYEN", "Nguyễn", "DUOM")
@@ -55,12 +58,25 @@ def verified(
     """The report, of which nothing tells who the person is."""
     report = card.verify(access, profile, **options)
     told = json.dumps(report.to_json(), ensure_ascii=False) + repr(report)
+    in_words(report)
     assert not [secret for secret in SECRETS if secret in told]
     groups = {f"data-group-{number}" for number in profile.data_groups}
     assert [check.name for check in report.checks] == [
         name for number, name in sorted(NAMES.items()) if number < 20 or name in groups
     ]
     return report
+
+
+def in_words(report: VerificationReport) -> None:
+    """Every check has words in both languages, of which none is the technician's English detail."""
+    for check in map(check_message, report.checks):
+        english, vietnamese = found_words(check, "en"), found_words(check, "vi")
+        assert bool(english) is bool(vietnamese) is bool(check.detail)
+        if check.result != card_pb2.CHECK_RESULT_PASSED:
+            assert check.reason in REASONS, check.reason
+            assert set(check.facts) <= set(FACTS), check
+            assert check.detail not in vietnamese
+            assert english != vietnamese
 
 
 def of(report: VerificationReport, outcome: Outcome) -> dict[str, str]:
@@ -177,41 +193,52 @@ def test_signer_of_another_chain_is_told_and_the_rest_is_checked(trust: tuple[x5
 
 
 def revocations(
-    *serials: int, days: int = 30, number: int = 0, ago: int = 1, names: x509.Name | None = None
+    *serials: int, days: int = 30, number: int = 0, ago: int = 1, owner: str = "Bo Cong an"
 ) -> x509.CertificateRevocationList:
-    authority = authority_for(number=number)
-    builder = (
-        x509.CertificateRevocationListBuilder()
-        .issuer_name(names or authority.certificate.subject)
-        .last_update(NOW - timedelta(days=ago))
-        .next_update(NOW + timedelta(days=days))
-    )
-    for serial in serials:
-        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(MADE)
-        builder = builder.add_revoked_certificate(entry.build())
-    return builder.sign(authority.key, hashes.SHA256())
+    """Of an authority of this owner and key, made `ago` days before and good for `days` more."""
+    made, lasts = NOW - timedelta(days=ago), timedelta(days=ago + days)
+    return authority_for(owner=owner, number=number).list_revoked(serials, 1, made, lasts=lasts)
 
 
 def test_revoked_signer_is_told() -> None:
     serial = signer_for()[0].serial_number
     assert of(verified(issued(), revocations=[revocations(serial + 1)]), Outcome.PASSED)["revocation"] == ""
     newer = [revocations(ago=2), revocations(serial), revocations(ago=3)]
-    assert failed(verified(issued(), revocations=newer)) == {"revocation": "CERTIFICATE_NOT_VALID"}
+    assert failed(verified(issued(), revocations=newer)) == {"revocation": "CERTIFICATE_REVOKED"}
+
+
+def test_list_is_good_by_any_key_of_the_authoritys_name() -> None:
+    """A country that has changed its key goes on with one list, which names signers of the old key too."""
+    serial = signer_for()[0].serial_number
+    trust = (*TRUST, authority_for(number=1).certificate)
+    newer = [revocations(), revocations(serial, number=1, ago=0)]
+    assert failed(verified(issued(), trust=trust, revocations=newer)) == {"revocation": "CERTIFICATE_REVOKED"}
+
+
+@pytest.mark.parametrize("when", [{"days": -1, "ago": 9}, {"ago": -1}])
+def test_list_that_does_not_hold_now_still_says_who_was_revoked_but_not_who_was_not(when: dict[str, Any]) -> None:
+    serial = signer_for()[0].serial_number
+    silent = verified(issued(), revocations=[revocations(serial + 1, **when)])
+    assert of(silent, Outcome.NOT_POSSIBLE)["revocation"] == "REVOCATION_LIST_NOT_CURRENT"
+    named = verified(issued(), revocations=[revocations(serial, **when)])
+    assert failed(named) == {"revocation": "CERTIFICATE_REVOKED"}
+    holding = [revocations(ago=2), revocations(serial, **when)]
+    assert of(verified(issued(), revocations=holding), Outcome.PASSED)["revocation"] == ""
 
 
 @pytest.mark.parametrize(
-    "useless",
+    ("useless", "reason"),
     [
-        lambda serial: revocations(serial, number=1),  # of a key that is not trusted, under the same name
-        lambda serial: revocations(serial, days=-1, ago=9),  # no longer
-        lambda serial: revocations(serial, names=authority_for(owner="Another").certificate.subject),
+        (lambda serial: revocations(serial, number=1), "REVOCATION_LIST_NOT_GENUINE"),  # of a key that is not trusted
+        (lambda serial: revocations(serial, owner="Another"), "NOT_GIVEN"),
     ],
 )
-def test_list_that_is_not_the_authoritys_or_does_not_hold_says_nothing(
-    useless: Callable[[int], x509.CertificateRevocationList],
+def test_list_that_is_not_the_authoritys_says_nothing(
+    useless: Callable[[int], x509.CertificateRevocationList], reason: str
 ) -> None:
     report = verified(issued(), revocations=[useless(signer_for()[0].serial_number)])
-    assert of(report, Outcome.NOT_POSSIBLE) == NEVER_GIVEN
+    assert of(report, Outcome.NOT_POSSIBLE) == NEVER_GIVEN | {"revocation": reason}
+    assert report.is_verified
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from drivers.errors import TransmitLost
 from enrollment.core.chip import security_infos as si
 from enrollment.core.chip.apdu import Command
 from enrollment.core.chip.card_keys import CardKeyProvider
@@ -29,6 +31,7 @@ from enrollment.core.errors import (
 from firmware_stubs.card.apdu import decode as decode_command
 from firmware_stubs.card.card import Card
 from firmware_stubs.card.memory import MAX_TRIES, LifeCycle
+from tests.faults.card_losses import Disturbance, torn
 from tests.unit.chip.blank_cards import (
     KEY_VERSION,
     PROFILE,
@@ -224,6 +227,63 @@ def test_what_stands_and_is_a_part_of_the_plan_is_carried_on() -> None:
     assert places_to_resume(PLAN, {"EF.SOD": sod[:700].ljust(len(sod), b"\0")}) == {"EF.SOD": 700}
     torn = dg1[:10] + b"\xff" * (len(dg1) - 10)  # a write that the power cut short: ours, for the object is
     assert places_to_resume(PLAN, {"EF.SOD": sod, "EF.DG1": torn}) == {"EF.SOD": len(sod), "EF.DG1": 10}
+
+
+def torn_within_the_security_object(plan: CardPlan, block: int, number: int, tear: Disturbance) -> Card | None:
+    """A card that lost its power within this write of EF.SOD; None where there are fewer."""
+    card, left = blank_card(), number
+
+    def transmit(raw: bytes) -> bytes:
+        nonlocal left
+        writes = raw[1] == 0xD6 and set(card.memory.files) == {SOD}
+        left -= writes
+        return tear(card, raw) if writes and left < 0 else card.transmit(raw)
+
+    with suppress(TransmitLost):
+        personalise(wire(transmit), plan, keys(), block=block, challenge_source=chance())
+        return None
+    return card
+
+
+@pytest.mark.parametrize(
+    ("kept", "rest"), [(0.0, b"\xff"), (0.5, b"\xff"), (0.5, b""), (0.99, b"\x5a"), (0.3, b"\x17\xc3")]
+)
+def test_write_that_was_torn_within_the_security_object_is_made_good_on_that_card_alone(
+    kept: float, rest: bytes
+) -> None:
+    plan = replace(PLAN, files={**SMALL.files, "EF.SOD": PLAN.files["EF.SOD"]})
+    tear, cards = torn(kept, rest), 0
+    while (card := torn_within_the_security_object(plan, 300, cards, tear)) is not None:
+        cards += 1
+        before = card.memory.to_json() | {"sequence": 0}
+        for other in (plan_of(2, 0.1), plan_of(3)):
+            for known in (b"", blank_card(7).memory.serial):
+                with pytest.raises(CardBelongsElsewhere):
+                    encode(card, other, block=300, known=known)
+        assert card.memory.to_json() | {"sequence": 0} == before
+        assert encode(card, plan, block=300, known=card.memory.serial).written >= plan.octets - 2400
+        assert holds(card, plan)
+        assert (card.memory.life_cycle, card.memory.tries) == (LifeCycle.OPERATIONAL, MAX_TRIES)
+    assert cards >= 9
+
+
+def test_card_with_another_dossiers_whole_security_object_is_refused_whatever_the_station_knows_of_it() -> None:
+    ours, theirs = (replace(SMALL, files={**SMALL.files, "EF.SOD": files_of()["EF.SOD"]}) for _ in range(2))
+    card = blank_card()
+    with pytest.raises(ZeroDivisionError):
+        encode(card, theirs, on_progress=lambda step, done, total: 1 // (step == "EF.SOD"))
+    before = card.memory.to_json() | {"sequence": 0}
+    with pytest.raises(CardBelongsElsewhere):
+        encode(card, ours, known=card.memory.serial)
+    assert card.memory.to_json() | {"sequence": 0} == before
+
+
+def test_file_of_another_length_in_place_of_the_security_object_spoils_the_card_that_was_begun() -> None:
+    short = {"EF.SOD": PLAN.files["EF.SOD"][:-1]}
+    with pytest.raises(CardSpoiled, match="another length"):
+        places_to_resume(PLAN, short, known=True)
+    with pytest.raises(CardBelongsElsewhere):
+        places_to_resume(PLAN, {"EF.SOD": bytes(2400), "EF.DG1": PLAN.files["EF.DG1"]}, known=True)
 
 
 def test_wrong_keys_end_it_before_a_try_and_nothing_is_written() -> None:

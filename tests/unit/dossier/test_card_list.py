@@ -34,6 +34,9 @@ def test_csv_and_json_of_the_same_list_are_the_same() -> None:
 def test_spreadsheets_ends_of_lines_and_marks_change_nothing() -> None:
     windows = b"\xef\xbb\xbf" + CSV.replace("\n", "\r\n").encode()
     assert read_card_list(windows) == read_card_list(CSV.encode())
+    saved = CSV.replace("2026-11-27-01", "2026-11-27-01,").replace("\n\n", "\n,\n") + ",\n"
+    assert read_card_list(saved.encode()) == read_card_list(CSV.encode())
+    assert read_card_list(saved.replace(",", ";").encode()) == read_card_list(CSV.encode())
     quoted = f'card_number,dossier_id,point\r\n"4A01B2C3D4", {DOSSIER} ,T-1\r\n'
     assert read_card_list(quoted.encode()).rows == (CardArrival("4A01B2C3D4", DOSSIER, "T-1"),)
 

@@ -11,7 +11,8 @@ from click.testing import CliRunner, Result
 
 from enrollment.service import daemon
 from enrollment.service.config import load_config
-from enrollment.service.keys.document_signer import DocumentSigner, load_authorities
+from enrollment.service.keys.card_trust import load_card_trust
+from enrollment.service.keys.document_signer import DocumentSigner
 from enrollment.service.keys.errors import KeysUnusable
 
 
@@ -35,7 +36,7 @@ def test_init_makes_a_signer_that_its_authority_certified_and_nothing_twice(conf
     assert cards is not None
     assert (told["signer_key"], told["trust"]) == (str(cards.signer_key), str(cards.trust))
     signer = DocumentSigner.load(cards.signer_certificate, cards.signer_key, b"a long one")
-    signer.require_usable(load_authorities(cards.trust), datetime.now(UTC))
+    signer.require_usable(load_card_trust(cards.trust, cards.revocation_lists), datetime.now(UTC))
     before = {path: path.read_bytes() for path in config.parent.rglob("*") if path.is_file()}
     again = init(config)
     assert (again.exit_code, "KEYS_EXIST" in again.output) == (1, True)
@@ -53,18 +54,3 @@ def test_private_keys_are_under_the_passphrase_and_for_their_owner_alone(config:
     assert cards is not None
     with pytest.raises(KeysUnusable):
         DocumentSigner.load(cards.signer_certificate, cards.signer_key, b"another")
-
-
-@pytest.mark.parametrize("content", [b"", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
-def test_trust_that_cannot_be_read_names_the_file(config: Path, content: bytes) -> None:
-    init(config)
-    cards = load_config(config).cards
-    assert cards is not None
-    (cards.trust / "other.pem").write_bytes(content)
-    with pytest.raises(KeysUnusable, match=r"other\.pem"):
-        load_authorities(cards.trust)
-
-
-def test_station_without_an_authority_trusts_nobody(tmp_path: Path) -> None:
-    with pytest.raises(KeysUnusable, match="0 certificates"):
-        load_authorities(tmp_path)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import json
 import logging
-import os
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,26 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from cryptography.hazmat.primitives.ciphers import algorithms
 from cryptography.hazmat.primitives.kdf.kbkdf import KBKDFCMAC, CounterLocation, Mode
 
 from enrollment.core.chip.card_keys import FACTORY_VERSION, KeySet, aes_cmac, diversified
 from enrollment.core.errors import CardBelongsElsewhere
-from enrollment.service import daemon
-from enrollment.service.cards.authority import CardAuthority
-from enrollment.service.config import load_card_profiles, load_config
 from enrollment.service.keys import card_keys_file
-from enrollment.service.keys.card_keys_pkcs11 import CardKeyToken, TokenPlace, may_log_in
+from enrollment.service.keys.card_keys_pkcs11 import card_keys_of_token
 from enrollment.service.keys.errors import KeysExist, KeysUnusable
+from enrollment.service.keys.token import Token, may_log_in
+from tests.unit.station.soft_hsm import MASTER, authority_with, place_of
 
-# GlobalPlatformPro, TestSCP03.testKDF3: master key, key diversification data, ENC
-MASTER = bytes.fromhex("8C72C72CF908411653018807950D82FBAD947562F0828A0B10B8B9606ABF3BCD")
+# GlobalPlatformPro, TestSCP03.testKDF3: key diversification data, ENC
 SERIAL = bytes.fromhex("D9B1DE5D0362DEDCE4FB")
 ENC = bytes.fromhex("9AAC5D0B3601F89438A0D9D0B6B256CFB47E6462DFA5228D3420C4AC7C224781")
 
-MODULE = Path("/usr/lib/softhsm/libsofthsm2.so").resolve()  # a library is loaded once a process, by one name
-PIN = "271828"
 FACTORY = KeySet(*(bytes(range(16)),) * 3)
 
 
@@ -126,61 +117,15 @@ def test_a_folder_without_a_master_key_is_refused(tmp_path: Path) -> None:
         card_keys_file.load_card_keys(tmp_path, None)
 
 
-def store(label: str, name: str, key: bytes, **attributes: bool) -> None:
-    """Put a key into the token `label`. attributes: by name, instead of those of a master key."""
-    pkcs11: Any = importlib.import_module("pkcs11")
-    wanted = {"SENSITIVE": True, "EXTRACTABLE": False, "SIGN": True, "TOKEN": True} | attributes
-    template = {getattr(pkcs11.Attribute, name): value for name, value in wanted.items()}
-    template |= {
-        pkcs11.Attribute.CLASS: pkcs11.ObjectClass.SECRET_KEY,
-        pkcs11.Attribute.KEY_TYPE: pkcs11.KeyType.AES,
-        pkcs11.Attribute.LABEL: name,
-        pkcs11.Attribute.VALUE: key,
-    }
-    token = pkcs11.lib(str(MODULE)).get_token(token_label=label)
-    with token.open(user_pin=PIN, rw=True) as session:
-        session.create_object(template)
-
-
-@pytest.fixture(scope="module")
-def soft_hsm(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Tokens by the names of what is wrong with them. SoftHSM reads where they are once a process."""
-    if not MODULE.exists():
-        pytest.skip("needs the Debian package softhsm2: ./run setup dev")
-    pytest.importorskip("pkcs11", reason="needs requirements/card.lock: ./run setup dev, with its Debian packages")
-    folder = tmp_path_factory.mktemp("softhsm")
-    (folder / "tokens").mkdir()
-    (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\n")
-    os.environ["SOFTHSM2_CONF"] = str(folder / "softhsm2.conf")
-    for label in ("nothing", "empty", "careless", "of a station"):
-        subprocess.run(
-            ["softhsm2-util", "--init-token", "--free", "--label", label, "--so-pin", "31415926", "--pin", PIN],
-            check=True,
-            capture_output=True,
-        )
-    store("nothing", "card-master-1", MASTER)
-    store("nothing", "card-master-2", MASTER[:16])
-    store("nothing", "something-else", MASTER)
-    store("careless", "card-master-1", MASTER, EXTRACTABLE=True)
-    store("of a station", "card-master-1", MASTER)
-
-
-def place_of(label: str, folder: Path, pin: str = PIN) -> TokenPlace:
-    pin_file = folder / f"{label}.pin"
-    pin_file.write_text(pin + "\n")
-    pin_file.chmod(0o600)
-    return TokenPlace(MODULE, label, pin_file)
-
-
 @pytest.fixture
-def token(soft_hsm: None, tmp_path: Path) -> Iterator[CardKeyToken]:
-    token = CardKeyToken(place_of("nothing", tmp_path), None)
+def token(soft_hsm: None, tmp_path: Path) -> Iterator[Token]:
+    token = Token(place_of("nothing", tmp_path), None)
     yield token
     token.close()
 
 
-def test_a_token_makes_the_same_keys_and_keeps_its_own(token: CardKeyToken) -> None:
-    keys = token.card_keys(FACTORY)
+def test_a_token_makes_the_same_keys_and_keeps_its_own(token: Token) -> None:
+    keys = card_keys_of_token(token, FACTORY)
     assert keys.newest == 2
     assert keys.key_set(1, SERIAL) == diversified(lambda message: aes_cmac(MASTER, message), SERIAL, 32)
     assert keys.key_set(1, SERIAL).enc == ENC
@@ -188,9 +133,10 @@ def test_a_token_makes_the_same_keys_and_keeps_its_own(token: CardKeyToken) -> N
     assert keys.key_set(FACTORY_VERSION, SERIAL) == FACTORY
 
 
-def test_a_session_that_ended_is_opened_again(token: CardKeyToken) -> None:
-    keys = token.card_keys(FACTORY)
-    token._session.close()
+def test_a_session_that_ended_is_opened_again(token: Token) -> None:
+    keys = card_keys_of_token(token, FACTORY)
+    assert token._opened is not None
+    token._opened.session.close()
     assert keys.key_set(1, SERIAL).enc == ENC
     token.close()
     assert keys.key_set(1, SERIAL).enc == ENC
@@ -200,16 +146,16 @@ def test_a_wrong_pin_is_sent_once_and_is_in_no_message(
     soft_hsm: None, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG - 9)
-    token = CardKeyToken(place_of("nothing", tmp_path, "999999"), None)
+    token = Token(place_of("nothing", tmp_path, "999999"), None)
     told = []
     for _ in range(5):
         with pytest.raises(KeysUnusable) as raised:
-            token.card_keys(FACTORY)
+            card_keys_of_token(token, FACTORY)
         told.append(f"{raised.value} {raised.value.facts} {raised.value!r}")
     assert "PinIncorrect" in told[0]
     assert "not tried again" in told[1]
     assert "999999" not in "".join(told) + caplog.text
-    assert CardKeyToken(place_of("nothing", tmp_path), None).card_keys(FACTORY).newest == 2  # not locked
+    assert card_keys_of_token(Token(place_of("nothing", tmp_path), None), FACTORY).newest == 2  # not locked
 
 
 def test_the_last_try_is_left_to_people() -> None:
@@ -221,7 +167,7 @@ def test_the_last_try_is_left_to_people() -> None:
 
 def test_a_key_that_could_be_taken_out_is_not_used(soft_hsm: None, tmp_path: Path) -> None:
     with pytest.raises(KeysUnusable, match="would give its key card-master-1 away"):
-        CardKeyToken(place_of("careless", tmp_path), None).card_keys(FACTORY)
+        card_keys_of_token(Token(place_of("careless", tmp_path), None), FACTORY)
 
 
 def test_what_is_missing_is_named(soft_hsm: None, tmp_path: Path) -> None:
@@ -233,22 +179,10 @@ def test_what_is_missing_is_named(soft_hsm: None, tmp_path: Path) -> None:
         (replace(place, pin_file=tmp_path / "none.pin"), "none.pin cannot be read"),
     ):
         with pytest.raises(KeysUnusable, match=why):
-            CardKeyToken(other, None).card_keys(FACTORY)
+            card_keys_of_token(Token(other, None), FACTORY)
     place.pin_file.chmod(0o644)
     with pytest.raises(KeysUnusable, match="can be read by others"):
-        CardKeyToken(place, None).card_keys(FACTORY)
-
-
-def authority_with(folder: Path, place: TokenPlace) -> CardAuthority:
-    """Of a station that is set up for cards, whose configuration names this token."""
-    options = ["--folder", str(folder / "s"), "--station", "T-1", "--json"]
-    path = json.loads(CliRunner().invoke(daemon.main, ["init", *options], catch_exceptions=False).output)["config"]
-    CliRunner().invoke(daemon.main, ["cards", "init", "--config", path], catch_exceptions=False)
-    named = {"token_module": place.module, "token_label": place.label, "token_pin_file": place.pin_file}
-    with Path(path).open("a", encoding="utf-8") as file:
-        file.writelines(f"{name} = {json.dumps(str(value))}\n" for name, value in named.items())
-    config = load_config(Path(path))
-    return CardAuthority(config.cards, load_card_profiles(config), config.passphrase)
+        card_keys_of_token(Token(place, None), FACTORY)
 
 
 def test_station_makes_its_cards_keys_by_the_token_that_it_is_told_of(soft_hsm: None, tmp_path: Path) -> None:

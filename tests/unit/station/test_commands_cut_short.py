@@ -22,7 +22,8 @@ from enrollment.core.sealing.public_keys import decode_verifying_key
 from enrollment.service import daemon
 from enrollment.service.config import load_config
 from enrollment.service.keys.card_keys_file import load_card_keys
-from enrollment.service.keys.document_signer import DocumentSigner, load_authorities
+from enrollment.service.keys.card_trust import load_card_trust
+from enrollment.service.keys.document_signer import DocumentSigner
 from enrollment.service.keys.sharing import SharingFolder
 from enrollment.service.keys.software_keys import CLIENT_KEY_FILE, REQUEST_FILE, VERIFYING_FILE, SoftwareKeys
 
@@ -119,7 +120,7 @@ def test_card_keys_whose_making_was_cut_short_are_made_by_the_same_call(tmp_path
         cards = load_config(folder / "station.toml").cards
         assert cards is not None
         DocumentSigner.load(cards.signer_certificate, cards.signer_key, None)
-        load_authorities(cards.trust)
+        load_card_trust(cards.trust, cards.revocation_lists)
         load_card_keys(cards.keys, None)
 
     def cards_init(folder: Path) -> tuple[str, ...]:

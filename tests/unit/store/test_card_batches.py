@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from enrollment.core.dossier.card_batch import MAX_ROWS, CardArrival, CardBatchMalformed, RowOutcome
+from enrollment.core.dossier.card_batch import MAX_ROWS, CardArrival, CardBatchMalformed, RowOutcome, batch_digest
 from enrollment.core.dossier.card_lifecycle import CardState
 from enrollment.core.errors import InvalidInput
 from enrollment.service.store.errors import CardBatchConflict, CardBatchUnknown
@@ -40,6 +40,7 @@ def test_each_row_is_answered_and_none_is_dropped(store: Store, collected: NewDo
         CardArrival("BAD CARD", plain): (RowOutcome.MALFORMED, ""),
         CardArrival("001099000001", plain): (RowOutcome.MALFORMED, ""),
         CardArrival("BAD-DOSSIER", "no-uuid"): (RowOutcome.MALFORMED, ""),
+        CardArrival("FAR", plain): (RowOutcome.DUPLICATE, "1"),  # not of the row that named an unknown dossier
     }
     batch = store.card_batches.carry_out("b1", list(rows), operator_id="op-9", place="safe 2")
     assert batch.rows == len(rows) == sum(batch.counts.values())
@@ -79,6 +80,37 @@ def test_card_made_for_another_dossier_stays_where_it_is(store: Store, sent: New
     found = [(row.outcome, row.found) for row in store.card_batches.not_arrived("b1", 500, "").rows]
     assert found == [(RowOutcome.OTHER_DOSSIER, mine), (RowOutcome.OTHER_CARD, "A1")]
     assert store.cards.get("A1").state is CardState.PERSONALISED
+
+
+def test_letters_of_numbers_and_ids_count_alike_small_or_capital(store: Store, sent: NewDossier) -> None:
+    made, due = sent(), sent()
+    store.cards.personalised(made, "4a01b2c3d4", operator_id="op")
+    rows = [CardArrival("4a01B2c3D4", made.upper()), CardArrival("ff01", due.upper()), CardArrival("FF01", made)]
+    batch = store.card_batches.carry_out("b1", rows, operator_id="op")
+    assert batch.counts == {RowOutcome.ARRIVED: 2, RowOutcome.DUPLICATE: 1}
+    assert batch.sha256 == batch_digest(rows) != batch_digest([replace(row, card_id="X") for row in rows])
+    for card_id, dossier_id in (("4A01B2C3D4", made), ("FF01", due)):
+        assert (store.cards.get(card_id).dossier_id, store.cards.get(card_id).state) == (dossier_id, CardState.ARRIVED)
+    again = store.card_batches.carry_out("b2", [CardArrival("ff01"), CardArrival("4a01b2c3d4")], operator_id="op")
+    assert again.counts == {RowOutcome.ALREADY_ARRIVED: 2}
+    require_consistent(store)
+
+
+def test_row_that_did_not_arrive_does_not_stand_in_the_way_of_the_right_one(store: Store, sent: NewDossier) -> None:
+    dossier_id = sent()
+    rows = [CardArrival("A1", dossier_id, "T-2"), CardArrival("A1", str(uuid.uuid4())), CardArrival("A1", dossier_id)]
+    batch = store.card_batches.carry_out("b1", rows, operator_id="op")
+    assert batch.counts == {RowOutcome.OTHER_POINT: 1, RowOutcome.UNKNOWN_DOSSIER: 1, RowOutcome.ARRIVED: 1}
+    require_consistent(store)
+
+
+def test_unknown_cards_are_told_behind_however_many_that_are_known(store: Store, sent: NewDossier) -> None:
+    known = [CardArrival(f"K{number}", sent()) for number in range(3)]
+    store.card_batches.carry_out("b1", known, operator_id="op")
+    strangers = [CardArrival("U1"), CardArrival("U2", str(uuid.uuid4())), CardArrival("U3")]
+    store.card_batches.carry_out("b2", [*known, *strangers], operator_id="op")
+    assert store.card_batches.unknown("b2", 2) == ("U1", "U2")
+    assert store.card_batches.unknown("b2", 500) == ("U1", "U2", "U3")
 
 
 def test_rows_that_did_not_arrive_come_in_pages(store: Store) -> None:

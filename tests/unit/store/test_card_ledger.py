@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from enrollment.core.dossier.card_batch import CardArrival
 from enrollment.core.dossier.card_lifecycle import CardNumberInvalid, CardState, CardTransitionRefused
 from enrollment.core.errors import CardBelongsElsewhere, InvalidInput
 from enrollment.service.keys.software_keys import SoftwareKeys
+from enrollment.service.store.card_ledger import CENTRE
 from enrollment.service.store.errors import CardUnknown, DatabaseUnavailable
 from enrollment.service.store.store import Store
+from tests.unit.store.card_invariants import require_consistent
 from tests.unit.store.conftest import CARD_PLAN, NAME, PLAN, NewDossier, SetClock
 
 
@@ -86,6 +89,27 @@ def test_spoiled_blank_leaves_the_dossiers_card_due(store: Store, sent: NewDossi
     store.cards.personalised(dossier_id, "GOOD-2", operator_id="op-2")
     totals = store.cards.totals()
     assert (totals.by_state[CardState.PERSONALISED], totals.spoiled, totals.unaccounted) == (1, 2, 0)
+
+
+def test_blank_that_was_being_written_when_the_dossiers_card_arrived_is_spoiled_and_that_one_stays(
+    store: Store, sent: NewDossier
+) -> None:
+    dossier_id = sent()
+    store.card_batches.carry_out("b1", [CardArrival("FROM-CENTRE", dossier_id)], operator_id="op")
+    spoiled = store.cards.spoiled(dossier_id, "BLANK", operator_id="op", reason="another came")
+    assert (spoiled.state, spoiled.stands) == (CardState.SPOILED, False)
+    stands = store.cards.for_dossier(dossier_id)
+    assert (stands.card_id, stands.state) == ("FROM-CENTRE", CardState.ARRIVED)
+    require_consistent(store)
+
+
+def test_card_that_was_sent_back_is_destroyed_where_it_is(store: Store, sent: NewDossier) -> None:
+    store.cards.personalised(sent(), "A1", operator_id="op")
+    places = []
+    for state in (CardState.RETURNED, CardState.DESTROYED):
+        card = store.cards.retire("A1", state, operator_id="s", reason="torn", supervisor=True, request_id=state.value)
+        places.append(card.place)
+    assert places == [CENTRE, CENTRE]
 
 
 def test_tables_refuse_a_second_card_a_lost_state_and_a_changed_history(store: Store, sent: NewDossier) -> None:

@@ -21,7 +21,7 @@ from tests.unit.store.conftest import SetClock
 
 PLAN = Plan("walk", 1, "", "", fields=(PlannedField("name", "", ""),), card_profile="vn-cccd")
 ACTS = {  # and how often each is tried
-    "open": 3, "collect": 4, "send": 8, "abandon": 1, "purge": 3, "make": 5, "spoil": 5, "arrive": 3, "give": 6,
+    "open": 3, "collect": 4, "send": 8, "abandon": 1, "purge": 3, "make": 10, "spoil": 5, "arrive": 3, "give": 6,
     "undo": 4, "return": 3, "destroy": 2, "wait": 1,
 }  # fmt: skip
 STEPS = 350

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from enrollment.core.dossier.card_batch import CardArrival, RowOutcome
 from enrollment.core.dossier.card_lifecycle import CardState, CardTransitionRefused, ShiftIsOver
 from enrollment.core.sealing.hand_over_receipt import verify_hand_over, verify_void
 from enrollment.service.capture.hand_over import HandOverDesk
@@ -53,6 +54,31 @@ def test_card_that_was_made_here_goes_out_and_comes_back_to_where_it_was(
     desk.undo("A1", operator_id="sup", reason="again", request_id="u2")
     receipt, void = store.cards.receipts("A1")
     assert verify_void(void, trusted, receipt).reason == "again"
+    require_consistent(store)
+
+
+def test_card_that_was_given_back_arrives_again_and_goes_out_again(
+    store: Store, desk: HandOverDesk, keys: SoftwareKeys, second: OperatorSession, clock: SetClock, sent: NewDossier
+) -> None:
+    dossier_id = sent()
+    store.card_batches.carry_out("b1", [CardArrival("A1", dossier_id)], operator_id="op", place="safe 2")
+    vouch(desk, second, "A1", "r1")
+    first, _ = store.cards.receipts("A1")
+    store.cards.retire("A1", CardState.RETURNED, operator_id="s", reason="twin", supervisor=True, request_id="back")
+    with pytest.raises(CardTransitionRefused):
+        vouch(desk, second, "A1", "r2")
+    with pytest.raises(CardTransitionRefused):
+        desk.undo("A1", operator_id="sup", reason="twin", request_id="u1")
+    again = store.card_batches.carry_out("b2", [CardArrival("a1")], operator_id="op", place="safe 3")
+    assert again.counts == {RowOutcome.ARRIVED: 1}
+    clock.move(2 * SHIFT.total_seconds())
+    vouch(desk, second, "A1", "r2")
+    receipt, void = store.cards.receipts("A1")
+    assert (receipt == first, void) == (False, b"")
+    undone = desk.undo("A1", operator_id="sup", reason="twin", request_id="u1")
+    assert (undone.state, undone.place, undone.undone) == (CardState.ARRIVED, "safe 3", True)
+    receipt, void = store.cards.receipts("A1")
+    assert verify_void(void, {keys.key_id: keys.verifying_key}, receipt).reason == "twin"
     require_consistent(store)
 
 
