@@ -132,7 +132,9 @@ def test_any_changed_octet_is_refused_with_a_type_or_silences_the_list(tmp_path:
                 trust = load_card_trust(tmp_path / "csca", tmp_path / "crl")
             except (KeysUnusable, RevocationListUnusable):
                 continue
-            assert not is_revoked(trust) or place.startswith("csca"), at
+            # The number of unused bits of a BIT STRING may change and nothing that it says.
+            same = any(found.tbs_certlist_bytes == REVOKED.tbs_certlist_bytes for found in trust.revocations)
+            assert not is_revoked(trust) or same, at
 
 
 def test_station_without_an_authority_trusts_nobody(tmp_path: Path) -> None:
