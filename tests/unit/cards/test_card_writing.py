@@ -5,7 +5,7 @@ The encoder is scripted: a slot of the real pcscd's virtual reader keeps its car
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -28,6 +28,13 @@ class HeldModel:
 
     def __init__(self, card: Card) -> None:
         self.transmit = card.transmit
+
+    def transmit_each(self, apdus: Iterable[bytes]) -> Iterator[bytes]:
+        for apdu in apdus:
+            answer = self.transmit(apdu)
+            yield answer
+            if answer[-2:] != b"\x90\x00":
+                return
 
 
 class ChangedCards:
