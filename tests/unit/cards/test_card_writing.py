@@ -10,11 +10,13 @@ from contextlib import contextmanager
 
 import pytest
 
+from drivers.errors import CaptureCancelled
 from drivers.spi import CancelToken, CardEncoder, DeviceIdentity, HeldCard
+from enrollment.core.chip.apdu import OK, Command
 from enrollment.core.errors import CardBelongsElsewhere
 from enrollment.service.cards.authority import CardIssuer
 from enrollment.service.cards.card_writing import VERIFY, CardWriting
-from enrollment.service.cards.held_card import Patience
+from enrollment.service.cards.held_card import Patience, transmit_each_of
 from firmware_stubs.card.card import Card
 from tests.unit.cards.test_contents import AUTHORITY, NOW, SIGNER, material, plan_of
 from tests.unit.chip.blank_cards import KEY_VERSION, blank_card, keys
@@ -66,6 +68,16 @@ def writing(met: list[str]) -> CardWriting:
         now=lambda: NOW,
         tell=lambda event: None,
     )
+
+
+def test_row_of_commands_ends_where_it_is_cancelled() -> None:
+    cancel = CancelToken()
+    select = Command(0, 0xA4, 0x04, 0x0C, bytes.fromhex("A0000002471001"))
+    answers = transmit_each_of(HeldModel(blank_card()), cancel)([select] * 3)
+    assert next(answers).status == OK
+    cancel.cancel()
+    with pytest.raises(CaptureCancelled):
+        next(answers)
 
 
 def test_card_that_lies_there_still_is_verified() -> None:
