@@ -262,9 +262,9 @@ class _Personalisation:
         is_named, offset = commands.has_short_identifier(file.file_id), place or 0
         if place is None:
             create = commands.create_file(file.file_id, len(octets))
-            yield create, partial(self._done, f"CREATE FILE {file.name}", (2, number, 0))
+            yield create, partial(self._entered, "CREATE FILE", file.name, (2, number, 0))
         if offset < len(octets) and (offset or not is_named):
-            yield commands.select_file(file.file_id), partial(self._done, f"SELECT {file.name}", (2, number, offset))
+            yield commands.select_file(file.file_id), partial(self._entered, "SELECT", file.name, (2, number, offset))
         while offset < len(octets):
             part = octets[offset : offset + self._room.at(offset)]
             at_start = is_named and not offset
@@ -275,6 +275,10 @@ class _Personalisation:
     def _done(self, step: str, progress: Progress, answer: Response) -> None:
         answer.expect(step)
         self._progress = max(self._progress, progress)
+
+    def _entered(self, step: str, name: str, progress: Progress, answer: Response) -> None:
+        self._done(f"{step} {name}", progress, answer)
+        self._on_progress(name, self._standing, self._plan.octets)
 
     def _updated(self, name: str, progress: Progress, octets: int, answer: Response) -> None:
         self._done(f"UPDATE BINARY {name}", progress, self._room.fitted(answer))

@@ -94,6 +94,11 @@ async def until(call: Any, step: str) -> Written:
     return written
 
 
+def dwell(cards: CardStub) -> None:
+    """Have the card take its time over EF.DG2: of progress only the newest is told, and a card is soon past it."""
+    cards.arm("slow", after=16, times=2, seconds=0.3)
+
+
 async def test_dossiers_card_is_written_verified_and_in_the_ledger(cards: CardStub, folder: StationFolder) -> None:
     dossier_id, request = enroll(folder), str(uuid.uuid4())
     async with issuing(folder) as (_, desk):
@@ -159,6 +164,7 @@ async def test_card_that_was_begun_is_not_exchanged_unless_another_is_asked_for(
     dossier_id, request = enroll(folder), str(uuid.uuid4())
     async with running_here(folder) as running:
         async with at_reader(running.client) as desk:
+            dwell(cards)
             call = desk.start(dossier_id, request)
             await until(call, "EF.DG2")
             call.cancel()
@@ -177,6 +183,7 @@ async def test_card_that_was_begun_is_not_exchanged_unless_another_is_asked_for(
 async def test_another_request_goes_on_with_the_card_that_lies_there(cards: CardStub, folder: StationFolder) -> None:
     dossier_id = enroll(folder)
     async with issuing(folder) as (_, desk):
+        dwell(cards)
         call = desk.start(dossier_id)
         await until(call, "EF.DG2")
         call.cancel()
@@ -206,6 +213,7 @@ async def test_half_written_card_of_another_dossier_is_not_touched(cards: CardSt
     first, second = enroll(folder, 0), enroll(folder, 1)
     async with issuing(folder) as (_, desk):
         request = str(uuid.uuid4())
+        dwell(cards)
         call = desk.start(first, request)
         await until(call, "EF.DG2")
         call.cancel()
@@ -384,6 +392,7 @@ async def test_nothing_secret_is_in_any_log_or_in_the_database_in_the_clear(
     caplog.set_level(logging.DEBUG)
     dossier_id, request = enroll(folder), str(uuid.uuid4())
     async with issuing(folder) as (running, desk):
+        dwell(cards)
         call = desk.start(dossier_id, request)
         await until(call, "EF.DG2")
         call.cancel()
