@@ -2,8 +2,10 @@
 
 The reader is the real pcscd's, the card the firmware model, our way to it the encoder. Raw: UPDATE BINARY without a
 channel, in the longest commands that the block allows; the card refuses them, after they were carried. Wires: as fast
-as it goes, where an exchange takes 0.1 ms and their number decides; and with the pace of real ones. Prints a table and
-writes JSON.
+as it goes, where an exchange takes 0.1 to 0.3 ms, all of it CPU time of four processes, and their number decides; and
+with the pace of real ones. What of the ratio is the number of exchanges that a card takes, and what is ours, the last
+two columns tell: as many commands as ours, as long as each of them, sent raw and refused. Prints a table and writes
+JSON.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -28,13 +30,14 @@ from bench.card_plans import card_keys, card_plan
 from bench.console import bench_console
 from drivers.card.pcsc_encoder import PcscEncoder
 from drivers.spi import CancelToken, HeldCard
-from enrollment.core.chip.apdu import Command, Response
+from enrollment.core.chip.apdu import MAX_SHORT_DATA, Command, Response
 from enrollment.core.chip.personalisation import personalise
 from enrollment.core.chip.personalisation_plan import CardPlan
 
 WAIT_S: Final = 10.0
 SIZES: Final = {"EF.DG2": 20_000, "EF.DG3": 16_000, "EF.SOD": 2_400}
 OTHERS: Final = 160
+SAME: Final = ("the same exchanges raw, s", "ours / these")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +80,40 @@ def raw_seconds(card: HeldCard, octets: bytes, block: int) -> tuple[float, int]:
     return perf_counter() - began, len(parts)
 
 
-def our_seconds(card: HeldCard, wanted: CardPlan, block: int) -> tuple[float, int]:
-    """Time and number of exchanges of writing a card."""
-    count = 0
+def our_seconds(card: HeldCard, wanted: CardPlan, block: int) -> tuple[float, list[int]]:
+    """Time of writing a card, and octets of each command."""
+    lengths = []
+
+    def encoded(command: Command) -> bytes:
+        octets = command.encode()
+        lengths.append(len(octets))
+        return octets
 
     def transmit(command: Command) -> Response:
-        nonlocal count
-        count += 1
-        return Response.decode(card.transmit(command.encode()))
+        return Response.decode(card.transmit(encoded(command)))
+
+    def transmit_each(commands: Iterable[Command]) -> Iterator[Response]:
+        return map(Response.decode, card.transmit_each(map(encoded, commands)))
 
     provider = card_keys(os.urandom(16))
     began = perf_counter()
-    personalise(transmit, wanted, provider, block=block, challenge_source=os.urandom)
-    return perf_counter() - began, count
+    personalise(transmit, wanted, provider, block=block, challenge_source=os.urandom, transmit_each=transmit_each)
+    return perf_counter() - began, lengths
+
+
+def same_seconds(card: HeldCard, lengths: list[int]) -> float:
+    """Time of commands of these lengths, which the card refuses."""
+    commands = [Command(0, 0xD6, 0, 0, _filling(length)).encode() for length in lengths]
+    began = perf_counter()
+    for command in commands:
+        card.transmit(command)
+    return perf_counter() - began
+
+
+def _filling(length: int) -> bytes:
+    """Data with which a command has so many octets, at the least those of a header and one."""
+    short = max(length - 5, 1)
+    return bytes(short if short <= MAX_SHORT_DATA else length - 7)
 
 
 def measure(gate: str, wire: Wire, blocks: list[int], rounds: int) -> list[dict[str, Any]]:
@@ -106,13 +130,17 @@ def measure(gate: str, wire: Wire, blocks: list[int], rounds: int) -> list[dict[
                     with encoder.hold(timeout_s=WAIT_S, cancel=CancelToken()) as card:
                         most = min(most, card.block)
                         raw_seconds(card, octets, most)
-                        taken.append((*raw_seconds(card, octets, most), *our_seconds(card, wanted, most)))
+                        raw, raw_count = raw_seconds(card, octets, most)
+                        ours, lengths = our_seconds(card, wanted, most)
+                        taken.append((raw, raw_count, ours, len(lengths), same_seconds(card, lengths)))
                 finally:
                     encoder.close()
-        raw, raw_count, ours, count = (statistics.median(column) for column in zip(*taken, strict=True))
+        raw, raw_count, ours, count, same = (statistics.median(column) for column in zip(*taken, strict=True))
         row = {"wire": wire.name, "block": most, "octets": len(octets), "raw_s": raw, "raw_exchanges": raw_count}
-        ratio = statistics.median(ours / raw for raw, _, ours, _ in taken)
-        found.append(row | {"personalise_s": ours, "exchanges": count, "ratio": ratio})
+        ratio = statistics.median(ours / raw for raw, _, ours, _, _ in taken)
+        over_same = statistics.median(ours / same for _, _, ours, _, same in taken)
+        row |= {"personalise_s": ours, "exchanges": count, "ratio": ratio}
+        found.append(row | {"same_exchanges_s": same, "over_same_exchanges": over_same})
     return found
 
 
@@ -137,7 +165,7 @@ def main(rounds: int, blocks: tuple[int, ...], out: Path, as_json: bool) -> None
         click.echo(json.dumps(found))
         return
     title = f"Writing a card of {found[0]['octets']} octets, beside sending them raw"
-    table = Table("wire", "block", "raw, s", "exchanges", "ours, s", "exchanges", "ours / raw", title=title)
+    table = Table("wire", "block", "raw, s", "exchanges", "ours, s", "exchanges", "ours / raw", *SAME, title=title)
     for row in found:
         table.add_row(
             row["wire"],
@@ -147,6 +175,8 @@ def main(rounds: int, blocks: tuple[int, ...], out: Path, as_json: bool) -> None
             f"{row['personalise_s']:.4f}",
             f"{row['exchanges']:.0f}",
             f"{row['ratio']:.2f}",
+            f"{row['same_exchanges_s']:.4f}",
+            f"{row['over_same_exchanges']:.2f}",
         )
     bench_console().print(table)
 

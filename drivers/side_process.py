@@ -56,9 +56,21 @@ class SideProcess:
         Raises the DriverError that the answer tells of; TimeoutError beyond limit_s, EOFError or OSError where the
         process has ended. After one of these three it is killed.
         """
+        self.send(request, limit_s)
+        return self.receive(limit_s)
+
+    def send(self, request: Message, limit_s: float) -> None:
+        """A request whose answer is received later: they come in order. Raises as `ask` does."""
         try:
             self.channel.settimeout(limit_s)
             pipe.send(self.channel, request)
+        except OSError:
+            self.kill()
+            raise
+
+    def receive(self, limit_s: float) -> Message:
+        """The answer to the oldest request that has none yet. Raises as `ask` does."""
+        try:
             answer = pipe.receive(self.channel, limit_s)
         except (EOFError, OSError):
             self.kill()

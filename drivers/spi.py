@@ -8,7 +8,7 @@ DeviceGone.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from enum import Enum
@@ -329,6 +329,14 @@ class HeldCard(Protocol):
         whose outcome is not known.
         Raises TransmitLost, CardGone, CardReset, DeviceStalled (the card never answered), DeviceGone (the reader left),
         CardServiceGone, ProtocolViolation. After any of these the card must be held anew.
+        """
+
+    def transmit_each(self, apdus: Iterable[bytes]) -> Iterator[bytes]:
+        """Exchange commands one after another, up to the first whose status word is not 9000; their answers in order.
+
+        The card is not kept waiting: commands are taken and made ready while it works, and each goes to it as soon as
+        the one before is answered by 9000, before that answer is handed out. Raises as `transmit` does, and nothing
+        goes to the card after that. Whoever ends it early has the card carry out the command that is on its way.
         """
 
 

@@ -12,7 +12,6 @@ from typing import Final
 
 from bench.card_plans import card_keys, card_plan
 from bench.fuzzing.target import Target, require
-from enrollment.core.chip.apdu import Command, Response
 from enrollment.core.chip.personalisation import personalise
 from enrollment.core.chip.personalisation_plan import CardPlan
 from enrollment.core.chip.scp03 import Opening
@@ -21,6 +20,7 @@ from firmware_stubs.card import apdu
 from firmware_stubs.card.card import Card
 from firmware_stubs.card.memory import MAX_TRIES, LifeCycle, Memory
 from firmware_stubs.card.profile import Access
+from tests.card_wire import CardWire
 
 KEYS: Final = card_keys(bytes(range(16)))
 BLOCK: Final = 128
@@ -73,16 +73,21 @@ def write(exchange: Callable[[bytes], bytes]) -> None:
     """Through what a driver does for commands."""
     count = 0
 
-    def transmit(command: Command) -> Response:
+    def counted(octets: bytes) -> bytes:
         nonlocal count
         count += 1
         require(count < MAX_COMMANDS, "a card keeps us for ever")
-        answer = exchange(command.encode())
-        if answer[-2:-1] == b"\x61":
-            answer = answer[:-2] + exchange(b"\0\xc0\0\0" + answer[-1:])
-        return Response.decode(answer)
+        return exchange(octets)
 
-    personalise(transmit, plan(), KEYS, block=BLOCK, challenge_source=lambda octets: bytes(octets))
+    through = CardWire(counted)
+    personalise(
+        through.transmit,
+        plan(),
+        KEYS,
+        block=BLOCK,
+        challenge_source=lambda octets: bytes(octets),
+        transmit_each=through.transmit_each,
+    )
 
 
 def right(card: Card) -> bool:

@@ -6,11 +6,13 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final
 
 from drivers.card.probing import LengthMemory, find_lengths
-from drivers.card.transport import Lengths, carry
+from drivers.card.transport import Exchange, Lengths, carry, in_one_exchange
 from drivers.errors import (
     CaptureTimedOut,
     CardGone,
@@ -39,6 +41,8 @@ _PAUSE_S: Final = 0.05  # between two attempts
 _MUTE_PATIENCE_S: Final = 1.0  # a card that is being pushed in has bad contacts at first
 _SLICE_S: Final = 0.1  # within which a cancelled wait ends
 _LET_GO_LIMIT_S: Final = 3.0
+_AT_ONCE: Final = 2  # a command that the card works on, and the next
+_OK: Final = b"\x90\x00"
 
 _lengths = LengthMemory()
 _stuck: set[str] = set()  # readers where the service may still wait for a card, though who asked has been ended
@@ -213,6 +217,7 @@ class _Held:
         self._limit_s = limit_s
         self._opened_by = threading.current_thread().name
         self._failure: DeviceError | None = None
+        self._begun = deque[bytes]()  # at the process, not yet answered
         self.is_stalled = False
 
     @property
@@ -224,20 +229,91 @@ class _Held:
         return self._lengths.block
 
     def transmit(self, apdu: bytes) -> bytes:
-        if self._failure is not None:
-            raise self._failure
+        self._settle()
+        return self._carried(apdu, self._exchange)
+
+    def transmit_each(self, apdus: Iterable[bytes]) -> Iterator[bytes]:
+        self._settle()
+        coming = iter(apdus)
+        answer = _OK
+        while answer[-2:] == _OK:
+            in_turn = self._begin_some(coming)
+            if self._begun:
+                answer, not_sent = self._finish()
+                if not_sent or in_turn:
+                    coming = chain(not_sent, in_turn, coming)
+            elif in_turn:
+                answer = self._carried(in_turn[0], self._exchange)
+            else:
+                return
+            yield answer
+
+    def _begin_some(self, coming: Iterator[bytes]) -> list[bytes]:
+        """Give the process what it may have at once; a command that must wait for its turn is returned."""
+        while len(self._begun) < _AT_ONCE and (apdu := next(coming, None)) is not None:
+            at_once = None if traffic.isEnabledFor(TRAFFIC_LEVEL) else in_one_exchange(apdu, self._lengths)
+            if at_once is None:
+                return [apdu]
+            self._begin(at_once)
+        return []
+
+    def _begin(self, apdu: bytes) -> None:
+        self._require_alive()
         try:
-            return carry(apdu, self._exchange, self._lengths)
+            self._reader.begin(apdu, self._limit_s, after_ok=bool(self._begun))
+        except DeviceError as error:
+            self._note(error, apdu)
+            raise
+        self._begun.append(apdu)
+
+    def _finish(self) -> tuple[bytes, list[bytes]]:
+        """The answer to the command that was begun first, and those after it that did not go to the card for it."""
+        apdu = self._begun.popleft()
+        try:
+            answer = self._reader.finish(apdu, self._limit_s) or b""
+        except DeviceError as error:
+            self._note(error, apdu)
+            raise
+        if answer[-2:] == _OK:
+            return answer, []
+        not_sent, answers = self._settle(), [answer]
+        return self._carried(apdu, lambda octets: answers.pop() if answers else self._exchange(octets)), not_sent
+
+    def _settle(self) -> list[bytes]:
+        """Receive what is still to come of commands that were begun; those that did not go to the card."""
+        not_sent = []
+        while self._begun:
+            apdu = self._begun.popleft()
+            try:
+                if self._reader.finish(apdu, self._limit_s) is None:
+                    not_sent.append(apdu)
+            except DeviceError as error:
+                self._note(error, apdu)
+        return not_sent
+
+    def _carried(self, apdu: bytes, exchange: Exchange) -> bytes:
+        self._require_alive()
+        try:
+            return carry(apdu, exchange, self._lengths)
         except UnsupportedDevice:
             raise  # nothing was sent
         except DeviceError as error:
-            error.facts.setdefault("reader", self._name)
-            error.facts.setdefault("under", f"command {apdu[:2].hex().upper()}")
-            self._failure = CardGone("the card must be held anew: a command failed before", **error.facts)
-            self.is_stalled = isinstance(error, DeviceStalled)
+            self._note(error, apdu)
             raise
 
+    def _require_alive(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _note(self, error: DeviceError, apdu: bytes) -> None:
+        """The error of a command is completed, and the last."""
+        error.facts.setdefault("reader", self._name)
+        error.facts.setdefault("under", f"command {apdu[:2].hex().upper()}")
+        self._failure = self._failure or CardGone("the card must be held anew: a command failed before", **error.facts)
+        self.is_stalled = self.is_stalled or isinstance(error, DeviceStalled)
+
     def end(self) -> None:
+        self._settle()
         self._failure = CardGone("the card was let go")
 
     def _exchange(self, apdu: bytes) -> bytes:

@@ -69,6 +69,17 @@ def carry(apdu: bytes, exchange: Exchange, lengths: Lengths) -> bytes:
     return _send(command.awaiting(min(command.awaited, MAX_SHORT_ANSWER)), exchange, lengths)
 
 
+def in_one_exchange(apdu: bytes, lengths: Lengths) -> bytes | None:
+    """A command as it is sent, where `carry` would begin with all of it and await its whole answer; else None.
+
+    Raises UnsupportedDevice where `apdu` is none.
+    """
+    command = CommandApdu.parse(apdu)
+    if lengths.t0 or len(command.data) > lengths.block or command.awaited > lengths.longest_answer:
+        return None
+    return command.encode()
+
+
 def _is_doubtful(command: CommandApdu, lengths: Lengths) -> bool:
     """Whether it was sent in a length that this card has not shown to take."""
     long_data, long_answer = len(command.data) > MAX_SHORT_DATA, command.awaited > MAX_SHORT_ANSWER

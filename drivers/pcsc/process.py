@@ -8,6 +8,7 @@ long ends this process. It ends when its socket does.
     {"call": "connect", "reader"}                  nothing said
     {"call": "reset"}                              {"value": {...}}, content: the answer to reset
     nothing said, content: a command APDU          nothing said, content: its answer
+    {"after": "9000"}, content: likewise           the same; {"value": "not sent"} unless the one before brought 9000
     {"call": "let_go"}                             nothing said
     {"call": "watch"}                              {"value": {...}} at each change, until the socket ends (`watching`)
 """
@@ -61,6 +62,7 @@ class _Server:
     def __init__(self) -> None:
         self._library: Library | None = None
         self._slot: Slot | None = None
+        self._last = b""  # status word
 
     def library(self) -> Library:
         if self._library is None:
@@ -69,8 +71,8 @@ class _Server:
 
     def answer(self, request: Message) -> Message:
         said: dict[str, Any] = request.said
-        if not said and self._slot is not None:
-            return Message(content=self._slot.transmit(request.content))
+        if "call" not in said and self._slot is not None:
+            return self._transmit(self._slot, request)
         match said.get("call"):
             case "list":
                 return Message({"value": describe(self.library(), said["only"])})
@@ -90,6 +92,14 @@ class _Server:
                 return Message()
             case call:
                 raise ValueError(call)
+
+    def _transmit(self, slot: Slot, request: Message) -> Message:
+        if request.said and self._last != b"\x90\x00":
+            return Message({"value": "not sent"})
+        self._last = b""
+        answer = slot.transmit(request.content)
+        self._last = answer[-2:]
+        return Message(content=answer)
 
     def _let_go(self) -> None:
         slot, self._slot = self._slot, None

@@ -6,8 +6,9 @@ slot until the card is pulled.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from drivers.errors import DeviceBusy, DeviceStalled
 from drivers.pipe import Message
@@ -15,6 +16,9 @@ from drivers.side_process import SideProcess
 
 _START_LIMIT_S: Final = 10.0  # for Python, from a cold disk
 _CALL_LIMIT_S: Final = 5.0  # of what asks the service alone
+AFTER_OK: Final = {"after": "9000"}
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,23 @@ class RemoteReader:
 
     def transmit(self, apdu: bytes, limit_s: float) -> bytes:
         """One exchange. Raises as `slot.Slot.transmit`, and DeviceStalled beyond limit_s; nothing is sent again."""
-        return bytes(self._ask(Message(content=apdu), f"command {apdu[:2].hex().upper()}", limit_s).content)
+        return bytes(self._ask(Message(content=apdu), _under(apdu), limit_s).content)
+
+    def begin(self, apdu: bytes, limit_s: float, *, after_ok: bool) -> None:
+        """Ask for one exchange; `finish` has its answer. after_ok: only if the one asked for before brings 9000.
+
+        Raises as `transmit`.
+        """
+        request = Message(AFTER_OK if after_ok else {}, apdu)
+        self._watched(lambda: self._process.send(request, limit_s), _under(apdu), limit_s, outcome="unknown")
+
+    def finish(self, apdu: bytes, limit_s: float) -> bytes | None:
+        """The answer to the command that was begun first; None where it did not go to the card.
+
+        Raises as `transmit`.
+        """
+        answer = self._watched(lambda: self._process.receive(limit_s), _under(apdu), limit_s, outcome="unknown")
+        return None if answer.said else bytes(answer.content)
 
     def let_go(self, limit_s: float) -> None:
         """Take the card's power."""
@@ -83,13 +103,19 @@ class RemoteReader:
         self._process.close()
 
     def _ask(self, request: Message, under: str, limit_s: float) -> Message:
-        facts: dict[str, str | int | float] = {"reader": self._reader, "under": under}
-        if not request.said:
-            facts["outcome"] = "unknown"
+        facts = {} if request.said else {"outcome": "unknown"}
+        return self._watched(lambda: self._process.ask(request, limit_s), under, limit_s, **facts)
+
+    def _watched(self, call: Callable[[], T], under: str, limit_s: float, **more: str) -> T:
+        facts: dict[str, str | int | float] = {"reader": self._reader, "under": under, **more}
         try:
-            return self._process.ask(request, limit_s)
+            return call()
         except TimeoutError as error:
             words = f"{self._reader}: no answer within {limit_s:g} s ({under})"
             raise DeviceStalled(words, **facts, limit_s=limit_s) from error
         except (EOFError, OSError) as error:
             raise DeviceStalled(f"{self._reader}: the process that serves it ended ({under})", **facts) from error
+
+
+def _under(apdu: bytes) -> str:
+    return f"command {apdu[:2].hex().upper()}"

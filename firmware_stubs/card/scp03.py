@@ -98,16 +98,20 @@ class Scp03Session:
     proved = Access.PERSONALISER
 
     def __init__(self, opening: Opening, level: int, chaining: bytes) -> None:
-        self._keys = opening
         self._level = level
         self._chaining = chaining
         self._counter = 0
+        self._algorithm = algorithms.AES(opening.encryption_key)
+        # One block at a time, which the standard makes the ICV; the key schedules are made once, as in silicon.
+        self._block = Cipher(self._algorithm, modes.ECB()).encryptor()  # noqa: S305
+        self._command_mac = CMAC(algorithms.AES(opening.mac_key))
+        self._answer_mac = CMAC(algorithms.AES(opening.response_key))
 
     def is_wrapped(self, command: Command) -> bool:
         return bool(command.cla & 0x04)
 
     def unwrap(self, command: Command) -> Command:
-        self._chaining = check_mac(command, self._keys.mac_key, self._chaining)
+        self._chaining = check_mac(command, self._command_mac, self._chaining)
         self._counter += 1
         data = command.data[:-MAC_LENGTH]
         if self._level & C_DECRYPTION and data:
@@ -126,23 +130,24 @@ class Scp03Session:
         if self._level & R_ENCRYPTION and data:
             cipher = self._cipher(0x80).encryptor()
             data = cipher.update(pad(data, BLOCK)) + cipher.finalize()
-        mac = cmac(self._keys.response_key, self._chaining + data + status.to_bytes(2))
-        return data + mac[:MAC_LENGTH]
+        mac = self._answer_mac.copy()
+        mac.update(self._chaining + data + status.to_bytes(2))
+        return data + mac.finalize()[:MAC_LENGTH]
 
     def _cipher(self, direction: int) -> Cipher[modes.CBC]:
         """direction: first byte of the counter block, 00 for commands, 80 for answers (Amendment D, 6.2.6, 6.2.7)."""
-        algorithm = algorithms.AES(self._keys.encryption_key)
         counter = bytes((direction,)) + self._counter.to_bytes(BLOCK - 1)
-        encryptor = Cipher(algorithm, modes.ECB()).encryptor()  # noqa: S305 - one block, which the standard makes the ICV
-        return Cipher(algorithm, modes.CBC(encryptor.update(counter)))
+        return Cipher(self._algorithm, modes.CBC(self._block.update(counter)))
 
 
-def check_mac(command: Command, key: bytes, chaining: bytes) -> bytes:
-    """Check a command's C-MAC; the next MAC chaining value. Raises Refused with 6982."""
+def check_mac(command: Command, keyed: CMAC, chaining: bytes) -> bytes:
+    """Check a command's C-MAC; the next MAC chaining value. keyed: empty, and stays so. Raises Refused with 6982."""
     if len(command.data) < MAC_LENGTH:
         raise Refused(Status.SECURITY_NOT_SATISFIED)
     data, told = command.data[:-MAC_LENGTH], command.data[-MAC_LENGTH:]
-    mac = cmac(key, chaining + command.header + lc_bytes(len(command.data)) + data)
+    running = keyed.copy()
+    running.update(chaining + command.header + lc_bytes(len(command.data)) + data)
+    mac = running.finalize()
     if not hmac.compare_digest(mac[:MAC_LENGTH], told):
         raise Refused(Status.SECURITY_NOT_SATISFIED)
     return mac
@@ -165,7 +170,7 @@ def external_authenticate(command: Command, opening: Opening | None, memory: Mem
     memory.tries -= 1
     if not hmac.compare_digest(opening.cryptogram(HOST_CRYPTOGRAM), command.data[:8]):
         raise Refused(Status.AUTHENTICATION_FAILED)
-    chaining = check_mac(command, opening.mac_key, bytes(BLOCK))
+    chaining = check_mac(command, CMAC(algorithms.AES(opening.mac_key)), bytes(BLOCK))
     memory.tries = MAX_TRIES
     return Scp03Session(opening, command.p1, chaining)
 

@@ -17,12 +17,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from drivers.errors import TransmitLost
-from enrollment.core.chip.personalisation import personalise
 from enrollment.core.chip.personalisation_plan import CardPlan
 from enrollment.core.errors import CardSpoiled, EnrollmentError
 from firmware_stubs.card.card import Card
 from firmware_stubs.card.memory import MAX_TRIES, LifeCycle
-from tests.unit.chip.blank_cards import KEY_VERSION, blank_card, chance, holds, keys, plan_of, wire
+from tests.unit.chip.blank_cards import KEY_VERSION, blank_card, chance, holds, keys, plan_of, write
 
 PUT_KEY: Final = 0xD8
 MAX_RUNS: Final = 5
@@ -143,8 +142,8 @@ def try_card(what: str, plan: CardPlan, block: int, at: Sequence[int], disturb: 
     met: list[bytes] = []  # as a station keeps it, before anything is written
     for _ in range(MAX_RUNS):
         try:
-            personalise(
-                wire(through.transmit),
+            write(
+                through.transmit,
                 plan,
                 keys(),
                 block=block,
@@ -184,7 +183,7 @@ def commands_of(plan: CardPlan, block: int) -> int:
     """How many commands an undisturbed card takes."""
     card = blank_card()
     through = DisturbedWire(card, (), lost_before)
-    personalise(wire(through.transmit), plan, keys(), block=block, challenge_source=chance())
+    write(through.transmit, plan, keys(), block=block, challenge_source=chance())
     return through.commands
 
 

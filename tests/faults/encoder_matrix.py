@@ -1,7 +1,8 @@
 """What goes wrong between an encoder and its card, and what must come of it: one row a fault.
 
 Each row is tried at every exchange of two small scripts: SELECT, an UPDATE of 900 octets, a READ; in short lengths,
-where the UPDATE is a chain of four, and in extended ones, where the READ is of 600 octets.
+where the UPDATE is a chain of four, and in extended ones, where the READ is of 600 octets. And once within SELECT and
+two such READs in a row, when the first READ is with the card and the second waits behind it.
 
     python -m tests.faults.encoder_matrix [--fault NAME]... [--json]    tries all of it and prints a summary
 """
@@ -24,10 +25,11 @@ from drivers.errors import (
 
 
 class Script(Enum):
-    """Which lengths the script is carried in; how many exchanges that takes."""
+    """Which lengths the script is carried in; at how many of its exchanges a fault is tried."""
 
     SHORT = 6
     EXTENDED = 3
+    ROW = 1
 
 
 class Answer(Enum):
@@ -68,7 +70,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A row at one place. at: exchanges that pass before it strikes."""
+    """A row at one place. at: exchanges that pass before it strikes, beside the first of a row."""
 
     row: Row
     script: Script

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -227,6 +227,84 @@ def test_after_a_failure_nothing_is_carried_any_more(encoder: CardEncoder, cards
         with pytest.raises(CardGone):
             card.transmit(SELECT)
     assert cards.stub.state(SLOT)["apdus"] == apdus
+
+
+APPLICATION = bytes.fromhex("00A4040C07A0000002471001")
+CHALLENGE = bytes.fromhex("0084000008")
+OK = b"\x90\x00"
+
+
+def test_commands_in_a_row_are_answered_in_order_up_to_the_first_that_is_refused(
+    encoder: CardEncoder, cards: CardShelf
+) -> None:
+    taken: list[bytes] = []
+
+    def noted(apdus: Sequence[bytes]) -> Iterator[bytes]:
+        for apdu in apdus:
+            taken.append(apdu)
+            yield apdu
+
+    with hold(encoder) as card:
+        before = cards.stub.state(SLOT)["apdus"]
+        commands = (APPLICATION, CHALLENGE, CHALLENGE, SELECT, APPLICATION, APPLICATION)
+        answers = list(card.transmit_each(noted(commands)))
+        assert [len(answer) for answer in answers] == [2, 10, 10, 2]
+        assert answers[1] != answers[2]
+        assert [answer[-2:] for answer in answers] == [OK, OK, OK, NOT_FOUND]
+        assert len(taken) == 5  # the next was ready
+        assert card.transmit(SELECT) == NOT_FOUND
+        assert cards.stub.state(SLOT)["apdus"] == before + 5  # and did not go to the card
+        assert list(card.transmit_each([])) == []
+        assert [answer[-2:] for answer in card.transmit_each([APPLICATION, CHALLENGE])] == [OK, OK]
+
+
+def test_a_command_that_takes_several_exchanges_has_its_place_in_a_row(encoder: CardEncoder, cards: CardShelf) -> None:
+    wrong_le = CHALLENGE[:4] + b"\x05"
+    chained = bytes.fromhex("00A4040C009C40") + bytes(40_000)
+    with hold(encoder) as card:
+        cards.stub.arm("answer", SLOT, ins=0x84, bytes="6C08")  # Le is corrected, and what waited is sent after that
+        answers = list(card.transmit_each([APPLICATION, wrong_le, APPLICATION, CHALLENGE, chained, APPLICATION]))
+    assert [len(answer) for answer in answers] == [2, 10, 2, 10, 2]
+    assert [answer[-2:] for answer in answers[:4]] == [OK] * 4
+    assert answers[4] in (NOT_FOUND, b"\x67\x00")
+
+
+def test_a_row_that_is_not_listened_to_any_more_leaves_the_next_answer_in_its_place(encoder: CardEncoder) -> None:
+    with hold(encoder) as card:
+        row = card.transmit_each([APPLICATION, CHALLENGE, CHALLENGE])
+        assert next(row) == OK
+        assert card.transmit(SELECT) == NOT_FOUND
+        another = card.transmit_each([APPLICATION, SELECT])
+        assert next(another) == OK
+    with hold(encoder) as card:
+        assert card.transmit(SELECT) == NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"), [({"kind": "power_loss"}, TransmitLost), ({"kind": "silent"}, DeviceStalled)]
+)
+def test_after_a_failure_in_a_row_nothing_is_carried_any_more(
+    fault: dict[str, Any], error: type[DeviceError], cards: CardShelf, limited: Limited
+) -> None:
+    encoder = limited(transmit_limit_s=0.5)
+    with hold(encoder) as card:
+        cards.stub.arm(slot=SLOT, after=1, **fault)
+        row = card.transmit_each([APPLICATION, CHALLENGE, CHALLENGE, CHALLENGE])
+        assert next(row) == OK
+        apdus = cards.stub.state(SLOT)["apdus"]
+        with pytest.raises(error) as raised:
+            next(row)
+        assert raised.value.facts["under"] == "command 0084"
+        assert raised.value.facts["outcome"] == "unknown"
+        with pytest.raises(CardGone):
+            card.transmit(SELECT)
+        with pytest.raises(CardGone):
+            next(card.transmit_each([SELECT]))
+    assert cards.stub.state(SLOT)["apdus"] <= apdus + 1
+    cards.stub.pull(SLOT)
+    cards.stub.insert(SLOT)
+    with hold(encoder) as card:
+        assert card.transmit(SELECT) == NOT_FOUND
 
 
 def test_a_card_that_never_answers_is_given_up_and_the_reader_says_what_it_needs(

@@ -17,6 +17,7 @@ from enrollment.core.chip.access.password import AccessKey
 from enrollment.core.chip.apdu import Transmit
 from enrollment.core.chip.personalisation import Personalised, personalise
 from enrollment.core.chip.reading import Channel
+from enrollment.service.cards.held_card import transmit_each_of, transmit_of
 from firmware_stubs.card.memory import MAX_TRIES
 from tests.faults.card_losses import commands_of
 from tests.pcsc.card_process import WAIT_S, CardStub, Connection, PcscError, connected, within
@@ -135,9 +136,18 @@ def test_our_encoder_writes_a_card_that_loses_its_power_on_the_way(blank: CardSt
     try:
         while not runs or isinstance(runs[-1], CardGone):
             with encoder.hold(timeout_s=WAIT_S, cancel=CancelToken()) as card:
-                transmit = wire(card.transmit)
+                transmit, each = transmit_of(card, CancelToken()), transmit_each_of(card, CancelToken())
                 try:
-                    runs.append(personalise(transmit, PLAN, keys(), block=card.block, challenge_source=chance()))
+                    runs.append(
+                        personalise(
+                            transmit,
+                            PLAN,
+                            keys(),
+                            block=card.block,
+                            challenge_source=chance(),
+                            transmit_each=each,
+                        )
+                    )
                     require_finished(blank, slot, shown(transmit))
                 except CardGone as lost:
                     runs.append(lost)

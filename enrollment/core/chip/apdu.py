@@ -1,11 +1,12 @@
 """Command and response of a chip card (ISO/IEC 7816-4, 5.1): values, and their octets.
 
-Whoever speaks to a card is handed a `Transmit`; how long commands reach the card is the reader's business.
+Whoever speaks to a card is handed a `Transmit`; how long commands reach the card is the reader's business. Who has
+many commands that do not depend on answers is handed a `TransmitEach` beside it, which does not let the card wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -68,3 +69,21 @@ class Response:
 
 
 Transmit: TypeAlias = Callable[[Command], Response]
+TransmitEach: TypeAlias = Callable[[Iterable[Command]], Iterator[Response]]
+"""Commands one after another, up to the first whose status word is not OK; their answers in this order.
+
+Commands may be taken before the answers to those before them are handed out, and one of them may be sent by then.
+"""
+
+
+def one_by_one(transmit: Transmit) -> TransmitEach:
+    """What a Transmit makes of it: each answer is handed out before the next command is sent."""
+
+    def transmit_each(commands: Iterable[Command]) -> Iterator[Response]:
+        for command in commands:
+            response = transmit(command)
+            yield response
+            if response.status != OK:
+                return
+
+    return transmit_each

@@ -8,22 +8,24 @@
 6. The card is locked, and shown to be locked.
 
 Whatever is lost on the way, `personalise` is called again with the same plan and a card held anew. An answer says that
-its command was carried out, for its MAC covers the command's: what is written in one go is not read back.
+its command was carried out, for its MAC covers the command's: what is written in one go is not read back. Those MACs
+are looked at while the next command is on its way, and all of them before the lock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeAlias
 
 from enrollment.core.chip import personalisation_commands as commands
 from enrollment.core.chip.access.opening import Way, open_access, select_application, strongest_way
 from enrollment.core.chip.access.password import AccessKey
-from enrollment.core.chip.apdu import Transmit
+from enrollment.core.chip.apdu import Response, Transmit, TransmitEach, one_by_one
 from enrollment.core.chip.card_keys import CardKeyProvider
 from enrollment.core.chip.card_profile import CardFile
-from enrollment.core.chip.personalisation_plan import CARD_ACCESS, CardPlan
+from enrollment.core.chip.personalisation_plan import CARD_ACCESS, SECURITY_OBJECT, CardPlan
 from enrollment.core.chip.personalisation_standing import (
     MIN_ROOM,
     NOT_SATISFIED,
@@ -31,7 +33,7 @@ from enrollment.core.chip.personalisation_standing import (
     places_to_resume,
     read_current_file,
 )
-from enrollment.core.chip.scp03 import CHALLENGE_OCTETS, SecureChannel, longest_data, open_channel
+from enrollment.core.chip.scp03 import CHALLENGE_OCTETS, Order, SecureChannel, longest_data, open_channel
 from enrollment.core.chip.security_infos import decode_card_access
 from enrollment.core.errors import (
     CardBelongsElsewhere,
@@ -45,6 +47,8 @@ from enrollment.core.errors import (
 
 OnProgress: TypeAlias = Callable[[str, int, int], None]
 OnCard: TypeAlias = Callable[[bytes, bool], None]
+Progress: TypeAlias = tuple[int, int, int]
+"""Stage; which file or secret; how far in the file."""
 
 REFUSALS_IN_A_PLACE: Final = 2
 MAX_REFUSALS: Final = 32
@@ -73,6 +77,7 @@ def personalise(
     known: bytes = b"",
     on_card: OnCard = lambda serial, begun: None,
     on_progress: OnProgress = lambda step, done, total: None,
+    transmit_each: TransmitEach | None = None,
 ) -> Personalised:
     """Bring the card to the plan and lock it; on a card that is finished to this plan, say so.
 
@@ -82,18 +87,21 @@ def personalise(
     on_card(serial, begun): a card that proved its keys, before anything is written to it; begun: it has its own keys
     already. What this raises ends it.
     on_progress(step, done, total): octets of files that stand.
+    transmit_each: to the same card as `transmit`, for commands that need not wait for answers.
     Raises CardNotGenuine before the card has lost a try; CardBelongsElsewhere before anything is written; CardSpoiled
     for a card that was begun and refuses to be finished; CardRefused for one that stands as it was; InvalidInput where
     `keys` has none of the plan's version; CardChannelBroken, MalformedCardAnswer and whatever the transmit raises,
     after which it is called again.
     """
-    return _Personalisation(transmit, plan, keys, block, challenge_source, known, on_card, on_progress).run()
+    each = transmit_each or one_by_one(transmit)
+    return _Personalisation(transmit, each, plan, keys, block, challenge_source, known, on_card, on_progress).run()
 
 
 class _Personalisation:
     def __init__(
         self,
         transmit: Transmit,
+        transmit_each: TransmitEach,
         plan: CardPlan,
         keys: CardKeyProvider,
         block: int,
@@ -102,7 +110,7 @@ class _Personalisation:
         on_card: OnCard,
         on_progress: OnProgress,
     ) -> None:
-        self._transmit = transmit
+        self._transmit, self._transmit_each = transmit, transmit_each
         self._plan = plan
         self._keys = keys
         self._room = Room(max(longest_data(block), MIN_ROOM))
@@ -111,8 +119,8 @@ class _Personalisation:
         self._on_card = on_card
         self._on_progress = on_progress
         self._begun = False
-        self._written = 0
-        self._progress = (0, 0, 0)  # stage; which file or secret; how far in the file
+        self._written = self._standing = 0
+        self._progress: Progress = (0, 0, 0)
 
     def run(self) -> Personalised:
         """Again and again from what stands, as long as a refusal leaves the card further than the one before."""
@@ -134,7 +142,13 @@ class _Personalisation:
 
     def _open(self) -> SecureChannel:
         application, challenge = bytes.fromhex(self._plan.profile.aid), self._chance(CHALLENGE_OCTETS)
-        return open_channel(self._transmit, self._keys, application=application, challenge=challenge)
+        return open_channel(
+            self._transmit,
+            self._keys,
+            application=application,
+            challenge=challenge,
+            transmit_each=self._transmit_each,
+        )
 
     def _carry_on(self, channel: SecureChannel) -> Personalised:
         plan = self._plan
@@ -152,11 +166,9 @@ class _Personalisation:
         self._known = channel.serial
         if not has_own_keys:
             channel = self._put_keys(channel)
-        for number, (file, octets) in enumerate(plan.in_writing_order):
-            self._write(channel, number, file, octets, places.get(file.name))
-        for number, secret in enumerate(plan.secrets.objects()):
-            channel.send(commands.put_data(secret)).expect(f"PUT DATA {secret.tag:02X}")
-            self._reached(3, number)
+        self._standing = sum(places.values())
+        self._on_progress(SECURITY_OBJECT, self._standing, plan.octets)
+        channel.send_each(self._orders(places))
         channel.send(commands.LOCK).expect("lock")
         self._reached(4)
         self._show_locked(channel)
@@ -244,28 +256,41 @@ class _Personalisation:
             raise CardSpoiled("the card did not take the keys as they were sent", step="PUT KEY", status="9000")
         return channel
 
-    def _write(self, channel: SecureChannel, number: int, file: CardFile, octets: bytes, place: int | None) -> None:
+    def _orders(self, places: Mapping[str, int]) -> Iterator[Order]:
+        """All that is written between keys and lock. Taken one ahead: what stands is said by the answers alone."""
+        for number, (file, octets) in enumerate(self._plan.in_writing_order):
+            yield from self._file_orders(number, file, octets, places.get(file.name))
+        for number, secret in enumerate(self._plan.secrets.objects()):
+            yield commands.put_data(secret), partial(self._done, f"PUT DATA {secret.tag:02X}", (3, number, 0))
+
+    def _file_orders(self, number: int, file: CardFile, octets: bytes, place: int | None) -> Iterator[Order]:
         """place: the octet from which on a file that stands is written; None where none stands."""
+        is_named, offset = commands.has_short_identifier(file.file_id), place or 0
         if place is None:
-            channel.send(commands.create_file(file.file_id, len(octets))).expect(f"CREATE FILE {file.name}")
-        if place != len(octets) and (place or not commands.has_short_identifier(file.file_id)):
-            channel.send(commands.select_file(file.file_id)).expect(f"SELECT {file.name}")
-        before = sum(len(content) for _, content in self._plan.in_writing_order[:number])
-        offset = place or 0
-        while True:
-            self._reached(2, number, offset)
-            self._on_progress(file.name, before + offset, self._plan.octets)
-            if offset >= len(octets):
-                return
-            room = self._room.at(offset)
-            part = octets[offset : offset + room]
-            if not offset and commands.has_short_identifier(file.file_id):
-                command = commands.update_at_start(file.file_id, part)
-            else:
-                command = commands.update(offset, part)
-            self._room.fitted(channel.send(command)).expect(f"UPDATE BINARY {file.name}")
+            create = commands.create_file(file.file_id, len(octets))
+            yield create, partial(self._entered, "CREATE FILE", file.name, (2, number, 0))
+        if offset < len(octets) and (offset or not is_named):
+            yield commands.select_file(file.file_id), partial(self._entered, "SELECT", file.name, (2, number, offset))
+        while offset < len(octets):
+            part = octets[offset : offset + self._room.at(offset)]
+            at_start = is_named and not offset
+            command = commands.update_at_start(file.file_id, part) if at_start else commands.update(offset, part)
             offset += len(part)
-            self._written += len(part)
+            yield command, partial(self._updated, file.name, (2, number, offset), len(part))
+
+    def _done(self, step: str, progress: Progress, answer: Response) -> None:
+        answer.expect(step)
+        self._progress = max(self._progress, progress)
+
+    def _entered(self, step: str, name: str, progress: Progress, answer: Response) -> None:
+        self._done(f"{step} {name}", progress, answer)
+        self._on_progress(name, self._standing, self._plan.octets)
+
+    def _updated(self, name: str, progress: Progress, octets: int, answer: Response) -> None:
+        self._done(f"UPDATE BINARY {name}", progress, self._room.fitted(answer))
+        self._written += octets
+        self._standing += octets
+        self._on_progress(name, self._standing, self._plan.octets)
 
     def _show_locked(self, channel: SecureChannel) -> None:
         """Try to write what stands already: it must be refused, for that it is late."""
@@ -275,5 +300,5 @@ class _Personalisation:
             status = f"{answer.status:04X}"
             raise CardRefused("the card is not locked after its lock", step="UPDATE BINARY after lock", status=status)
 
-    def _reached(self, stage: int, number: int = 0, offset: int = 0) -> None:
-        self._progress = max(self._progress, (stage, number, offset))
+    def _reached(self, stage: int) -> None:
+        self._progress = max(self._progress, (stage, 0, 0))

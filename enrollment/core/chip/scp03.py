@@ -8,6 +8,7 @@ A card that does not know the keys is found out by its cryptogram, before EXTERN
 and answers are closed and opened by yubikit; what it would leave open is decided here: keys of 192 and 256 bits, a card
 challenge that can be predicted and so checked, a command without data (which is not encrypted), and an answer without a
 MAC (which is refused; yubikit takes it). Its SmartCardProtocol logs plaintext and is not used.
+In `SecureChannel.send_each` a card works on a command while the next is closed and the answer before is opened.
 The length that a C-MAC covers is coded by the length itself, one octet up to 255, and so survives a driver that carries
 a command in another form.
 Source: GlobalPlatform Card Specification 2.3, Amendment D 1.1.2.
@@ -16,10 +17,23 @@ Source: GlobalPlatform Card Specification 2.3, Amendment D 1.1.2.
 from __future__ import annotations
 
 import hmac
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from itertools import chain
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from enrollment.core.chip.apdu import MAX_SHORT_DATA, MAX_SHORT_LE, OK, Command, Response, Transmit
+from enrollment.core.chip.apdu import (
+    MAX_SHORT_DATA,
+    MAX_SHORT_LE,
+    OK,
+    Command,
+    Response,
+    Transmit,
+    TransmitEach,
+    one_by_one,
+)
 from enrollment.core.chip.card_keys import (
     BLOCK_OCTETS,
     SERIAL_OCTETS,
@@ -46,6 +60,9 @@ _S16, _PSEUDO_RANDOM, _OFFERS_R_MAC, _OFFERS_R_ENCRYPTION = 0x01, 0x10, 0x20, 0x
 # Data derivation constants, table 4-1
 _CARD_CRYPTOGRAM, _HOST_CRYPTOGRAM, _CARD_CHALLENGE, _S_ENC, _S_MAC, _S_RMAC = 0x00, 0x01, 0x02, 0x04, 0x06, 0x07
 _OPENING: Final = "INITIALIZE UPDATE"
+
+Order: TypeAlias = tuple[Command, Callable[[Response], None]]
+"""A command, and who is told its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +105,17 @@ class Opening:
 class SecureChannel:
     """An open channel. After any failure it is dead, and the card's state is to be read back through a new one."""
 
-    def __init__(self, transmit: Transmit, opening: Opening, keys: KeySet, state: ScpState, level: int) -> None:
+    def __init__(
+        self,
+        transmit: Transmit,
+        transmit_each: TransmitEach,
+        opening: Opening,
+        keys: KeySet,
+        state: ScpState,
+        level: int,
+    ) -> None:
         self._transmit = transmit
+        self._transmit_each = transmit_each
         self._opening = opening
         self._state = state
         self._level = level
@@ -112,16 +138,45 @@ class SecureChannel:
         Raises CardChannelBroken for an answer without its right MAC or padding, and ever after; what the transmit
         raises. ValueError for a command too long to be closed.
         """
+        self._use(command)
+        response = self._opened(self._transmit(self._close(command)), command, self._state)
+        self._dead = False
+        return response
+
+    def send_each(self, orders: Iterable[Order]) -> None:
+        """Send commands up to the first whose answer's status word is not OK; each order is told its answer.
+
+        A command may go to the card once the one before is answered by OK, before the MAC of that answer was looked at;
+        when this returns, all were right. The channel has ended if there were more commands than were answered.
+        Raises as `send` does, and what is raised by those who are told.
+        """
+        remaining = iter(orders)
+        first = next(remaining, None)
+        if first is None:
+            return
+        self._use(first[0])
+        closed: deque[tuple[Command, ScpState, Callable[[Response], None]]] = deque()  # and not yet answered
+
+        def commands() -> Iterator[Command]:
+            for command, told in chain((first,), remaining):
+                due = self._close(command)
+                closed.append((command, copy(self._state), told))
+                yield due
+
+        for response in self._transmit_each(commands()):
+            command, state, told = closed.popleft()
+            told(self._opened(response, command, state))
+        self._dead = bool(closed)
+
+    def _use(self, command: Command) -> None:
         if self._dead:
             raise CardChannelBroken("the channel to the card has ended", step=f"{command.ins:02X}")
         self._dead = True  # what is raised on the way leaves it so
-        response = self._transmit(self._close(command))
+
+    def _opened(self, response: Response, command: Command, state: ScpState) -> Response:
         if response.status == OK or response.status >> 8 in (0x62, 0x63):
-            response = Response(self._open(response, command), response.status)
-        else:
-            response = Response(b"", response.status)
-        self._dead = False
-        return response
+            return Response(self._open(response, command, state), response.status)
+        return Response(b"", response.status)
 
     def _close(self, command: Command) -> Command:
         data = command.data
@@ -134,15 +189,15 @@ class SecureChannel:
         le = MAX_SHORT_LE if command.le is None and self._level & R_MAC else command.le
         return Command(command.cla | _SECURE_MESSAGING, command.ins, command.p1, command.p2, data, le)
 
-    def _open(self, response: Response, command: Command) -> bytes:
+    def _open(self, response: Response, command: Command, state: ScpState) -> bytes:
         from yubikit.core import BadResponseError
 
         if not self._level & R_MAC:
             return response.data
         try:
-            data: bytes = self._state.unmac(response.data, response.status)
+            data: bytes = state.unmac(response.data, response.status)
             if data and self._level & R_ENCRYPTION:
-                data = self._state.decrypt(data)
+                data = state.decrypt(data)
         except (BadResponseError, IndexError, ValueError):  # the latter two: padding that is none, half a block
             raise CardChannelBroken(
                 "an answer of the card is not protected as agreed",
@@ -161,7 +216,13 @@ def ask_opening(transmit: Transmit, challenge: bytes) -> Opening:
 
 
 def open_channel(
-    transmit: Transmit, keys: CardKeyProvider, *, application: bytes, challenge: bytes, level: int = ALL
+    transmit: Transmit,
+    keys: CardKeyProvider,
+    *,
+    application: bytes,
+    challenge: bytes,
+    level: int = ALL,
+    transmit_each: TransmitEach | None = None,
 ) -> SecureChannel:
     """Open a channel to the selected application.
 
@@ -190,7 +251,7 @@ def open_channel(
     authenticate = Command(0x84, 0x82, level, 0, cryptogram)
     mac = state.mac(_covered(authenticate, cryptogram))
     transmit(Command(0x84, 0x82, level, 0, cryptogram + mac)).expect("EXTERNAL AUTHENTICATE")
-    return SecureChannel(transmit, opening, key_set, state, level)
+    return SecureChannel(transmit, transmit_each or one_by_one(transmit), opening, key_set, state, level)
 
 
 def _state(keys: KeySet, mac_key: bytes, context: bytes) -> ScpState:

@@ -24,7 +24,7 @@ from enrollment.core.chip.verification_report import Check, VerificationReport
 from enrollment.core.errors import CardBelongsElsewhere
 from enrollment.service.cards.authority import CardIssuer
 from enrollment.service.cards.events import CardProgress, Emit
-from enrollment.service.cards.held_card import Patience, persevere, transmit_of
+from enrollment.service.cards.held_card import Patience, persevere, transmit_each_of, transmit_of
 
 VERIFY: Final = "verify"
 
@@ -75,6 +75,7 @@ class CardWriting:
             known=bytes.fromhex(self.card_id or self._begun),
             on_card=self._meet,
             on_progress=self._progress,
+            transmit_each=transmit_each_of(held, cancel),
         )
 
     def _meet(self, serial: bytes, begun: bool) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from drivers.errors import CaptureTimedOut, CardGone, CardReset, CardServiceGone, DeviceError, DeviceStalled
 from drivers.spi import CancelToken, CardEncoder, HeldCard
-from enrollment.core.chip.apdu import Command, Response, Transmit
+from enrollment.core.chip.apdu import Command, Response, Transmit, TransmitEach
 from enrollment.core.errors import CardChannelBroken, EnrollmentError, MalformedCardAnswer
 
 IDLE_TRIES: Final = 3  # that bring a card no further, one after another
@@ -34,6 +34,17 @@ def transmit_of(held: HeldCard, cancel: CancelToken) -> Transmit:
         return Response.decode(held.transmit(command.encode()))
 
     return transmit
+
+
+def transmit_each_of(held: HeldCard, cancel: CancelToken) -> TransmitEach:
+    """Likewise, without keeping the card waiting."""
+
+    def octets(commands: Iterable[Command]) -> Iterator[bytes]:
+        for command in commands:
+            cancel.raise_if_cancelled()
+            yield command.encode()
+
+    return lambda commands: map(Response.decode, held.transmit_each(octets(commands)))
 
 
 def persevere(

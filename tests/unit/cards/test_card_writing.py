@@ -5,16 +5,18 @@ The encoder is scripted: a slot of the real pcscd's virtual reader keeps its car
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from drivers.errors import CaptureCancelled
 from drivers.spi import CancelToken, CardEncoder, DeviceIdentity, HeldCard
+from enrollment.core.chip.apdu import OK, Command
 from enrollment.core.errors import CardBelongsElsewhere
 from enrollment.service.cards.authority import CardIssuer
 from enrollment.service.cards.card_writing import VERIFY, CardWriting
-from enrollment.service.cards.held_card import Patience
+from enrollment.service.cards.held_card import Patience, transmit_each_of
 from enrollment.service.keys.card_trust import CardTrust
 from firmware_stubs.card.card import Card
 from tests.unit.cards.test_contents import AUTHORITY, NOW, SIGNER, material, plan_of
@@ -29,6 +31,13 @@ class HeldModel:
 
     def __init__(self, card: Card) -> None:
         self.transmit = card.transmit
+
+    def transmit_each(self, apdus: Iterable[bytes]) -> Iterator[bytes]:
+        for apdu in apdus:
+            answer = self.transmit(apdu)
+            yield answer
+            if answer[-2:] != b"\x90\x00":
+                return
 
 
 class ChangedCards:
@@ -61,6 +70,16 @@ def writing(met: list[str]) -> CardWriting:
         now=lambda: NOW,
         tell=lambda event: None,
     )
+
+
+def test_row_of_commands_ends_where_it_is_cancelled() -> None:
+    cancel = CancelToken()
+    select = Command(0, 0xA4, 0x04, 0x0C, bytes.fromhex("A0000002471001"))
+    answers = transmit_each_of(HeldModel(blank_card()), cancel)([select] * 3)
+    assert next(answers).status == OK
+    cancel.cancel()
+    with pytest.raises(CaptureCancelled):
+        next(answers)
 
 
 def test_card_that_lies_there_still_is_verified() -> None:

@@ -7,10 +7,12 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from enrollment.core.chip.apdu import Transmit
-from enrollment.core.chip.card_keys import FACTORY_VERSION, CardKeys, KeySet, MasterKey, aes_cmac
+from enrollment.core.chip.card_keys import FACTORY_VERSION, CardKeyProvider, CardKeys, KeySet, MasterKey, aes_cmac
 from enrollment.core.chip.card_profile import CardProfile, card_profile_from_table
+from enrollment.core.chip.personalisation import Personalised, personalise
 from enrollment.core.chip.personalisation_plan import CardPlan, CardSecrets, make_chip_keys
 from enrollment.core.chip.security_infos import (
     BRAINPOOL_P256R1,
@@ -72,6 +74,28 @@ def blank_card(number: int = 0, *, scp_i: int = VN_CCCD.scp_i, key: bytes = DEVE
 def wire(transmit: Callable[[bytes], bytes]) -> Transmit:
     """To a card, or to what stands before one."""
     return CardWire(transmit).transmit
+
+
+def write(
+    exchange: Callable[[bytes], bytes],
+    plan: CardPlan,
+    provider: CardKeyProvider,
+    *,
+    block: int,
+    challenge_source: Callable[[int], bytes],
+    **on: Any,
+) -> Personalised:
+    """`personalise` over a wire that keeps no card waiting."""
+    through = CardWire(exchange)
+    return personalise(
+        through.transmit,
+        plan,
+        provider,
+        block=block,
+        challenge_source=challenge_source,
+        transmit_each=through.transmit_each,
+        **on,
+    )
 
 
 def holds(card: Card, plan: CardPlan) -> bool:

@@ -15,7 +15,7 @@ from enrollment.core.chip.apdu import Command
 from enrollment.core.chip.card_keys import CardKeyProvider
 from enrollment.core.chip.card_profile import CardProfile
 from enrollment.core.chip.passive_authentication import Outcome
-from enrollment.core.chip.personalisation import Personalised, personalise
+from enrollment.core.chip.personalisation import Personalised
 from enrollment.core.chip.personalisation_plan import CardPlan, CardSecrets, make_chip_keys
 from enrollment.core.chip.personalisation_standing import places_to_resume
 from enrollment.core.errors import (
@@ -40,7 +40,7 @@ from tests.unit.chip.blank_cards import (
     holds,
     keys,
     plan_of,
-    wire,
+    write,
 )
 from tests.unit.chip.issued_cards import IssuedCard, files_of, key_info, person, profile_with
 
@@ -58,8 +58,7 @@ def with_other_end(octets: bytes) -> bytes:
 def encode(
     card: Card, plan: CardPlan = PLAN, *, block: int = 4096, provider: CardKeyProvider | None = None, **on: Any
 ) -> Personalised:
-    through = wire(card.transmit)
-    return personalise(through, plan, provider or keys(), block=block, challenge_source=chance(), **on)
+    return write(card.transmit, plan, provider or keys(), block=block, challenge_source=chance(), **on)
 
 
 class Between:
@@ -77,7 +76,7 @@ class Between:
 
 
 def through(between: Between, plan: CardPlan = PLAN, block: int = 4096) -> Personalised:
-    return personalise(wire(between.transmit), plan, keys(), block=block, challenge_source=chance())
+    return write(between.transmit, plan, keys(), block=block, challenge_source=chance())
 
 
 @pytest.mark.parametrize("block", [24, 255, 1000, 4096, 65_535])
@@ -240,7 +239,7 @@ def torn_within_the_security_object(plan: CardPlan, block: int, number: int, tea
         return tear(card, raw) if writes and left < 0 else card.transmit(raw)
 
     with suppress(TransmitLost):
-        personalise(wire(transmit), plan, keys(), block=block, challenge_source=chance())
+        write(transmit, plan, keys(), block=block, challenge_source=chance())
         return None
     return card
 
@@ -388,7 +387,7 @@ def test_an_answer_that_is_changed_on_its_way_ends_the_run_and_the_next_one_fini
         return bytes((answer[0] ^ 1,)) + answer[1:] if count == 15 else answer
 
     with pytest.raises(CardChannelBroken):
-        personalise(wire(change), PLAN, keys(), block=1000, challenge_source=chance())
+        write(change, PLAN, keys(), block=1000, challenge_source=chance())
     assert encode(card).written < PLAN.octets
     assert holds(card, PLAN)
 

@@ -23,6 +23,7 @@ from enrollment.core.errors import (
 )
 from firmware_stubs.card.card import Card
 from firmware_stubs.card.memory import DEVELOPMENT_KEY, MAX_TRIES
+from tests.card_wire import CardWire
 from tests.unit.chip.blank_cards import blank_card, chance, keys, wire
 
 scp = pytest.importorskip(
@@ -382,3 +383,78 @@ def test_of_yubikit_nothing_that_logs_what_it_sends_is_used() -> None:
         ("scp03.py", "yubikit.core.smartcard.scp", "ScpState"),
         ("scp03.py", "yubikit.core.smartcard.scp", "SessionKeys"),
     }
+
+
+def in_a_row(card: Card, exchange: Callable[[bytes], bytes] | None = None) -> SecureChannel:
+    """A channel whose commands go out before the answers to those before them are opened."""
+    through = CardWire(exchange or card.transmit)
+    each = through.transmit_each
+    return open_channel(through.transmit, keys(), application=AID, challenge=bytes(8), transmit_each=each)
+
+
+CREATE: Final = Command(0, 0xE0, 0, 0, bytes.fromhex("63040200011C"))
+READ: Final = Command(0, 0xB0, 0, 0, le=0x10)
+
+
+def writes(*offsets: int) -> list[Command]:
+    return [
+        Command(0, 0xD6, offset >> 8, offset & 0xFF, bytes((number,)) * 16) for number, offset in enumerate(offsets)
+    ]
+
+
+def test_commands_in_a_row_are_carried_out_and_told_in_order_and_the_channel_lives() -> None:
+    card = blank_card()
+    channel = in_a_row(card)
+    told: list[Response] = []
+    channel.send_each((command, told.append) for command in [CREATE, *writes(0, 16, 0x1F0), READ])
+    assert told == [Response(b"", 0x9000)] * 4 + [Response(bytes(16), 0x9000)]
+    assert bytes(card.memory.files[0x011C][16:32]) == b"\1" * 16
+    assert bytes(card.memory.files[0x011C][0x1F0:]) == b"\2" * 16
+    assert channel.send(READ) == told[-1]
+
+
+def test_a_row_ends_at_the_first_refusal_and_nothing_after_it_is_carried_out() -> None:
+    card = blank_card()
+    channel = in_a_row(card)
+    told: list[int] = []
+    channel.send_each(
+        (command, lambda answer: told.append(answer.status)) for command in [CREATE, *writes(0, 0x1F8, 32)]
+    )
+    assert told == [0x9000, 0x9000, 0x6A84]
+    assert bytes(card.memory.files[0x011C][32:]) == bytes(0x1E0)
+    with pytest.raises(CardChannelBroken):  # a command was closed that the card never saw
+        channel.send(READ)
+    channel.send_each([])
+    with pytest.raises(CardChannelBroken):
+        channel.send_each([(READ, lambda answer: None)])
+
+
+def test_a_refusal_at_the_end_of_a_row_leaves_the_channel_open() -> None:
+    channel = in_a_row(blank_card())
+    told: list[int] = []
+    channel.send_each((command, lambda answer: told.append(answer.status)) for command in [CREATE, *writes(0x1F8)])
+    assert told == [0x9000, 0x6A84]
+    assert channel.send(READ) == Response(bytes(16), 0x9000)
+
+
+@pytest.mark.parametrize("changed", [0, 1, 3])
+def test_a_changed_answer_within_a_row_is_noticed_one_command_later_at_most(changed: int) -> None:
+    card = blank_card()
+    count = -3  # of the opening: two, and the first is the 0th
+
+    def between(raw: bytes) -> bytes:
+        nonlocal count
+        count += 1
+        answer = card.transmit(raw)
+        return flip_last(answer) if count == changed else answer
+
+    channel = in_a_row(card, between)
+    told: list[int] = []
+    with pytest.raises(CardChannelBroken):
+        channel.send_each(
+            (command, lambda answer: told.append(answer.status)) for command in [CREATE, *writes(0, 16, 32)]
+        )
+    assert told == [0x9000] * changed
+    assert count <= changed + 1
+    with pytest.raises(CardChannelBroken):
+        channel.send(READ)
