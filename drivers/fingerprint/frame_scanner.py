@@ -101,7 +101,7 @@ class FrameScanner(ABC):
         self._in_step = False
         self._lamp_on = False
         self._picture_s = 0.0
-        self._finger_on = False
+        self._may_lie = True  # a finger: until the platen was seen empty after opening, or after a picture of one
         self._sequence = 0
 
     # what a driver adds
@@ -152,7 +152,7 @@ class FrameScanner(ABC):
             return
         self._transport, self._attached = open_interface(self._address, {self.USB_ID}, _INTERFACE)
         self._sequence = 0
-        self._finger_on = False
+        self._may_lie = True
         self._in_step = False
         try:
             self._bring_up(Patience(_OPEN_S, CancelToken()))
@@ -176,18 +176,18 @@ class FrameScanner(ABC):
     def capture(self, *, timeout_s: float, cancel: CancelToken, on_event: Callable[[ScanEvent], None]) -> Frame:
         with self._lit(Patience(timeout_s, cancel)) as watch:
             picture = watch.await_finger(on_event)
-        self._finger_on = True
+        self._may_lie = True
         frame = self._number(picture.pixels, picture.taken_s)
         on_event(ScanEvent.IMAGE)
         return frame
 
     def wait_finger_off(self, *, timeout_s: float, cancel: CancelToken) -> None:
         self._require_open()
-        if not self._finger_on:
+        if not self._may_lie:
             return
         with self._lit(Patience(timeout_s, cancel)) as watch:
             watch.await_empty()
-        self._finger_on = False
+        self._may_lie = False
 
     # PlatenImager, Indicating
 

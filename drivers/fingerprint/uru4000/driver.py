@@ -40,6 +40,7 @@ _SEED_BITS = 31  # of our own, as is described; the register has 32, and another
 _REGISTER_SEED_BITS = 32
 
 _OFF_TIMEOUT_S = 0.5
+_FEELING_S = 0.3  # within which a finger that lies there already is told of
 _IMAGE_TRIES = 3
 _NEXT_IMAGE_S = 1.0  # for the image after one that came short; a full one takes 0.13 s
 _LED = "led"
@@ -90,7 +91,7 @@ class Uru4000:
         self._model = wire.Model("", "")
         self._firmware = ""
         self._powered = False
-        self._finger_on = False
+        self._finger_on: bool | None = None  # None: not known since it was opened
         self._sequence = 0
         self._exchanges = 0
         self._last_crc: int | None = None
@@ -125,7 +126,7 @@ class Uru4000:
         self._model = wire.MODELS[self._attached.vendor_id, self._attached.product_id]
         self._sequence = 0
         self._exchanges = 0
-        self._finger_on = False
+        self._finger_on = None
         self._last_crc = None
         try:
             self._power_up(CancelToken())
@@ -178,17 +179,31 @@ class Uru4000:
     def wait_finger_off(self, *, timeout_s: float, cancel: CancelToken) -> None:
         deadline = time.monotonic() + timeout_s
         registers = self._require_open()
-        if not self._finger_on:
+        if self._finger_on is False:
             return
         try:
             if not self._powered:
                 self._power_up(cancel)
-            registers.enter(Mode.AWAIT_FINGER_OFF, cancel)
-            registers.await_interrupt(InterruptType.FINGER_OFF, deadline, cancel)
+            if self._finger_on is None:
+                self._finger_on = self._feels_finger(deadline, cancel)
+            if self._finger_on:
+                registers.enter(Mode.AWAIT_FINGER_OFF, cancel)
+                registers.await_interrupt(InterruptType.FINGER_OFF, deadline, cancel)
         except DeviceError:
             self._powered = False
             raise
         self._finger_on = False
+
+    def _feels_finger(self, deadline: float, cancel: CancelToken) -> bool:
+        """Whether one lies there already. Only its coming is told, so it is asked for, and soon told if it is there."""
+        registers = self._require_open()
+        self._require_transport().drop_interrupts()
+        registers.enter(Mode.AWAIT_FINGER_ON, cancel)
+        try:
+            registers.await_interrupt(InterruptType.FINGER_ON, min(deadline, time.monotonic() + _FEELING_S), cancel)
+        except CaptureTimedOut:
+            return False
+        return True
 
     @contextlib.contextmanager
     def _off_after_errors(self) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 The lease is checked on the device's thread before every touch of the device. When an order has ended, however it did,
 the platen is still watched until the fingers have left it, beyond the lease's end, so that the next order does not take
-them for another person's.
+them for another person's. Of a scanner that was opened anew nobody knows what lies there: the first order looks.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final, cast
 
-from drivers.errors import CaptureCancelled, CaptureTimedOut, DeviceError, DriverError
+from drivers.errors import CaptureCancelled, CaptureTimedOut, DeviceError
 from drivers.frame import Frame
 from drivers.spi import CancelToken, FingerprintScanner, Impression, Light, ScanEvent, Sound, StreamingScanner
 from enrollment.core.errors import EnrollmentError
@@ -31,6 +31,7 @@ from enrollment.service.devices.worker import Driver
 _log = logging.getLogger(__name__)
 
 UNNOTICED_S: Final = 0.1  # a look at a platen that turns out to be empty: nobody is asked to lift anything
+FIRST_LOOK_S: Final = 0.6  # likewise, of a scanner that is opened for it
 
 
 class Platen:
@@ -67,7 +68,8 @@ class Platen:
             whose = self._dossier_id
             yield
         except DeviceError:
-            raise  # it was closed: there is nothing to watch with
+            self._device.platen_watch = None  # it was closed: who opens it next looks first
+            raise
         except EnrollmentError:
             self.watch(Sound.BAD)
             raise
@@ -81,10 +83,10 @@ class Platen:
 
     async def _empty(self) -> None:
         """Wait until the fingers of the order before have left, so that they are not taken for these."""
-        watch = self._device.platen_watch
-        if watch is None:
-            return
-        if watch.dossier_id == self._dossier_id:
+        watch, unnoticed_s = self._device.platen_watch, UNNOTICED_S
+        if watch is None or watch.has_failed:
+            watch, unnoticed_s = self._watch(None, ""), FIRST_LOOK_S
+        elif watch.dossier_id == self._dossier_id:
             watch.cancel.cancel()
             await asyncio.wait({watch.task})
             return
@@ -93,7 +95,7 @@ class Platen:
         seen = asyncio.Event()  # or not to be waited for: on the event loop's thread, both
         watch.task.add_done_callback(lambda _: seen.set())
         self.cancel.on_cancel(seen.set)
-        await asyncio.wait({watch.task}, timeout=UNNOTICED_S)
+        await asyncio.wait({watch.task}, timeout=unnoticed_s)
         if not watch.task.done():
             self._emit(LiftFinger(attempt=0))
             with suppress(TimeoutError):
@@ -170,13 +172,14 @@ class Platen:
             cancel = CancelToken()
             watching = _watch_platen(self._device, self._timeout_s, cancel, self._lamps, sound)
             watch = self._device.platen_watch = PlatenWatch(asyncio.create_task(watching), cancel, dossier_id)
+            watch.task.add_done_callback(_log_failure)
         return watch
 
 
 async def _watch_platen(
     device: StationDevice, timeout_s: float, cancel: CancelToken, lamps: Lamps, sound: Sound | None
 ) -> bool:
-    """Say how a capture ended, and wait for its fingers to leave; False where they were not seen to."""
+    """Say how a capture ended, and wait for its fingers to leave; False where they stay."""
 
     def lift(driver: Driver) -> None:
         if sound is not None:
@@ -189,6 +192,9 @@ async def _watch_platen(
         await device.worker.run(lift, cancel=cancel, check=lambda: None)
     except (CaptureTimedOut, CaptureCancelled):
         return False
-    except (DriverError, EnrollmentError) as error:
-        _log.debug("platen of %s no longer watched: %s", device.device_id, error.reason)
     return True
+
+
+def _log_failure(task: asyncio.Task[bool]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.debug("a platen is no longer watched: %s", getattr(error, "reason", type(error).__name__))

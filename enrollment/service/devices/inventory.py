@@ -45,13 +45,18 @@ class DeviceState(Enum):
 class PlatenWatch:
     """Somebody waits for the fingers of an order to leave.
 
-    task: False where they stayed; True where the platen was seen empty, or cannot be seen.
+    task: whether the platen was seen empty; DriverError, EnrollmentError where it cannot be seen.
     dossier_id: whose fingers may stay for the same dossier's next order, as this one ended without a print; else "".
     """
 
     task: asyncio.Task[bool]
     cancel: CancelToken
     dossier_id: str
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it can see no more."""
+        return self.task.done() and not self.task.cancelled() and self.task.exception() is not None
 
 
 class StationDevice:
@@ -69,7 +74,7 @@ class StationDevice:
         self.size: tuple[int, int] = (0, 0)
         self.resolution_ppi = 0.0
         self.capturing = False
-        self.platen_watch: PlatenWatch | None = None
+        self.platen_watch: PlatenWatch | None = None  # None, too: nobody has looked since it was opened
         self._in_use = asyncio.Lock()
 
     @property
@@ -295,13 +300,13 @@ class Inventory:
             self.changed(device.device_id)
 
     async def settled(self, device: StationDevice) -> bool:
-        """Wait until no capture runs on a device and nobody watches its platen; whether it was seen empty."""
+        """Wait until no capture runs on a device and nobody watches its platen; False where a finger stayed."""
         async with device._in_use:
             watch = device.platen_watch
         if watch is None:
             return True
         await asyncio.wait({watch.task})
-        return watch.task.result()
+        return watch.has_failed or watch.task.result()
 
     async def stop(self) -> None:
         """Cancel what runs and close every device."""
