@@ -205,7 +205,10 @@ class FingerprintScanner(Protocol):
         """
 
     def wait_finger_off(self, *, timeout_s: float, cancel: CancelToken) -> None:
-        """Return when the platen is empty; at once if it is. Raises as capture does."""
+        """Return when the platen is empty, as soon as that is known; a finger may lie there since before it was opened.
+
+        Raises as capture does.
+        """
 
 
 @runtime_checkable

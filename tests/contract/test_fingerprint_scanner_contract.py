@@ -153,9 +153,23 @@ def test_ten_fingers_in_a_row_are_captured(
     assert sequences == list(range(1, 11))
 
 
-def test_empty_platen_needs_no_wait_for_the_finger_to_go(scanner: FingerprintScanner) -> None:
+def test_empty_platen_is_seen_to_be_empty(scanner: FingerprintScanner) -> None:
     scanner.open()
-    scanner.wait_finger_off(timeout_s=0, cancel=CancelToken())
+    scanner.wait_finger_off(timeout_s=10, cancel=CancelToken())
+    scanner.wait_finger_off(timeout_s=10, cancel=CancelToken())
+
+
+def test_finger_that_lay_there_before_it_was_opened_is_waited_for(
+    stand: ScannerStub, scanner: FingerprintScanner, print_like: NDArray[np.uint8]
+) -> None:
+    stand.lay(print_like)
+    scanner.open()
+    with pytest.raises(CaptureTimedOut):
+        scanner.wait_finger_off(timeout_s=0.5, cancel=CancelToken())
+    stand.lift()
+    scanner.wait_finger_off(timeout_s=10, cancel=CancelToken())
+    stand.lay(print_like)
+    assert scanner.capture(timeout_s=10, cancel=CancelToken(), on_event=ignore).pixels.size
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,25 @@ async def test_a_finger_that_stays_when_a_capture_is_cancelled_is_not_taken_for_
         assert await next_event(following) == "waiting"
 
 
+async def test_a_finger_that_lies_there_when_the_scanner_is_opened_is_nobodys(here: InProcess, hands: Hands) -> None:
+    """Of a daemon that was started anew, or a scanner that failed, nobody knows whose it is."""
+    client = here.client
+    await hands.lay(finger=1)
+    first, second = await client.open_dossier(), await client.open_dossier()
+    async with client.lease((await client.scanner()).device_id) as lease:
+        call = client.capture_finger(first.dossier_id, lease, 1)
+        assert await next_event(call) == "lift_finger"
+        await hands.lift()
+        assert await next_event(call) == "waiting"
+        hands.scanner.fail("stall")
+        await hands.lay(finger=1)
+        assert (await refused(call))[:2] == ("UNAVAILABLE", "DEVICE_STALLED")
+        following = client.capture_finger(second.dossier_id, lease, 1)
+        assert await next_event(following) == "lift_finger"
+        await hands.lift()
+        assert await next_event(following) == "waiting"
+
+
 async def test_two_scanners_at_one_dossier_do_not_both_store_the_same_finger(
     make_station: MakeStation, scanner_stub: ScannerStub, noiseless_stub: ScannerStub
 ) -> None:
