@@ -9,8 +9,10 @@ descriptors' similarity; overlap: reliability of the minutiae of each side that 
 both sides; kinds: share of the pairs that agree on ending or bifurcation. Unmatched minutiae where the fingers overlap
 so count against a match, and those elsewhere do not.
 
-Bending is most of the work that strangers would cost: a pair whose rigid pose, judged with the wider tolerance, scores
-below MATCHING.bent_from_score is not bent. It gets what strangers keep of such a score on average.
+Several poses are scored as they are, with the wider tolerance, before any is bent: where two prints share a thin band,
+a chance pose that lays one over the whole of the other pairs as many minutiae, and only the score tells them apart.
+Bending is most of the work that strangers would cost: a pair of which no such pose scores MATCHING.bent_from_score is
+not bent. It gets what strangers keep of such a score on average.
 Where both templates hold their ridges (`wave_map`), a pair that has a chance is overlaid ridge on ridge, and its score
 is multiplied by exp(slope (agreement - even_agreement)): strangers lose more than half of theirs, mates gain. The scale
 stays: a score means as much with ridges as without.
