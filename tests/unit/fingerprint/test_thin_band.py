@@ -33,7 +33,7 @@ HIGH_AND_RIGHT = Condition(
 
 
 def test_prints_that_share_a_thin_band_match() -> None:
-    """Counting what minutiae find a place, a chance pose wins here: it scored 0.06 when only the best two were scored."""
+    """By the number of minutiae that find a place a chance pose wins here: judged by that alone they scored 0.06."""
     finger = make_master(5_000_201)
     one = make_impression(finger, 4, condition=HIGH_AND_LEFT, sensor=Sensor(SensorStyle.THERMAL_SWEEP))
     other = make_impression(finger, 5, condition=HIGH_AND_RIGHT, sensor=Sensor(SensorStyle.OPTICAL_WHITE))
