@@ -29,15 +29,15 @@ from numpy.typing import NDArray
 from enrollment.core.fingerprint.described import DescribedTemplates, describe
 from enrollment.core.fingerprint.template import FingerprintTemplate
 
-SAME_FINGER_SCORE: Final = 2.5
+SAME_FINGER_SCORE: Final = 2.8
 """From this score on, two impressions are taken for one finger's: strict, so that a warning means something.
 
-Measured with this extractor, ridges and all. Real prints, four public sets, both ways: of 23,040 comparisons of
-different fingers of one set the highest was 1.23 (FMR 1e-4 lay at 1.07), of 99,840 across all sets 1.42; of 2,240 of
-one finger 4 % stayed below 2.5, three quarters of them from one set of wet, dry and distorted prints. They come of 40
-fingers and are far from independent: the FMR here is below 1e-4, but not known any closer. Synthetic prints are more
-alike: of 237,600 pairs of different fingers, slaps against rolled prints both ways, one in 10,000 reached 1.63, five
-reached 2.5 and the highest 3.62 (`bench.sequence_fit`).
+Measured with this extractor, ridges and all. Real prints, four public sets: of 11,520 pairs of different fingers of
+one set the highest scored 1.42 (FMR 1e-4 lay at 1.13), of 49,920 across all sets 1.58; of 1,120 of one finger 4 %
+stayed below 2.8, three quarters of them from one set of wet, dry and distorted prints. They come of 40 fingers and are
+far from independent: the FMR here is below 1e-4, but not known any closer. Synthetic prints are more alike: of 624,960
+pairs of touches the highest scored 2.72 (`bench.false_match`); of 237,600 pairs of different fingers, slaps against
+rolled prints, one in 10,000 reached 1.82 and the highest 4.60 (`bench.sequence_fit`).
 """
 
 _FIRST: Final = np.zeros(1, np.intp)

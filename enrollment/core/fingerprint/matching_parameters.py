@@ -65,7 +65,7 @@ class MatchingParameters:
 
     overlap_margin_px: float = 8.0  # 0..12, here: the area of a finger reaches so far beyond its outermost minutiae
     overlap_prior: float = (
-        0.5  # 0.25..0.5, synthetic prints with little in common, held out: 1 misses 2..10 % more of them
+        0.5  # 0.25..0.5, `bench.fingerprint_overlap`: with 1 more of the thin common bands are missed
     )
     kind_weight: float = 0.4  # 0..0.8, here: bonus where all kinds agree
 

@@ -144,7 +144,7 @@ class SequenceParameters:
     "Fit" marks what `python -m bench.sequence_fit` finds on synthetic people; no real print is in it.
     """
 
-    match_score: float = 1.5  # 1.4..1.6, "Fit": one in 10,000 pairs of strangers reaches it, compared both ways
+    match_score: float = 1.8  # 1.7..1.9, "Fit": one in 10,000 pairs of strangers reaches 1.82
     same_score: float = SAME_FINGER_SCORE  # of another position's, where its own matches or its whole hand does not
     # Share of mates below match_score, by the sum of reliabilities of the poorer print: "Fit", the likeliest. Slaps
     # bring the good prints (3 of 1,080 missed), single touches the poor ones (80 of 1,440).

@@ -161,7 +161,7 @@ def is_moved(one: Print, other: Print) -> bool:
         for axis in range(len(one.minutiae)):
             ours, theirs = one.minutiae[axis][i], other.minutiae[axis][i]
             if ours != theirs:
-                return ours < theirs
+                return bool(ours < theirs)
     return True
 
 
@@ -217,7 +217,7 @@ def compare_pair(probe: Print, descriptors: NDArray[np.int16], ridges: LaidOut, 
     highest = room.rigid_scores[room.order[0]]
     if highest < _BENT_FROM:
         return _DISCOUNT * highest * (exp(_SLOPE * (_STRANGERS - _EVEN)) if both_have_ridges else ONE)
-    best = ZERO
+    best: np.float32 = ZERO
     for number in room.order[:count]:
         if room.rigid_scores[number] >= max(_BENT_FROM, _BENT_SHARE * highest):
             best = max(best, score_bent(probe, ridges, other, number, room, best))
