@@ -214,7 +214,7 @@ def compare_pair(probe: Print, descriptors: NDArray[np.int16], ridges: LaidOut, 
         score_rigid(probe, other, number, room)
     count = leading(room.rigid_scores, poses, _BENT, room.order)
     both_have_ridges = probe.rows > 0 and other.rows > 0
-    highest = room.rigid_scores[room.order[0]]
+    highest: np.float32 = room.rigid_scores[room.order[0]]
     if highest < _BENT_FROM:
         return _DISCOUNT * highest * (exp(_SLOPE * (_STRANGERS - _EVEN)) if both_have_ridges else ONE)
     best: np.float32 = ZERO
