@@ -1,8 +1,8 @@
 """Which score makes a false match how rare? What `enrollment.core.fingerprint.false_match` holds comes from here.
 
-`python -m bench.false_match --data FOLDER`. Every print is compared with every print of another finger, both ways: of
-public sets together, and of synthetic fingers of the firmware model, touched with MIXED severity. Synthetic strangers
-are more alike than real ones, so the higher of the two scores is taken. Beside each score stands what it costs: the
+`python -m bench.false_match --data FOLDER`. Every print is compared with every print of another finger: of public
+sets together, and of synthetic fingers of the firmware model, touched with MIXED severity. Synthetic strangers are more
+alike than real ones, so the higher of the two scores is taken. Beside each score stands what it costs: the
 share of pairs of one finger that stay below it. Rates of so few fingers are no sharper than their pairs are many: a
 rate that fewer than LEAST_MATCHES pairs reach is not printed.
 """
@@ -105,12 +105,12 @@ def synthetic_prints(people: int, seed: int, quiet: bool) -> Prints:
 
 
 def scores_of(prints: Prints) -> Scores:
-    """Compare all with all, both ways."""
+    """Compare all with all."""
     scores = score_each_other(prints.templates).astype(np.float64)
     finger = np.array(prints.fingers)
     same = finger[:, None] == finger
-    itself = np.eye(len(finger), dtype=np.bool_)
-    return Scores(prints.name, scores[~same], scores[same & ~itself], prints.failed)
+    once = np.triu(np.ones_like(same), 1)
+    return Scores(prints.name, scores[once & ~same], scores[once & same], prints.failed)
 
 
 @click.command()

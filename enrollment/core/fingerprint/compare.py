@@ -2,15 +2,17 @@
 
 The score is the matched part of what could have matched:
 
-    score = matched * alike / (overlap + 1) * (1 + kind_weight * kinds)
+    score = matched * alike / (overlap + overlap_prior) * (1 + kind_weight * kinds)
 
 matched: sum of exp(-misfit) sqrt(reliability of both) over the mutual pairs; alike: sum of exp(-misfit) times the
 descriptors' similarity; overlap: reliability of the minutiae of each side that fall on the area of the other, mean of
 both sides; kinds: share of the pairs that agree on ending or bifurcation. Unmatched minutiae where the fingers overlap
 so count against a match, and those elsewhere do not.
 
-Bending is most of the work that strangers would cost: a pair whose rigid pose, judged with the wider tolerance, scores
-below MATCHING.bent_from_score is not bent. It gets what strangers keep of such a score on average.
+Several poses are scored as they are, with the wider tolerance, before any is bent: where two prints share a thin band,
+a chance pose that lays one over the whole of the other pairs as many minutiae, and only the score tells them apart.
+Bending is most of the work that strangers would cost: a pair of which no such pose scores MATCHING.bent_from_score is
+not bent. It gets what strangers keep of such a score on average.
 Where both templates hold their ridges (`wave_map`), a pair that has a chance is overlaid ridge on ridge, and its score
 is multiplied by exp(slope (agreement - even_agreement)): strangers lose more than half of theirs, mates gain. The scale
 stays: a score means as much with ridges as without.
@@ -27,15 +29,15 @@ from numpy.typing import NDArray
 from enrollment.core.fingerprint.described import DescribedTemplates, describe
 from enrollment.core.fingerprint.template import FingerprintTemplate
 
-SAME_FINGER_SCORE: Final = 2.5
+SAME_FINGER_SCORE: Final = 2.8
 """From this score on, two impressions are taken for one finger's: strict, so that a warning means something.
 
-Measured with this extractor, ridges and all. Real prints, four public sets, both ways: of 23,040 comparisons of
-different fingers of one set the highest was 1.23 (FMR 1e-4 lay at 1.07), of 99,840 across all sets 1.42; of 2,240 of
-one finger 4 % stayed below 2.5, three quarters of them from one set of wet, dry and distorted prints. They come of 40
-fingers and are far from independent: the FMR here is below 1e-4, but not known any closer. Synthetic prints are more
-alike: of 237,600 pairs of different fingers, slaps against rolled prints both ways, one in 10,000 reached 1.63, five
-reached 2.5 and the highest 3.62 (`bench.sequence_fit`).
+Measured with this extractor, ridges and all. Real prints, four public sets: of 11,520 pairs of different fingers of
+one set the highest scored 1.42 (FMR 1e-4 lay at 1.13), of 49,920 across all sets 1.58; of 1,120 of one finger 4 %
+stayed below 2.8, three quarters of them from one set of wet, dry and distorted prints. They come of 40 fingers and are
+far from independent: the FMR here is below 1e-4, but not known any closer. Synthetic prints are more alike: of 624,960
+pairs of touches the highest scored 2.72 (`bench.false_match`); of 237,600 pairs of different fingers, slaps against
+rolled prints, one in 10,000 reached 1.82 and the highest 4.60 (`bench.sequence_fit`).
 """
 
 _FIRST: Final = np.zeros(1, np.intp)
@@ -49,8 +51,7 @@ def compare(a: FingerprintTemplate, b: FingerprintTemplate) -> float:
     What a template is described by is kept as long as the template is (11 kB): comparing it again takes a fraction of
     the time. For one against many there is `Gallery`.
     Returns a finite score >= 0; 0 where either template has fewer than MATCHING.least_minutiae minutiae.
-    Not quite symmetric, because it is `a` that is moved and bent: swapping the sides changed
-    the score of mates by 4 % (median; 23 % at the 95th percentile), and a verdict at 1.4 for 2 pairs in 1,000.
+    Symmetric: whichever of the two has fewer minutiae is moved and bent.
     """
     return float(compare_described(_describe_once(a), _describe_once(b), _FIRST)[0])
 

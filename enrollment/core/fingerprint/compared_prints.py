@@ -14,7 +14,7 @@ from enrollment.core.fingerprint.template import FingerprintTemplate
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ComparedPrints:
-    """N templates. scores: (N, N) float32, the higher of both ways; 0 on the diagonal."""
+    """N templates. scores: (N, N) float32, symmetric; 0 on the diagonal."""
 
     templates: tuple[FingerprintTemplate, ...]
     scores: NDArray[np.float32]
@@ -24,17 +24,14 @@ class ComparedPrints:
         return cls((), np.zeros((0, 0), np.float32))
 
     def with_(self, more: Sequence[FingerprintTemplate]) -> ComparedPrints:
-        """Compare M more with these and with each other: N M both ways, and M M."""
+        """Compare M more with these and with each other."""
         known, total = len(self.templates), len(self.templates) + len(more)
         scores = np.zeros((total, total), np.float32)
         added = Gallery(more)
-        held = Gallery(self.templates)
-        for row, template in enumerate(self.templates):
+        templates = (*self.templates, *more)
+        for row, template in enumerate(templates):
             scores[row, known:] = added.scores(template)
-        for row, template in enumerate(more, start=known):
-            scores[row, :known] = held.scores(template)
-            scores[row, known:] = added.scores(template)
-        scores = np.maximum(scores, scores.T)
+        scores[known:, :known] = scores[:known, known:].T
         scores[:known, :known] = self.scores
         np.fill_diagonal(scores, 0.0)
-        return ComparedPrints((*self.templates, *more), scores)
+        return ComparedPrints(templates, scores)

@@ -46,7 +46,9 @@ class MatchingParameters:
     relaxation_steps: int = 1  # here: 2 (study) and more cost 0.1..0.2 points of EER with all three extractors
 
     hypotheses: int = 8  # 4..24, here: poses that are tried; with ridges to tell them apart, 4 costs 0.2 points of EER
-    poses: int = 2  # 1..4, here: of these, how many are looked at closely
+    poses: int = 4  # 4..8, here: of these, how many are scored as they are
+    bent_poses: int = 2  # 1..2, here: of these, how many of the highest scores are bent and overlaid
+    bent_share: float = 0.8  # 0.7..0.85, here: of the highest of these scores, what another must reach to be bent too
     same_turn: float = 0.05  # by reason, with the next: two poses nearer to each other than that end in the same one
     same_shift_px: float = 6.0
     pose_minutiae: int = 32  # 24..60, here: of the probe, the most reliable, that judge the poses; more do no better
@@ -62,6 +64,9 @@ class MatchingParameters:
     pull_limit: float = 1.5  # 1..2.5, here (study 2.5): misfit beyond which a pair does not pull
 
     overlap_margin_px: float = 8.0  # 0..12, here: the area of a finger reaches so far beyond its outermost minutiae
+    overlap_prior: float = (
+        0.5  # 0.25..0.5, `bench.fingerprint_overlap`: with 1 more of the thin common bands are missed
+    )
     kind_weight: float = 0.4  # 0..0.8, here: bonus where all kinds agree
 
 
@@ -71,12 +76,12 @@ class WaveParameters:
 
     sigmas_cells: tuple[float, ...] = (2.0, 1.25, 1.0)  # here: of the smooth displacement, step by step
     stiffness: float = 2.5e-4  # turns a pixel squared: prior for no displacement
-    from_score: float = 0.2  # 0..0.25, here: of the minutiae; a pair below it is not overlaid
+    from_score: float = 0.22  # 0..0.22, here: of the minutiae; a pair below it is not overlaid
     strangers_agreement: float = 0.2  # here: median of strangers'; what a pair that is not overlaid is taken to have
     even_agreement: float = 0.4  # here: neither for nor against; scores keep the scale that they have without ridges
     slope: float = 4.0  # 3..5, here
-    least_score: float = 0.2  # 0.2..0.25, here: of a pair with ridges; a lower one is a stranger, however much lower
-    most_growth: float = 0.3  # 0.3..0.5, here: of the agreement, after the first step
+    least_score: float = 0.3  # 0.2..0.3, here: of a pair with ridges; a lower one is a stranger, however much lower
+    most_growth: float = 0.25  # 0.25..0.5, here: of the agreement, after the first step
     little_overlap: float = 10.0  # 5..40, here: cells, added to the common area, so that a small one counts less
 
 

@@ -1,6 +1,6 @@
 """Do the rolled prints show the fingers that the slaps show, each in its place?
 
-Every print is compared with every other of the session, in full and both ways. Two are taken for one finger's at a
+Every print is compared with every other of the session, in full. Two are taken for one finger's at a
 score that strangers hardly reach; where a position's own finger matches, another's must score higher still to be called
 a repetition. Where a hand matches nowhere, neither at home nor clearly elsewhere, its fingers are judged together: one
 print may fail to compare, a whole hand does not, if its best two prints are good ones.
@@ -111,7 +111,7 @@ def check_compared(
 
 
 def score_each_other(templates: Sequence[FingerprintTemplate]) -> NDArray[np.float32]:
-    """Compare N templates, each with each, both ways: (N, N) float32, the higher of both; 0 on the diagonal."""
+    """Compare N templates, each with each: (N, N) float32, symmetric; 0 on the diagonal."""
     return ComparedPrints.none().with_(templates).scores
 
 

@@ -50,7 +50,7 @@ def test_a_template_against_itself_scores_what_the_formula_says(laid: Laid) -> N
     template = laid(grid + rng.uniform(-8, 8, grid.shape), rng.uniform(0, math.tau, len(grid)))
     count = len(template)
     matched = overlap = 0.6 * count
-    expected = matched * count / (overlap + 1.0) * (1.0 + MATCHING.kind_weight)
+    expected = matched * count / (overlap + MATCHING.overlap_prior) * (1.0 + MATCHING.kind_weight)
     assert compare(template, template) == pytest.approx(expected, rel=0.03)
 
 
@@ -92,10 +92,10 @@ def test_the_order_of_minutiae_does_not_matter(impressions: Impressions) -> None
     assert compare(b, chosen(a, order)) == pytest.approx(compare(b, a), rel=1e-3)
 
 
-def test_swapping_the_sides_changes_a_genuine_score_little(impressions: Impressions) -> None:
-    there = np.array([compare(a, b) for finger in impressions for a, b in combinations(finger, 2)])
-    back = np.array([compare(b, a) for finger in impressions for a, b in combinations(finger, 2)])
-    assert float(np.median(np.abs(there - back) / np.maximum(there, back))) < 0.05
+def test_it_does_not_matter_which_of_two_is_called_the_probe(impressions: Impressions, moved: Moved) -> None:
+    prints = [one for finger in impressions for one in finger]
+    prints += [moved(impressions[0][0], 0.4, (12.0, -7.0)), jittered(impressions[0][0], 1.5, 0.08)]
+    assert all(compare(a, b) == compare(b, a) > 0.0 for a, b in combinations(prints, 2))
 
 
 def test_only_the_most_reliable_minutiae_are_looked_at(laid: Laid) -> None:

@@ -34,10 +34,7 @@ def test_every_score_is_that_of_compare_in_the_order_given(
     for probe in (impressions[0][0], impressions[3][2], mixed[0]):
         scores = gallery.scores(probe)
         assert scores.dtype == np.float32
-        each = np.array([compare(probe, one) for one in mixed])
-        ruled_out = scores == 0.0
-        assert scores[~ruled_out] == pytest.approx(each[~ruled_out], rel=1e-3, abs=1e-3)
-        assert each[ruled_out].max(initial=0.0) < 0.5
+        assert scores.tolist() == [compare(probe, one) for one in mixed]
 
 
 def test_the_mate_ranks_first(impressions: Impressions) -> None:

@@ -97,7 +97,8 @@ class Room(NamedTuple):
 
     alike: (MOST, MOST) int32, of `candidates.products`. best, ours: (2 MOST,) int32, of `candidates.choose`. order:
     (MOST,) int32. agreement: (CANDIDATES, CANDIDATES). support: (2, CANDIDATES). weights: (CANDIDATES,). motions:
-    (MATCHING.poses, 4). moved, bent: of the probe. spare: (MOST,) float32.
+    (MATCHING.poses, 4). moved, bent: of the probe. spare: (MOST,) float32. rigid_scores, met: (MATCHING.poses,) of each
+    motion, of `comparison.score_rigid`.
     """
 
     alike: NDArray[np.int32]
@@ -113,3 +114,5 @@ class Room(NamedTuple):
     bent: Minutiae
     pairing: Pairing
     spare: FloatArray
+    rigid_scores: FloatArray
+    met: FloatArray

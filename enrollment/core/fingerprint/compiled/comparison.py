@@ -9,14 +9,13 @@ import numpy as np
 from numba import float32, int8, intp, uint8
 from numpy.typing import NDArray
 
-from enrollment.core.fingerprint.compiled.arithmetic import ZERO, exp
+from enrollment.core.fingerprint.compiled.arithmetic import ONE, ZERO, exp
 from enrollment.core.fingerprint.compiled.arrays import (
     CANDIDATES,
     MOST,
     Candidates,
     FloatArray,
     Minutiae,
-    Motion,
     Pairing,
     Print,
     Room,
@@ -25,17 +24,19 @@ from enrollment.core.fingerprint.compiled.bending import bend
 from enrollment.core.fingerprint.compiled.candidates import choose, leading, place, products_of
 from enrollment.core.fingerprint.compiled.compatibility import relax, weigh
 from enrollment.core.fingerprint.compiled.kernel import entry, kernel, read_only
-from enrollment.core.fingerprint.compiled.overlay import LaidOut, agreement, lay_out
+from enrollment.core.fingerprint.compiled.overlay import LaidOut, agreement, lay_out, nothing_laid_out
 from enrollment.core.fingerprint.compiled.pairing import POSE_TOLERANCE, pair_up
-from enrollment.core.fingerprint.compiled.pose import best_motions, move
+from enrollment.core.fingerprint.compiled.pose import best_motions, motion_at, move
 from enrollment.core.fingerprint.compiled.scoring import covered, move_back, score
 from enrollment.core.fingerprint.matching_parameters import MATCHING, WAVES
 from enrollment.core.fingerprint.projection import DIMENSIONS
 
 _products: Final = products_of(DIMENSIONS)
 _POSES: Final = MATCHING.poses
+_BENT: Final = MATCHING.bent_poses
 _RELAXATION: Final = MATCHING.relaxation_steps
 _FAR: Final = np.float32(1e7)  # pixels, of what is no minutia: never the nearest, and its square no worry
+_BENT_SHARE: Final = np.float32(MATCHING.bent_share)
 _BENT_FROM: Final = np.float32(MATCHING.bent_from_score)
 _DISCOUNT: Final = np.float32(MATCHING.rigid_discount)
 _OVERLAID_FROM: Final = np.float32(WAVES.from_score)
@@ -104,6 +105,7 @@ def make_room() -> Room:
     """Return room for comparisons."""
     of_candidates, of_minutiae = np.zeros((10, CANDIDATES), np.float32), np.zeros((10, MOST), np.float32)
     names, pairs = np.zeros((3, MOST), np.int32), np.zeros((2, 2 * MOST), np.int32)
+    of_poses = np.zeros((2, _POSES), np.float32)
     return Room(
         np.zeros((MOST, MOST), np.int32),
         pairs[0],
@@ -127,6 +129,8 @@ def make_room() -> Room:
         Minutiae(of_minutiae[4], of_minutiae[5], of_minutiae[6], of_minutiae[7]),
         Pairing(names[1], of_minutiae[8], np.zeros(MOST, np.bool_), names[2]),
         of_minutiae[9],
+        of_poses[0],
+        of_poses[1],
     )
 
 
@@ -146,34 +150,77 @@ def align(probe: Print, descriptors: NDArray[np.int16], other: Print, room: Room
 
 
 @kernel
-def compare_pair(probe: Print, descriptors: NDArray[np.int16], ridges: LaidOut, other: Print, room: Room) -> np.float32:
-    """Score one pair. descriptors: of the probe, widened. ridges: of the probe, of no cells where it has none."""
-    best = ZERO
-    both_have_ridges = len(ridges.x) > 0 and other.rows > 0
+def is_moved(one: Print, other: Print) -> bool:
+    """Tell whether of two prints it is this one that is moved onto the other: the one with fewer minutiae.
+
+    Among equals the first minutia that lies elsewhere decides: it must not matter which of the two is called the probe.
+    """
+    if one.size != other.size:
+        return one.size < other.size
+    for i in range(one.size):
+        for axis in range(len(one.minutiae)):
+            ours, theirs = one.minutiae[axis][i], other.minutiae[axis][i]
+            if ours != theirs:
+                return bool(ours < theirs)
+    return True
+
+
+@kernel
+def score_rigid(probe: Print, other: Print, number: int, room: Room) -> None:
+    """Score a pose as it is, into room.rigid_scores, and keep in room.met what of the other's reliability it covers."""
+    motion = motion_at(room.motions, number)
+    moved, back, pairing = room.moved, room.bent, room.pairing
+    move(motion, probe.minutiae, MOST, moved)
+    pair_up(moved, probe.size, other.minutiae, POSE_TOLERANCE, pairing)
+    move_back(motion, other.minutiae, back.x, back.y)
+    room.met[number] = covered(back.x, back.y, other.reliabilities, probe.polygon, room.spare)
+    ours = covered(moved.x, moved.y, probe.reliabilities, other.polygon, room.spare)
+    room.rigid_scores[number] = score(probe, other, room.alike, pairing, ours, room.met[number])
+
+
+@kernel
+def score_bent(probe: Print, ridges: LaidOut, other: Print, number: int, room: Room, beaten: np.float32) -> np.float32:
+    """Score a pose with the probe bent, and overlaid where both have ridges.
+
+    ridges: of the probe; of no cells, they are laid out when they are needed. beaten: the score of an earlier pose;
+    where no agreement would lift this one above it, ridges are not looked at.
+    """
+    motion = motion_at(room.motions, number)
     moved, bent, pairing = room.moved, room.bent, room.pairing
-    for pose in range(align(probe, descriptors, other, room)):
-        motion = Motion(room.motions[pose, 0], room.motions[pose, 1], room.motions[pose, 2], room.motions[pose, 3])
-        move(motion, probe.minutiae, MOST, moved)
-        pair_up(moved, probe.size, other.minutiae, POSE_TOLERANCE, pairing)
-        move_back(motion, other.minutiae, bent.x, bent.y)
-        theirs = covered(bent.x, bent.y, other.reliabilities, probe.polygon, room.spare)
-        ours = covered(moved.x, moved.y, probe.reliabilities, other.polygon, room.spare)
-        found = score(probe, other, room.alike, pairing, ours, theirs)
-        agreed = _STRANGERS
-        if found < _BENT_FROM:
-            found *= _DISCOUNT
-        else:
-            for i in range(MOST):
-                bent.cos[i], bent.sin[i] = moved.cos[i], moved.sin[i]
-            bend(probe.minutiae, probe.size, moved, other.minutiae, pairing, bent, room.spare)
-            ours = covered(bent.x, bent.y, probe.reliabilities, other.polygon, room.spare)
-            found = score(probe, other, room.alike, pairing, ours, theirs)
-            if both_have_ridges and found >= _OVERLAID_FROM:
-                needed = _EVEN + np.float32(math.log(_LEAST_SCORE / found)) / _SLOPE
-                agreed = agreement(ridges, other, motion, moved, bent, needed)
-        if both_have_ridges:
-            found *= exp(_SLOPE * (agreed - _EVEN))
-        best = max(best, found)
+    move(motion, probe.minutiae, MOST, moved)
+    pair_up(moved, probe.size, other.minutiae, POSE_TOLERANCE, pairing)
+    for i in range(MOST):
+        bent.cos[i], bent.sin[i] = moved.cos[i], moved.sin[i]
+    bend(probe.minutiae, probe.size, moved, other.minutiae, pairing, bent, room.spare)
+    ours = covered(bent.x, bent.y, probe.reliabilities, other.polygon, room.spare)
+    found = score(probe, other, room.alike, pairing, ours, room.met[number])
+    if not probe.rows or not other.rows:
+        return found
+    agreed = _STRANGERS
+    if found >= _OVERLAID_FROM:
+        needed = _EVEN + np.float32(math.log(max(beaten, _LEAST_SCORE) / found)) / _SLOPE
+        if needed < ONE:
+            if not len(ridges.x):
+                ridges = lay_out(probe)
+            agreed = agreement(ridges, other, motion, moved, bent, needed)
+    return found * exp(_SLOPE * (agreed - _EVEN))
+
+
+@kernel
+def compare_pair(probe: Print, descriptors: NDArray[np.int16], ridges: LaidOut, other: Print, room: Room) -> np.float32:
+    """Score one pair. descriptors: of the probe, widened. ridges: as for `score_bent`."""
+    poses = align(probe, descriptors, other, room)
+    for number in range(poses):
+        score_rigid(probe, other, number, room)
+    count = leading(room.rigid_scores, poses, _BENT, room.order)
+    both_have_ridges = probe.rows > 0 and other.rows > 0
+    highest: np.float32 = room.rigid_scores[room.order[0]]
+    if highest < _BENT_FROM:
+        return _DISCOUNT * highest * (exp(_SLOPE * (_STRANGERS - _EVEN)) if both_have_ridges else ONE)
+    best: np.float32 = ZERO
+    for number in room.order[:count]:
+        if room.rigid_scores[number] >= max(_BENT_FROM, _BENT_SHARE * highest):
+            best = max(best, score_bent(probe, ridges, other, number, room, best))
     return best
 
 
@@ -182,10 +229,17 @@ def compare_with(probe: Templates, gallery: Templates, indices: NDArray[np.intp]
     """Score one described template with some of a gallery, one by one."""
     ours, theirs = np.empty((5, MOST), np.float32), np.empty((5, MOST), np.float32)
     one = print_of(probe, 0, ours)
-    room, ridges, descriptors = make_room(), lay_out(one), one.descriptors.astype(np.int16)
+    room, wide = make_room(), one.descriptors.astype(np.int16)
+    ridges, not_yet = lay_out(one), nothing_laid_out()
     for number in range(len(indices)):
         other = print_of(gallery, indices[number], theirs)
-        scores[number] = compare_pair(one, descriptors, ridges, other, room) if one.size and other.size else ZERO
+        if not one.size or not other.size:
+            scores[number] = ZERO
+            continue
+        first = is_moved(one, other)
+        moved, still = (one, other) if first else (other, one)
+        descriptors = wide if first else other.descriptors.astype(np.int16)
+        scores[number] = compare_pair(moved, descriptors, ridges if first else not_yet, still, room)
 
 
 @entry(*read_only((intp, 1)), float32[::1], *_TYPES, *_TYPES)

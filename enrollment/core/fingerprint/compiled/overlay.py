@@ -118,6 +118,13 @@ def lay_out(probe: Print) -> LaidOut:
 
 
 @kernel
+def nothing_laid_out() -> LaidOut:
+    """Return what stands for a probe that is not prepared yet."""
+    fields = np.empty((6, 0), np.float32)
+    return LaidOut(0, 0, fields[0], fields[1], fields[2], fields[3], fields[4], fields[5], np.empty((0, 0), np.float32))
+
+
+@kernel
 def agreement(
     probe: LaidOut, other: Print, motion: Motion, moved: Minutiae, bent: Minutiae, least: np.float32
 ) -> np.float32:

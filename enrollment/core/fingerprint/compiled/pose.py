@@ -112,14 +112,23 @@ def best_motions(room: Room, probe: Print, other: Print) -> int:
 
 
 @kernel
+def motion_at(motions: FloatArray, number: int) -> Motion:
+    """Read one of room.motions."""
+    return Motion(motions[number, 0], motions[number, 1], motions[number, 2], motions[number, 3])
+
+
+@kernel
 def _drop_alike(motions: FloatArray) -> int:
-    """Drop what is nearly the first motion, and return how many are left."""
+    """Drop what is nearly an earlier motion, and return how many are left."""
     kept = 1
     for number in range(1, len(motions)):
-        alike = motions[number, 0] * motions[0, 0] + motions[number, 1] * motions[0, 1] > _SAME_TURN
-        alike &= abs(motions[number, 2] - motions[0, 2]) < _SAME_SHIFT
-        alike &= abs(motions[number, 3] - motions[0, 3]) < _SAME_SHIFT
-        if not alike:
+        alone = True
+        for other in range(kept):
+            alike = motions[number, 0] * motions[other, 0] + motions[number, 1] * motions[other, 1] > _SAME_TURN
+            alike &= abs(motions[number, 2] - motions[other, 2]) < _SAME_SHIFT
+            alike &= abs(motions[number, 3] - motions[other, 3]) < _SAME_SHIFT
+            alone &= not alike
+        if alone:
             motions[kept] = motions[number]
             kept += 1
     return kept

@@ -15,6 +15,7 @@ from enrollment.core.fingerprint.compiled.kernel import kernel
 from enrollment.core.fingerprint.matching_parameters import MATCHING
 
 _MARGIN: Final = np.float32(MATCHING.overlap_margin_px)
+_PRIOR: Final = np.float32(MATCHING.overlap_prior)
 _KIND_WEIGHT: Final = np.float32(MATCHING.kind_weight)
 _LEAST_WEIGHT: Final = np.float32(1e-6)  # of a match that has no pairs
 NORMAL_X, NORMAL_Y = NORMALS
@@ -69,4 +70,4 @@ def score(
             elif probe.kinds[i] == other.kinds[j]:
                 agree += match
     agree /= total + _LEAST_WEIGHT
-    return matched * max(similar, ZERO) / (HALF * (ours + theirs) + ONE) * (ONE + _KIND_WEIGHT * agree)
+    return matched * max(similar, ZERO) / (HALF * (ours + theirs) + _PRIOR) * (ONE + _KIND_WEIGHT * agree)
