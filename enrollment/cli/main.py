@@ -73,7 +73,8 @@ def main(
     lang: str,
 ) -> None:
     """Ask a running enrolld (ENROLL_SOCKET, ENROLL_TOKEN_FILE name its socket and your session)."""
-    os.umask(0o077)  # prints, portraits and lists are written for whoever asked for them, and nobody else
+    before = os.umask(0o077)  # prints, portraits and lists are written for whoever asked for them, and nobody else
+    ctx.call_on_close(lambda: os.umask(before))
     ctx.obj = Session(Output.make(as_json=as_json, language=lang), socket, address, papers, token_file, token)
 
 

@@ -149,7 +149,8 @@ def main(
     lang: str,
 ) -> None:
     """Enroll one person on a station of device models, only through the gRPC API."""
-    os.umask(0o077)  # --fingers and --portrait may be a real person's
+    before = os.umask(0o077)  # --fingers and --portrait may be a real person's
+    click.get_current_context().call_on_close(lambda: os.umask(before))
     began = time.monotonic()
     out = Output.make(as_json=as_json, language=lang)
     if folder is None:

@@ -16,6 +16,7 @@ from enrollment.registry.error_status import INTERNAL, TABLE, row_of, status_of
 OF_CARDS = {
     core.UntrustedChain,
     core.CertificateNotValid,
+    core.CertificateRevoked,
     core.CardBelongsElsewhere,
     core.CardChannelBroken,
     core.CardNotGenuine,
