@@ -231,8 +231,9 @@ async def test_a_missing_finger_is_named_and_the_slap_is_taken_once_it_is_excuse
     dossier = await client.open_dossier(PLAN)
     which: dict[str, Any] = {"dossier_id": dossier.dossier_id, "position": types_pb2.FINGER_POSITION_RIGHT_LITTLE}
     async with client.lease((await client.scanner()).device_id) as lease:
-        await asyncio.to_thread(stub.lay_slap, PERSON, RIGHT_FOUR, missing=5)
         call = client.capture_finger(dossier.dossier_id, lease, RIGHT_FOUR, finger_timeout=Duration(seconds=1))
+        await until(call, lambda name, _: name == "waiting")
+        await asyncio.to_thread(stub.lay_slap, PERSON, RIGHT_FOUR, missing=5)
         live = await until(call, lambda name, event: name == "live" and len(event.fingers) == 3)
         assert list(live.missing) == [5]
         assert types_pb2.CAPTURE_HINT_MORE_FINGERS in live.hints
