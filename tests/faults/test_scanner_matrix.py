@@ -44,7 +44,7 @@ def test_close_of_an_unplugged_scanner_is_quiet_and_leaves_nothing(
     threads, files = set(threading.enumerate()), handles()
     with Bench(scanner, stubs[scanner.model]) as bench:
         bench.stub.unplug()
-    assert set(threading.enumerate()) == threads
+    assert set(threading.enumerate()) <= threads
     assert handles() <= files
 
 

@@ -97,8 +97,8 @@ def test_open_and_close_may_be_called_again_and_leave_nothing(encoder: CardEncod
         encoder.close()
         encoder.close()
     assert not children()
-    assert handles() == files
-    assert set(threading.enumerate()) == threads
+    assert handles() <= files
+    assert set(threading.enumerate()) <= threads
 
 
 def test_a_held_card_is_nobody_elses_and_loses_its_power_afterwards(

@@ -31,8 +31,8 @@ def test_fault_ends_as_the_table_says_and_the_next_card_works(row: Row, rig: Rig
     tries = try_all(rig, cells((row,)))
     assert not [f"{tried.cell}: {tried.failure}" for tried in tries if tried.failure]
     assert len(tries) in (3, 10)
-    assert set(threading.enumerate()) == threads
-    assert handles() == files
+    assert set(threading.enumerate()) <= threads
+    assert handles() <= files
     assert not children()
 
 
