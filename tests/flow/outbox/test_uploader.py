@@ -141,10 +141,12 @@ async def test_database_that_was_set_back_is_told_refuses_and_goes_on_after_the_
             sealer.wake()
             lost = await bench.until_acknowledged(lost_dossier)
         bench.set_back(backup)
-        again, behind = bench.complete(), bench.complete()
-        async with bench.delivering():
+        again = bench.complete()
+        async with bench.delivering() as (sealer, _uploader):
             assert (await bench.until_acknowledged(sealed)).sha256 == first.sha256
             refused = await bench.until(again, lambda package: package.state is PackageState.REFUSED)
+            behind = bench.complete()
+            sealer.wake()
             await bench.until(behind, lambda package: package.problem == "PREDECESSOR_REFUSED")
         assert (refused.sequence, refused.problem) == (2, "STATION_SET_BACK")
         assert bench.at_registry() == [(1, first.sha256), (2, lost.sha256)]
