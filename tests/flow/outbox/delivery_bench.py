@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
+import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -108,14 +109,16 @@ class Bench:
     def set_back(self, work: Path) -> None:
         """Put a copy of the station's database in its place, as after a disk that died."""
         self.store.close()
-        shutil.copyfile(work, self.store.database.path)
+        path = self.store.database.path
+        for file in path.parent.glob(f"{path.name}*"):  # and its log: a call that was cut off may still hold both open
+            file.unlink()
+        shutil.copyfile(work, path)
         self.store = Store.open(self.store.database.path, SystemClock(), self.keys)
 
     def copy(self, to: Path) -> Path:
         """Copy the station's database, as a backup does; where it is."""
-        self.store.close()
-        shutil.copyfile(self.store.database.path, to)
-        self.store = Store.open(self.store.database.path, SystemClock(), self.keys)
+        with closing(sqlite3.connect(self.store.database.path)) as ours, closing(sqlite3.connect(to)) as copied:
+            ours.backup(copied)
         return to
 
     def complete(self, plan: Plan = PLAN, **fields: str) -> str:
