@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from google.protobuf.json_format import MessageToDict
-
 from enrollment.cli.connection import Station
 from enrollment.cli.enrollment_flow import ready_device
 from enrollment.cli.lease import held_lease
+from enrollment.cli.output import plain_of
 from enrollment.core.chip.security_object import cms_of
 from enrollment.core.errors import MalformedRecord
 from enrollment.v1 import card_pb2, device_pb2
@@ -60,7 +59,7 @@ class CardReport:
         return {
             "verified": self.verified,
             "access": self.access,
-            "checks": [MessageToDict(check, preserving_proto_field_name=True) for check in self.in_order],
+            "checks": [plain_of(check) for check in self.in_order],
             "files": {name: len(content) for name, content in sorted(self.files.items())},
         }
 

@@ -9,7 +9,6 @@ from itertools import islice
 from typing import Any, Final
 
 import click
-from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from enrollment.cli import words
@@ -18,7 +17,7 @@ from enrollment.cli.commands_card_hand_over import hand_over, receipt
 from enrollment.cli.commands_card_import import import_cards
 from enrollment.cli.connection import Station
 from enrollment.cli.failure import EXIT_REFUSED
-from enrollment.cli.output import Output
+from enrollment.cli.output import Output, plain_of
 from enrollment.cli.pages import pages
 from enrollment.cli.session import with_station
 from enrollment.v1 import card_pb2
@@ -79,7 +78,7 @@ def list_cards(
     every = (item for page in pages(station.cards.ListCards, request) for item in page.cards)
     found = list(islice(every, limit))
     more = next(every, None) is not None
-    out.value({"cards": [MessageToDict(item, preserving_proto_field_name=True) for item in found], "more": more})
+    out.value({"cards": [plain_of(item) for item in found], "more": more})
     out.table(
         (("Card", "Thẻ"), ("Dossier", "Hồ sơ"), ("State", "Trạng thái"), ("Where", "Ở đâu"), ("Since", "Từ lúc"),
          ("Days", "Số ngày")),
