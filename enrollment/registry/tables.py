@@ -6,8 +6,6 @@ milliseconds since 1970-01-01 UTC.
 
 from __future__ import annotations
 
-import sqlite3
-import time
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Engine, ForeignKey, LargeBinary, String, create_engine, event, make_url
@@ -15,9 +13,9 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from enrollment.registry.errors import InvalidRequest
+from enrollment.sqlite_log import keep_log
 
 SQLITE_BUSY_TIMEOUT_MS = 10_000
-SQLITE_SWITCH_AGAIN_S = 0.005
 ID_LENGTH = 64  # characters
 
 
@@ -86,26 +84,12 @@ def open_database(url: str) -> Engine:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver shall not begin transactions by itself
     connection.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_TIMEOUT_MS}")
-    _keep_a_log(connection)
+    keep_log(connection, SQLITE_BUSY_TIMEOUT_MS / 1000)
     for pragma in (
         "synchronous = FULL",  # NORMAL loses the last commits in a power cut
         "foreign_keys = ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
-
-
-def _keep_a_log(connection: sqlite3.Connection) -> None:
-    """Switch to WAL, once in a file's life; SQLite fails it at once where another process has just begun to write."""
-    end = time.monotonic() + SQLITE_BUSY_TIMEOUT_MS / 1000
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
-                raise
-            time.sleep(SQLITE_SWITCH_AGAIN_S)
-        else:
-            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

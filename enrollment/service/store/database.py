@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,9 +22,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from enrollment.core.errors import InvalidPlan
 from enrollment.service.store.errors import DatabaseUnavailable, StoredDataDamaged
+from enrollment.sqlite_log import keep_log
 
 BUSY_TIMEOUT_S: Final = 10.0
-SWITCH_AGAIN_S: Final = 0.005
 PAGE_OCTETS: Final = 16384  # a print is a blob of a hundred kilobytes, a slap of two megabytes
 PRAGMAS: Final = (
     "PRAGMA synchronous=FULL",
@@ -152,7 +151,7 @@ def _engine(path: Path) -> Engine:
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: object) -> None:
         connection.execute(f"PRAGMA page_size={PAGE_OCTETS}")  # counts in a new file, before its first page
-        _keep_a_log(connection)
+        keep_log(connection, BUSY_TIMEOUT_S)
         for pragma in PRAGMAS:
             connection.execute(pragma)
 
@@ -162,17 +161,3 @@ def _engine(path: Path) -> Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
-
-
-def _keep_a_log(connection: sqlite3.Connection) -> None:
-    """Switch to WAL, once in a file's life. Two that do so at once: SQLite fails one without any wait, so wait here."""
-    end = time.monotonic() + BUSY_TIMEOUT_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
-                raise
-            time.sleep(SWITCH_AGAIN_S)
-        else:
-            return
