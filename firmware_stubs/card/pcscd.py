@@ -68,7 +68,7 @@ class Pcscd:
                 f"DEVICENAME /dev/null:{port}\nLIBPATH {library}\nCHANNELID {port}\n"
             )
         self._process: subprocess.Popen[bytes] | None = None
-        self._pid = 0
+        self.pid = 0
 
     @property
     def environment(self) -> dict[str, str]:
@@ -92,7 +92,7 @@ class Pcscd:
         if not told:
             self.stop()
             raise OSError(f"pcscd did not start: {self._log.read_text(errors='replace')[-500:]}")
-        self._pid = int(told)
+        self.pid = int(told)
 
     def stop(self) -> None:
         """End it in order."""
@@ -113,7 +113,7 @@ class Pcscd:
         process, self._process = self._process, None
         if process is None:
             return
-        pid, self._pid = self._pid, 0
+        pid, self.pid = self.pid, 0
         if pid and process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, how)

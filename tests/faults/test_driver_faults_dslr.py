@@ -31,6 +31,7 @@ from drivers.errors import (
 )
 from drivers.spi import CancelToken
 from tests.faults.camera_bench import processes_of
+from tests.processes import pause
 
 if TYPE_CHECKING:
     from tests.contract.device_stubs import DslrStub
@@ -229,7 +230,7 @@ def test_process_that_hangs_is_ended_at_its_limit_and_the_next_open_works(dslr_s
     camera = Dslr(dslr_stub.url, call_limit_s=0.5)
     camera.open()
     [process] = processes_of(os.getpid())
-    os.kill(process, signal.SIGSTOP)
+    pause(process)
     with pytest.raises(DeviceStalled, match="does not come back"):
         camera.take_still(timeout_s=60, cancel=CancelToken())
     wait_until(lambda: processes_of(os.getpid()) == [])  # it is not asked whether it wants to end

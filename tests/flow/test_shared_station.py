@@ -33,6 +33,7 @@ from enrollment.service.keys.sharing import SharingFolder
 from enrollment.service.store.operator_sessions import Role
 from enrollment.v1 import device_pb2, device_pb2_grpc
 from tests.flow.running_station import ChildProcess, MakeStation, StationFolder, invoke, set_up
+from tests.processes import pause
 
 pytest_plugins = ("tests.contract.device_stubs", "tests.flow.station_fixtures")
 
@@ -211,7 +212,7 @@ def test_a_pc_that_falls_silent_loses_its_lease_within_seconds_and_its_late_use_
     assert silent.hears()["event"] == "granted"
     waiting = pc("counter-2", name)
     assert waiting.hears()["event"] == "queued"
-    silent.signal(signal.SIGSTOP)  # its TCP connection stays open, but nobody answers there: as with a cut cable
+    pause(silent.process.pid)  # its TCP connection stays open, but nobody answers there: as with a cut cable
     assert waiting.hears()["event"] == "granted"
     silent.signal(signal.SIGCONT)
     assert silent.does("use") == {"event": "use", "reason": "LEASE_EXPIRED"}

@@ -24,7 +24,10 @@ class OtherProgram:
             text=True,
         )
         assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "ready\n"
+        told = self._process.stdout.readline()
+        if told != "ready\n":
+            self.end()
+            raise AssertionError(f"another program does not come to its card: {told!r}")
 
     @property
     def pid(self) -> int:
