@@ -147,10 +147,10 @@ class SequenceParameters:
     match_score: float = 1.8  # 1.7..1.9, "Fit": one in 10,000 pairs of strangers reaches 1.82
     same_score: float = SAME_FINGER_SCORE  # of another position's, where its own matches or its whole hand does not
     # Share of mates below match_score, by the sum of reliabilities of the poorer print: "Fit", the likeliest. Slaps
-    # bring the good prints (none of 1,080 below 1.5), single touches the poor ones (37 of 1,440). The last is one in a
+    # bring the good prints (none of 1,080 below it), single touches the poor ones (37 of 1,440). The last is one in a
     # thousand where none was missed: so many good ones were not tried.
     missed_reliabilities: tuple[float, ...] = (0.0, 8.0, 16.0)
-    missed_shares: tuple[float, ...] = (0.25, 0.026, 0.001)
+    missed_shares: tuple[float, ...] = (0.24, 0.022, 0.001)
     judged_prints: int = 2  # by reason: one may miss by any accident, and misses of more on one hand go together
     # -6..-3, "Fit": of single touches as they come in the field 0.02 % of all hands are falsely called another's,
     # nearly all of them thumbs (0.06 %; four fingers 0.0001 %). Slaps are better. A lower one leaves more unsure.
