@@ -31,7 +31,7 @@ from enrollment.service.devices.worker import Driver
 _log = logging.getLogger(__name__)
 
 UNNOTICED_S: Final = 0.1  # a look at a platen that turns out to be empty: nobody is asked to lift anything
-FIRST_LOOK_S: Final = 0.6  # likewise, of a scanner that is opened for it
+FIRST_LOOK_S: Final = 1.5  # likewise, of a scanner that is opened for it, on a PC that is busy
 
 
 class Platen:
