@@ -23,10 +23,9 @@ from enrollment.core.sealing.container import MAX_PACKAGE_BYTES, MIN_PACKAGE_BYT
 from enrollment.core.sealing.field_rules import DIGEST_BYTES, MAX_SEQUENCE
 from enrollment.core.sealing.manifest import Manifest
 from enrollment.core.sealing.receipt import Receipt, sign_receipt
-from enrollment.core.sealing.recipient_key import RecipientPrivateKey
 from enrollment.core.sealing.signing_key import SigningKey
 from enrollment.core.sealing.verify import OpenedPackage, open_package
-from enrollment.registry import ledger
+from enrollment.registry import ledger, recipients
 from enrollment.registry.errors import (
     InvalidRequest,
     OffsetMismatch,
@@ -37,6 +36,7 @@ from enrollment.registry.errors import (
     UploadUnknown,
 )
 from enrollment.registry.package_files import PackageFiles
+from enrollment.registry.recipients import RecipientKeys
 from enrollment.registry.tables import LedgerEntry, Upload
 
 logger = logging.getLogger(__name__)
@@ -75,14 +75,14 @@ class Intake:
         self,
         engine: Engine,
         files: PackageFiles,
-        recipient: RecipientPrivateKey,
+        recipients: RecipientKeys,
         receipt_key: SigningKey,
         registry_id: str,
         now_ms: Callable[[], int],
     ) -> None:
         self._engine = engine
         self._files = files
-        self._recipient = recipient
+        self._recipients = recipients
         self._receipt_key = receipt_key
         self._registry_id = registry_id
         self._now_ms = now_ms
@@ -96,10 +96,13 @@ class Intake:
         if orphans:
             logger.info("dropped %d upload files that nobody announced", orphans)
 
-    def begin(self, station_id: str, package_sha256: bytes, size_bytes: int, sequence: int) -> UploadState:
-        """Announce a package.
+    def begin(
+        self, station_id: str, package_sha256: bytes, size_bytes: int, sequence: int, recipient_key_id: bytes = b""
+    ) -> UploadState:
+        """Announce a package. recipient_key_id: what it is sealed to, empty where the station does not tell.
 
-        Raises InvalidRequest, PackageTooLarge, StationUnknown, SequenceBroken, StorageFull, StorageFailed.
+        Raises InvalidRequest, PackageTooLarge, StationUnknown, SequenceBroken, WrongRecipient, StorageFull,
+        StorageFailed.
         """
         _require_digest(package_sha256)
         if size_bytes > MAX_PACKAGE_BYTES:
@@ -113,6 +116,8 @@ class Intake:
             if entry is not None:
                 return UploadState(entry.size_bytes, entry.receipt)
             ledger.require_next_sequence(session, station_id, sequence)
+            if recipient_key_id:
+                recipients.require_opening(self._recipients.opening(session, self._now_ms()), recipient_key_id)
             upload = session.get(Upload, (station_id, package_sha256))
             if upload is None:
                 self._make_room(session, station_id)
@@ -176,13 +181,14 @@ class Intake:
             if upload.safe_bytes != upload.size_bytes:
                 raise OffsetMismatch("bytes are still missing", expected=upload.safe_bytes, found=upload.size_bytes)
             trusted = ledger.station_keys(session, station_id)
+            opening = self._recipients.opening(session, self._now_ms())
             # Opened here, where no other server can remove it; read below, where nobody waits for it.
             file = self._files.open_upload(station_id, package_sha256)
         with _storage(), file:
             data = file.read()
         try:
             _require_announced(data, package_sha256)
-            opened = open_package(data, self._recipient, trusted)
+            opened = open_package(data, opening, trusted)
             _require_own(opened.manifest, station_id)
             return self._enter(opened, package_sha256, len(data))
         except (EnrollmentError, StationMismatch) as refusal:
@@ -190,10 +196,10 @@ class Intake:
             self._drop(station_id, package_sha256)
             raise
 
-    def ledger(self, station_id: str) -> ledger.StationLedger:
-        """Sum up one station. Raises StationUnknown, StorageFailed."""
+    def ledger(self, station_id: str) -> tuple[ledger.StationLedger, bytes]:
+        """One station summed up, and the recipient announcement. Raises StationUnknown, StorageFailed."""
         with self._transaction(station_id) as session:
-            return ledger.station_ledger(session, station_id)
+            return ledger.station_ledger(session, station_id), recipients.announcement(session)
 
     def _enter(self, opened: OpenedPackage, package_sha256: bytes, size_bytes: int) -> bytes:
         """Write the ledger's row, the receipt in it, in one transaction; the object is on disk before."""

@@ -1,4 +1,4 @@
-"""enroll-registryd: initialise a development registry, enroll stations, serve, show the ledger."""
+"""enroll-registryd: initialise a development registry, enroll stations, serve, show the ledger, rotate keys."""
 
 from __future__ import annotations
 
@@ -8,53 +8,27 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 from cryptography.hazmat.primitives.asymmetric import ec
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from enrollment.core.certificates import CertificateAuthority, certificate_pem, private_key_pem
-from enrollment.core.errors import EnrollmentError
 from enrollment.core.sealing.field_rules import require_text
 from enrollment.core.sealing.public_keys import RegistryTrust, decode_verifying_key, encode_registry_trust
 from enrollment.registry import ledger as ledger_rows
 from enrollment.registry.certificates import issue_station_certificate
+from enrollment.registry.command_line import data_option, database_option, json_option, told_plainly
 from enrollment.registry.data_folder import DataFolder
-from enrollment.registry.errors import RegistryError
+from enrollment.registry.key_commands import list_keys, rotate_keys, withdraw_key
 from enrollment.registry.keys import RegistryKeys, write_private_file
 from enrollment.registry.serving import TlsFiles, serving
 from enrollment.registry.tables import open_database
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-data_option = click.option(
-    "--data", "root", required=True, type=click.Path(file_okay=False, path_type=Path), help="The registry's folder."
-)
-database_option = click.option(
-    "--database",
-    envvar="ENROLL_REGISTRY_DATABASE",
-    help="SQLAlchemy URL; a SQLite file in the folder where it is not given.",
-)
-
-
-@contextmanager
-def told_plainly() -> Iterator[None]:
-    """What is refused ends the command with one line, not a traceback."""
-    try:
-        yield
-    except (EnrollmentError, RegistryError) as error:
-        facts = "".join(f" {name}={value}" for name, value in error.facts.items())
-        raise click.ClickException(f"{error} ({error.reason}{facts})") from error
-    except OSError as error:
-        raise click.ClickException(f"{error.strerror}: {error.filename}") from error
-    except SQLAlchemyError as error:
-        raise click.ClickException(f"the database cannot be used: {type(error).__name__}") from error
 
 
 @click.group()
@@ -169,7 +143,7 @@ async def _serve(folder: DataFolder, database: str, tls: TlsFiles, host: str, po
 @main.command()
 @data_option
 @database_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@json_option
 def ledger(root: Path, database: str | None, as_json: bool) -> None:
     """Show what was received of each station, and what is missing."""
     with told_plainly():
@@ -203,6 +177,9 @@ def _ledger_row(station: ledger_rows.StationLedger) -> dict[str, Any]:
         "gaps": [list(gap) for gap in station.gaps],
     }
 
+
+for command in (list_keys, rotate_keys, withdraw_key):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()

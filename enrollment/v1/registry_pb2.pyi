@@ -26,22 +26,28 @@ class BeginUploadRequest(_message.Message):
     PACKAGE_SHA256_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
+    RECIPIENT_KEY_ID_FIELD_NUMBER: _builtins.int
     package_sha256: _builtins.bytes
     """SHA-256 of the sealed package, 32 bytes."""
     size_bytes: _builtins.int
     """Bytes of the sealed package."""
     sequence: _builtins.int
     """The station's gap-free number, from 1: lets the registry refuse a broken chain before the bytes are sent."""
+    recipient_key_id: _builtins.bytes
+    """Key id that the package is sealed to, 32 bytes: lets the registry refuse a key that it has withdrawn before the bytes
+    are sent. Empty from stations that do not tell it; the package itself is checked in any case.
+    """
     def __init__(
         self,
         *,
         package_sha256: _builtins.bytes = ...,
         size_bytes: _builtins.int = ...,
         sequence: _builtins.int = ...,
+        recipient_key_id: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["package_sha256", b"package_sha256", "sequence", b"sequence", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["package_sha256", b"package_sha256", "recipient_key_id", b"recipient_key_id", "sequence", b"sequence", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -203,6 +209,7 @@ class GetStationLedgerResponse(_message.Message):
     LAST_PACKAGE_SHA256_FIELD_NUMBER: _builtins.int
     PACKAGES_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
+    RECIPIENT_ANNOUNCEMENT_FIELD_NUMBER: _builtins.int
     station_id: _builtins.str
     """The station, as its certificate names it."""
     last_sequence: _builtins.int
@@ -211,6 +218,10 @@ class GetStationLedgerResponse(_message.Message):
     """That package's SHA-256; empty before the first."""
     packages: _builtins.int
     """Packages in the ledger."""
+    recipient_announcement: _builtins.bytes
+    """The registry's signed word to which key packages are sealed from now on (docs/package-format.md); empty where its
+    keys were never rotated.
+    """
     @_builtins.property
     def server_time(self) -> _timestamp_pb2.Timestamp:
         """The registry's clock, to measure the station's offset."""
@@ -223,10 +234,11 @@ class GetStationLedgerResponse(_message.Message):
         last_package_sha256: _builtins.bytes = ...,
         packages: _builtins.int = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
+        recipient_announcement: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_package_sha256", b"last_package_sha256", "last_sequence", b"last_sequence", "packages", b"packages", "server_time", b"server_time", "station_id", b"station_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_package_sha256", b"last_package_sha256", "last_sequence", b"last_sequence", "packages", b"packages", "recipient_announcement", b"recipient_announcement", "server_time", b"server_time", "station_id", b"station_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

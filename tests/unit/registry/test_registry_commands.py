@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import stat
 import threading
@@ -10,17 +11,21 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from enrollment.core.sealing.public_keys import decode_registry_trust
 from enrollment.registry.data_folder import DataFolder
 from enrollment.registry.errors import SetupInvalid
-from enrollment.registry.keys import RegistryKeys
 from enrollment.registry.server import main
-from enrollment.registry.serving import load_registry
+from enrollment.registry.serving import TlsFiles, load_registry, serving
 
 
 def run(*arguments: object) -> tuple[int, str]:
     done = CliRunner().invoke(main, [str(argument) for argument in arguments], catch_exceptions=False)
     return done.exit_code, done.output
+
+
+async def start_and_stop(folder: DataFolder) -> None:
+    tls = TlsFiles(folder.server_certificate, folder.server_key, folder.authority_certificate)
+    async with serving(folder, folder.default_database, tls, "127.0.0.1", 0):
+        pass
 
 
 @pytest.fixture
@@ -31,8 +36,7 @@ def folder(tmp_path: Path) -> DataFolder:
 
 
 def test_init_makes_private_keys_and_a_public_trust_file(folder: DataFolder) -> None:
-    trust = decode_registry_trust(folder.trust_file.read_bytes())
-    keys = RegistryKeys.load(folder.keys)
+    trust, keys = load_registry(folder)
     assert trust.registry_id == "registry-test"
     assert trust.recipient == keys.recipient.public_key
     assert trust.receipt_key == keys.receipt.verifying_key
@@ -133,3 +137,33 @@ def test_a_trust_file_of_other_keys_is_refused(folder: DataFolder, tmp_path: Pat
     folder.trust_file.write_bytes(b"")
     with pytest.raises(SetupInvalid, match="cannot be read"):
         load_registry(folder)
+
+
+def test_the_key_that_stations_seal_to_is_not_withdrawn_and_an_unknown_one_is_told_so(folder: DataFolder) -> None:
+    assert run("rotate-keys", "--data", folder.root)[0] == 0
+    current = load_registry(folder)[0].recipient.key_id.hex()
+    status, output = run("withdraw-key", "--data", folder.root, "--key", current)
+    assert (status, "rotate the keys first" in output) == (1, True)
+    for key in ("", "zz"):  # both keys, none
+        status, output = run("withdraw-key", "--data", folder.root, "--key", key)
+        assert (status, "INVALID_REQUEST" in output) == (1, True)
+
+
+def test_a_rotation_that_was_cut_short_is_finished_by_the_next_start(folder: DataFolder) -> None:
+    before = folder.trust_file.read_bytes()
+    run("rotate-keys", "--data", folder.root)
+    after = folder.trust_file.read_bytes()
+    folder.trust_file.write_bytes(before)
+    asyncio.run(start_and_stop(folder))
+    assert folder.trust_file.read_bytes() == after != before
+
+
+def test_private_halves_of_a_withdrawn_key_may_be_deleted_and_of_no_other(folder: DataFolder) -> None:
+    first = load_registry(folder)[0].recipient.key_id
+    run("rotate-keys", "--data", folder.root)
+    for name in ("recipient-ml-kem-768.pem", "recipient-x25519.pem"):
+        (folder.keys / name).unlink()
+    status, output = run("serve", "--data", folder.root, "--port", "0")
+    assert (status, "SETUP_INVALID" in output) == (1, True)
+    run("withdraw-key", "--data", folder.root, "--key", first.hex())
+    asyncio.run(start_and_stop(folder))
