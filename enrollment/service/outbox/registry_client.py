@@ -79,12 +79,14 @@ class RegistryView:
     station_id: who it takes us for.
     clock_offset_ms: station clock minus registry clock, None where it tells no time, or one that cannot be.
     last_sequence, last_sha256: of the station's last package there; 0 and b"" before the first.
+    recipient_announcement: unverified; b"" where its keys were never rotated.
     """
 
     station_id: str
     clock_offset_ms: int | None
     last_sequence: int
     last_sha256: bytes
+    recipient_announcement: bytes
 
 
 class RegistryClient:
@@ -124,11 +126,13 @@ class RegistryClient:
         middle_ms = 500 * (began + time.time())
         offset_ms = round(middle_ms - answer.server_time.seconds * 1000 - answer.server_time.nanos / 1e6)
         told = answer.HasField("server_time") and abs(offset_ms) <= MAX_CLOCK_OFFSET_MS
-        return RegistryView(answer.station_id, offset_ms if told else None, last, sha256)
+        return RegistryView(answer.station_id, offset_ms if told else None, last, sha256, answer.recipient_announcement)
 
-    async def begin(self, sha256: bytes, size_bytes: int, sequence: int) -> Begun:
-        """Announce a package."""
-        request = registry_pb2.BeginUploadRequest(package_sha256=sha256, size_bytes=size_bytes, sequence=sequence)
+    async def begin(self, sha256: bytes, size_bytes: int, sequence: int, recipient_key_id: bytes = b"") -> Begun:
+        """Announce a package. recipient_key_id: what it is sealed to."""
+        request = registry_pb2.BeginUploadRequest(
+            package_sha256=sha256, size_bytes=size_bytes, sequence=sequence, recipient_key_id=recipient_key_id
+        )
         answer = await _answered(
             self._stub.BeginUpload(request, timeout=self._timeout_s), registry_pb2.BeginUploadResponse
         )

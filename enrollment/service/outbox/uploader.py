@@ -3,6 +3,9 @@
 Off line it waits with exponential backoff and jitter; a broken upload goes on where the registry's disk stopped; a
 package that the registry refuses for good stays, marked, and those behind it wait: a person must act. A receipt is
 verified against the pinned registry keys before it is stored, and stored before anything may be deleted.
+
+A key that the registry opens nothing with any more is no such refusal where it has announced another: it has none of
+what waits, and all of that is sealed anew.
 """
 
 from __future__ import annotations
@@ -17,11 +20,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from enrollment.core.errors import EnrollmentError
-from enrollment.core.sealing.public_keys import RegistryTrust
+from enrollment.core.sealing.container import split_package
 from enrollment.core.sealing.receipt import verify_receipt
 from enrollment.service.config import Clock, OutboxConfig
 from enrollment.service.outbox.errors import PackageRefused, RegistryBusy, RegistryNonsense
 from enrollment.service.outbox.events import OutboxEvents
+from enrollment.service.outbox.known_registry import KnownRegistry
 from enrollment.service.outbox.registry_client import RegistryClient, RegistryView
 from enrollment.service.outbox.sealer import CLOCK_OFFSET_SETTING
 from enrollment.service.store.outbox_store import OutboxPackage, PackageState
@@ -32,6 +36,7 @@ logger = logging.getLogger(__name__)
 PROGRESS_EVERY_S: Final = 0.5  # between two notes of progress; the registry's own offset is what counts
 STORE_RETRY_S: Final = 5.0
 MAX_DOUBLINGS: Final = 30
+KEY_OPENS_NOTHING: Final = "WRONG_RECIPIENT"  # the registry's reason: another's key, or one that was rotated away
 SPOILT_ON_ITS_WAY: Final = "DIGEST_MISMATCH"  # the registry's reason; for good only when it comes twice
 
 
@@ -42,14 +47,15 @@ class Uploader:
         self,
         store: Store,
         connect: Callable[[], RegistryClient],
-        trust: RegistryTrust,
+        registry: KnownRegistry,
         station_id: str,
         config: OutboxConfig,
         clock: Clock,
         events: OutboxEvents,
+        at_unsealed: Callable[[], None],
     ) -> None:
-        self._store, self._connect, self._trust, self._station_id = store, connect, trust, station_id
-        self._config, self._clock, self._events = config, clock, events
+        self._store, self._connect, self._registry, self._station_id = store, connect, registry, station_id
+        self._config, self._clock, self._events, self._at_unsealed = config, clock, events, at_unsealed
         self._wanted = asyncio.Event()
         self._client: RegistryClient | None = None
         self._failures = 0
@@ -100,6 +106,9 @@ class Uploader:
             if refused.registry_reason == SPOILT_ON_ITS_WAY and package.problem != SPOILT_ON_ITS_WAY:
                 await self._postpone(package, RegistryBusy(str(refused), registry_reason=SPOILT_ON_ITS_WAY))
                 return  # our bytes are right: the registry dropped what it had, and gets them from the start
+            if refused.registry_reason == KEY_OPENS_NOTHING and await asyncio.to_thread(self._is_of_old_key, package):
+                await self._seal_anew(package)
+                return
             logger.error("package %d is refused: %s", package.sequence, refused.registry_reason)
             self._tell(
                 await asyncio.to_thread(
@@ -117,6 +126,20 @@ class Uploader:
                 logger.info("package %d is acknowledged", package.sequence)
                 self._tell(acknowledged)
 
+    def _is_of_old_key(self, package: OutboxPackage) -> bool:
+        """Whether the registry has told of another key than the one that this package is sealed to."""
+        _, recipient_key_id = split_package(self._store.outbox.read(package.package_id))
+        return recipient_key_id != self._registry.recipient.key_id
+
+    async def _seal_anew(self, package: OutboxPackage) -> None:
+        """Have this package, and those behind it in the chain, made again; the registry has none of them."""
+        freed = await asyncio.to_thread(self._store.outbox.unseal_from, package.sequence, why=KEY_OPENS_NOTHING)
+        logger.warning(
+            "the registry's key has changed: %d dossiers from number %d on are sealed anew", freed, package.sequence
+        )
+        self._events.all_changed()
+        self._at_unsealed()
+
     async def _deliver(self, package: OutboxPackage) -> bytes:
         """Everything on the wire; returns the receipt, unverified."""
         content = await asyncio.to_thread(self._content, package)
@@ -127,12 +150,12 @@ class Uploader:
         self.registry_reachable = True
         if view.clock_offset_ms is not None:
             await asyncio.to_thread(self._store.settings.put, CLOCK_OFFSET_SETTING, str(view.clock_offset_ms))
+        await asyncio.to_thread(self._registry.learn, view.recipient_announcement)
         if await asyncio.to_thread(self._is_set_back, package, view):
             return await self._receipt_of_old(client, package, view)
         for lost in await asyncio.to_thread(self._lost, package, view):
             logger.warning("the registry has lost package %d: it is sent again", lost.sequence)
-            again = await self._send(client, lost, await asyncio.to_thread(self._content, lost))
-            verify_receipt(again, self._trust.receipt_keys, lost.sha256)
+            await self._send_lost(client, lost)
         return await self._send(client, package, content)
 
     def _is_set_back(self, package: OutboxPackage, view: RegistryView) -> bool:
@@ -178,9 +201,22 @@ class Uploader:
                 )
         return lost
 
+    async def _send_lost(self, client: RegistryClient, lost: OutboxPackage) -> None:
+        """Send again what the registry acknowledged once. Raises RegistryBusy where it refuses it now."""
+        try:
+            again = await self._send(client, lost, await asyncio.to_thread(self._content, lost))
+        except PackageRefused as refused:
+            raise RegistryBusy(
+                f"the registry was set back, and refuses what it has lost, number {lost.sequence} "
+                f"[{refused.registry_reason}]: only its own backup has it",
+                registry_reason="REGISTRY_SET_BACK",
+            ) from refused
+        verify_receipt(again, self._registry.receipt_keys, lost.sha256)
+
     async def _send(self, client: RegistryClient, package: OutboxPackage, content: bytes) -> bytes:
         """One package on the wire; returns the receipt, unverified."""
-        begun = await client.begin(package.sha256, package.size_bytes, package.sequence)
+        _, recipient_key_id = split_package(content)
+        begun = await client.begin(package.sha256, package.size_bytes, package.sequence, recipient_key_id)
         if begun.receipt is not None:
             return begun.receipt
         chunk_bytes = min(self._config.chunk_bytes, begun.max_chunk_bytes)
@@ -206,7 +242,7 @@ class Uploader:
     async def _verified(self, package: OutboxPackage, receipt: bytes) -> datetime | None:
         """When the registry received the package; None, and the package postponed, when the receipt does not hold."""
         try:
-            held = verify_receipt(receipt, self._trust.receipt_keys, package.sha256)
+            held = verify_receipt(receipt, self._registry.receipt_keys, package.sha256)
             if (held.station_id, held.sequence, str(held.package_id)) != (
                 self._station_id,
                 package.sequence,

@@ -281,13 +281,18 @@ class OutboxStore:
         """
         with self._database.write() as connection:
             after = chain.go_on_after_unknown(connection)
-            waiting = PACKAGES.c.state != PackageState.ACKNOWLEDGED.value
-            unsealed = update(DOSSIERS).where(DOSSIERS.c.dossier_id.in_(select(PACKAGES.c.dossier_id).where(waiting)))
-            freed = connection.execute(unsealed.values(state=DossierState.COMPLETE.value)).rowcount
-            packages = select(PACKAGES.c.package_id).where(waiting)
-            connection.execute(delete(PACKAGE_CONTENTS).where(PACKAGE_CONTENTS.c.package_id.in_(packages)))
-            connection.execute(delete(PACKAGES).where(waiting))
+            freed = _unseal_from(connection, 1)
             self._audit.append_in(connection, "rejoined", operator_id, after=after, dossiers=freed)
+            return freed
+
+    def unseal_from(self, sequence: int, *, why: str) -> int:
+        """Have this package, which the registry does not have, and those behind it sealed anew.
+
+        How many dossiers that are. Those with a receipt stay as they are.
+        """
+        with self._database.write() as connection:
+            freed = _unseal_from(connection, sequence)
+            self._audit.append_in(connection, "unsealed", SYSTEM, sequence=sequence, dossiers=freed, problem=why)
             return freed
 
     def recover(self) -> None:
@@ -337,6 +342,17 @@ def _dossier_state(connection: Connection, dossier_id: str) -> DossierState:
 def _advance_dossier(connection: Connection, dossier_id: str, wanted: DossierState) -> None:
     require_transition(dossier_id, _dossier_state(connection, dossier_id), wanted)
     connection.execute(update(DOSSIERS).where(DOSSIERS.c.dossier_id == dossier_id).values(state=wanted.value))
+
+
+def _unseal_from(connection: Connection, sequence: int) -> int:
+    """Take back the packages from this number on that have no receipt; their dossiers wait for sealing again."""
+    waiting = (PACKAGES.c.sequence >= sequence, PACKAGES.c.state != PackageState.ACKNOWLEDGED.value)
+    unsealed = update(DOSSIERS).where(DOSSIERS.c.dossier_id.in_(select(PACKAGES.c.dossier_id).where(*waiting)))
+    freed = connection.execute(unsealed.values(state=DossierState.COMPLETE.value)).rowcount
+    packages = select(PACKAGES.c.package_id).where(*waiting)
+    connection.execute(delete(PACKAGE_CONTENTS).where(PACKAGE_CONTENTS.c.package_id.in_(packages)))
+    connection.execute(delete(PACKAGES).where(*waiting))
+    return freed
 
 
 def _packages() -> Select[Any]:

@@ -22,6 +22,7 @@ from enrollment.registry.serving import TlsFiles, serving
 from enrollment.service.config import OutboxConfig, RegistryConfig, SystemClock
 from enrollment.service.keys.software_keys import REQUEST_FILE, SoftwareKeys
 from enrollment.service.outbox.events import OutboxEvents
+from enrollment.service.outbox.known_registry import KnownRegistry
 from enrollment.service.outbox.registry_client import RegistryClient
 from enrollment.service.outbox.sealer import Sealer
 from enrollment.service.outbox.uploader import Uploader
@@ -93,10 +94,12 @@ class Bench:
         """Sealer and uploader at work, as the daemon runs them."""
         config = self.config(port)
         connect: Callable[[], RegistryClient] = lambda: RegistryClient.connect(config, None, OUTBOX.call_timeout_s)  # noqa: E731
-        uploader = Uploader(self.store, connect, self.trust, station_id, OUTBOX, SystemClock(), self.events)
-        sealer = Sealer(
-            self.store, self.keys, self.trust.recipient, station_id, SystemClock(), self.events, uploader.wake
+        known = KnownRegistry(self.trust, self.store.settings)
+        uploader = Uploader(
+            *(self.store, connect, known, station_id, OUTBOX, SystemClock(), self.events),
+            at_unsealed=lambda: sealer.wake(),
         )
+        sealer = Sealer(self.store, self.keys, known, station_id, SystemClock(), self.events, uploader.wake)
         tasks = [asyncio.create_task(sealer.run()), asyncio.create_task(uploader.run())]
         try:
             yield sealer, uploader
