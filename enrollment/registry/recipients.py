@@ -53,6 +53,10 @@ class RecipientKeys:
         states = all_recipients(session) or [RecipientState(self._named.key_id, 0, None)]
         return {state.key_id: self._key(state.key_id) for state in states if state.opens(now_ms)}
 
+    def holding(self, key_id: bytes) -> Mapping[bytes, RecipientPrivateKey]:
+        """What opens a package that the registry took, whatever became of its key since. Raises SetupInvalid."""
+        return {key_id: self._key(key_id)}
+
     def current(self, session: Session) -> RecipientPublicKey:
         """What packages are sealed to from now on. Raises SetupInvalid."""
         states = all_recipients(session)

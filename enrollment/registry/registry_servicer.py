@@ -47,9 +47,16 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
             request.size_bytes,
             request.sequence,
             request.recipient_key_id,
+            request.dossier_id,
         )
         return registry_pb2.BeginUploadResponse(
-            offset=state.offset, receipt=state.receipt, max_chunk_bytes=MAX_CHUNK_BYTES
+            offset=state.offset,
+            receipt=state.receipt,
+            max_chunk_bytes=MAX_CHUNK_BYTES,
+            held=[
+                registry_pb2.HeldDossier(signed_manifest=held.signed_manifest, receipt=held.receipt)
+                for held in state.held
+            ],
         )
 
     async def UploadChunks(  # noqa: N802

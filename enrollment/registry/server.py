@@ -152,8 +152,9 @@ def ledger(root: Path, database: str | None, as_json: bool) -> None:
         engine = open_database(database or folder.default_database)
         with Session(engine) as session, session.begin():
             stations = ledger_rows.all_stations(session)
+            repeated = [ledger_rows.repeated_dossiers(session, station.station_id) for station in stations]
         engine.dispose()
-    rows = [_ledger_row(station) for station in stations]
+    rows = [_ledger_row(*station) for station in zip(stations, repeated, strict=True)]
     if as_json:
         click.echo(json.dumps({"stations": rows}))
         return
@@ -163,9 +164,12 @@ def ledger(root: Path, database: str | None, as_json: bool) -> None:
             f"{row['station_id']}: {row['packages']} packages, last number {row['last_sequence']}, "
             f"received {row['last_received'] or 'never'}, gaps {gaps}, {row['open_uploads']} uploads open"
         )
+        for several in row["repeated"]:
+            numbers = ", ".join(map(str, several["sequences"]))
+            click.echo(f"  dossier {several['dossier_id']} came more than once, numbers {numbers}: compare them")
 
 
-def _ledger_row(station: ledger_rows.StationLedger) -> dict[str, Any]:
+def _ledger_row(station: ledger_rows.StationLedger, repeated: list[tuple[str, tuple[int, ...]]]) -> dict[str, Any]:
     received = station.last_received_at_ms
     return {
         "station_id": station.station_id,
@@ -175,6 +179,7 @@ def _ledger_row(station: ledger_rows.StationLedger) -> dict[str, Any]:
         "last_received": None if received is None else datetime.fromtimestamp(received / 1000, UTC).isoformat(),
         "open_uploads": station.open_uploads,
         "gaps": [list(gap) for gap in station.gaps],
+        "repeated": [{"dossier_id": dossier_id, "sequences": list(numbers)} for dossier_id, numbers in repeated],
     }
 
 

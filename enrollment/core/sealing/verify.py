@@ -22,11 +22,13 @@ class OpenedPackage:
     manifest: as it was signed.
     parts: name -> (media type, bytes), in the manifest's order.
     signer_key_id: of the trusted key whose two signatures hold, 32 bytes.
+    signed_manifest: the COSE_Sign that they stand in.
     """
 
     manifest: Manifest
     parts: Mapping[str, PartContent] = field(repr=False)
     signer_key_id: bytes
+    signed_manifest: bytes = field(repr=False)
 
 
 def open_package(
@@ -73,4 +75,4 @@ def open_package(
             raise DigestMismatch("a part differs from the digest in the manifest", part=part.name)
         parts[part.name] = PartContent(part.media_type, content)
         start += part.length
-    return OpenedPackage(manifest=manifest, parts=parts, signer_key_id=message.key_id)
+    return OpenedPackage(manifest, parts, message.key_id, signed_manifest)
