@@ -44,6 +44,7 @@ from enrollment.service.keys.errors import ClientNotAdmitted
 from enrollment.service.keys.sharing import SharingFolder
 from enrollment.service.keys.software_keys import SoftwareKeys
 from enrollment.service.outbox.events import OutboxEvents
+from enrollment.service.outbox.held_dossiers import HeldDossiers
 from enrollment.service.outbox.known_registry import KnownRegistry
 from enrollment.service.outbox.registry_client import RegistryClient
 from enrollment.service.outbox.sealer import Sealer
@@ -237,6 +238,7 @@ class Station:
             self.store,
             lambda: RegistryClient.connect(registry, passphrase, config.outbox.call_timeout_s),
             known,
+            HeldDossiers(self.store, known, self._keys.verifying_key, config.station_id),
             config.station_id,
             config.outbox,
             self._clock,

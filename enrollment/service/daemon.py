@@ -202,8 +202,8 @@ def rejoin(path: Path, operator_id: str, as_json: bool) -> None:
     """Go on after the registry's last package, where station.db was set back to an older copy.
 
     For a refusal STATION_SET_BACK, once it is sure that no other machine works with this station's keys. Stop the
-    daemon first. What has no receipt here is sealed anew, also a dossier that the registry had before the disk died: it
-    gets a second package then.
+    daemon first. What has no receipt here is sealed anew. A dossier that the registry had before the disk died takes
+    the receipt that was given for it then, unless its content is another now: enrollctl outbox names such a one.
     """
     from enrollment.core.sealing.field_rules import require_text
     from enrollment.service.assembly import lock_folder

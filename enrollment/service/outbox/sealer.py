@@ -15,7 +15,6 @@ from uuid import UUID
 
 import uuid_utils
 
-from enrollment.core.dossier.documents import documents
 from enrollment.core.dossier.model import Dossier
 from enrollment.core.errors import EnrollmentError
 from enrollment.core.sealing.manifest import ManifestFields
@@ -24,6 +23,7 @@ from enrollment.core.sealing.signing_key import SigningKey
 from enrollment.service.config import Clock
 from enrollment.service.outbox.events import OutboxEvents
 from enrollment.service.outbox.known_registry import KnownRegistry
+from enrollment.service.outbox.packing import parts_of
 from enrollment.service.store.errors import ChainMoved
 from enrollment.service.store.instants import to_ms
 from enrollment.service.store.outbox_store import NewPackage, OutboxPackage
@@ -89,7 +89,7 @@ class Sealer:
     def seal(self, dossier_id: str) -> OutboxPackage:
         """Seal one complete dossier. Blocking. Raises what the store and the sealing raise."""
         dossier = self._store.dossiers.get(dossier_id)
-        parts = self._parts(dossier)
+        parts = parts_of(self._store, dossier)
         while True:
             link = self._store.outbox.next_link()
             fields = self._fields(dossier, link.sequence, link.previous_sha256)
@@ -99,14 +99,6 @@ class Sealer:
                 return self._store.outbox.add(new)
             except ChainMoved:
                 continue
-
-    def _parts(self, dossier: Dossier) -> dict[str, tuple[str, bytes]]:
-        parts = documents(dossier)
-        for capture in dossier.captures:
-            for part in capture.parts:
-                content = self._store.dossiers.read_part(dossier.dossier_id, part.name)
-                parts[part.name] = (part.media_type, content)
-        return parts
 
     def _fields(self, dossier: Dossier, sequence: int, previous: bytes | None) -> ManifestFields:
         offset = self._store.settings.get(CLOCK_OFFSET_SETTING)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Select, delete, func, insert, select, up
 from enrollment.core.dossier.lifecycle import require_transition
 from enrollment.core.dossier.model import DossierState
 from enrollment.core.sealing.field_rules import MAX_SEQUENCE
+from enrollment.core.sealing.held_dossier import HeldDossier
 from enrollment.service.config import Clock
 from enrollment.service.store import chain
 from enrollment.service.store.audit_log import SYSTEM, AuditLog
@@ -32,6 +33,8 @@ MAX_PAGE: Final = 500
 MAX_PROBLEM_TEXT: Final = 500  # characters
 MAX_NAMED_GAPS: Final = 100
 PREDECESSOR_REFUSED: Final = "PREDECESSOR_REFUSED"
+HELD_TWICE: Final = "DOSSIER_HELD_TWICE"
+HELD_TWICE_TEXT: Final = "the registry also holds this dossier with another content: tell it which of the two counts"
 
 
 class PackageState(Enum):
@@ -232,8 +235,13 @@ class OutboxStore:
                 self._audit.append_in(connection, "package-retried", operator_id, package_id=package_id)
             return _load(connection, package_id)
 
-    def acknowledge(self, package_id: str, receipt: bytes, received_at: datetime) -> OutboxPackage:
-        """Store a verified receipt, the dossier's state and its card's in one transaction. Idempotent."""
+    def acknowledge(
+        self, package_id: str, receipt: bytes, received_at: datetime, *, held_twice: bool = False
+    ) -> OutboxPackage:
+        """Store a verified receipt, the dossier's state and its card's in one transaction. Idempotent.
+
+        held_twice: the registry holds the dossier with another content as well; the package goes on saying so.
+        """
         with self._database.write() as connection:
             package = _load(connection, package_id)
             if package.state is PackageState.ACKNOWLEDGED:
@@ -244,13 +252,51 @@ class OutboxStore:
                 .where(PACKAGES.c.package_id == package_id)
                 .values(
                     state=PackageState.ACKNOWLEDGED.value, receipt=receipt, received_at=to_ms(received_at),
-                    sent_bytes=PACKAGES.c.size_bytes, next_attempt_at=None, problem="", problem_text="",
+                    sent_bytes=PACKAGES.c.size_bytes, next_attempt_at=None,
+                    problem=HELD_TWICE if held_twice else "", problem_text=HELD_TWICE_TEXT if held_twice else "",
                 )
             )  # fmt: skip
-            chain.forget_unknown(connection)  # in step again, or it is noted again
-            self._cards.sent_in(connection, package.dossier_id)
-            self._audit.append_in(connection, "acknowledged", SYSTEM, package_id=package_id, sequence=package.sequence)
+            self._delivered(connection, package.dossier_id, package_id, package.sequence, held_twice=held_twice)
             return _load(connection, package_id)
+
+    def settle(self, package_id: str, held: HeldDossier) -> OutboxPackage:
+        """Put the package under which the registry holds the dossier, and its receipt, in the place of this one.
+
+        Its bytes are not here and never will be. Those behind this one in the chain are sealed anew. One transaction.
+        """
+        receipt = held.receipt
+        with self._database.write() as connection:
+            dossier_id = _load(connection, package_id).dossier_id
+            behind = _unseal_from(connection, _load(connection, package_id).sequence) - 1
+            connection.execute(
+                insert(PACKAGES).values(
+                    package_id=str(receipt.package_id),
+                    dossier_id=dossier_id,
+                    sequence=receipt.sequence,
+                    sha256=receipt.package_sha256,
+                    size_bytes=held.size_bytes,
+                    sent_bytes=held.size_bytes,
+                    state=PackageState.ACKNOWLEDGED.value,
+                    sealed_at=held.manifest.created_at_ms,
+                    receipt=held.signed_receipt,
+                    received_at=receipt.received_at_ms,
+                )
+            )
+            state = DossierState.ACKNOWLEDGED.value
+            connection.execute(update(DOSSIERS).where(DOSSIERS.c.dossier_id == dossier_id).values(state=state))
+            self._delivered(
+                connection, dossier_id, str(receipt.package_id), receipt.sequence, found=True, unsealed=behind
+            )
+            return _load(connection, str(receipt.package_id))
+
+    def _delivered(
+        self, connection: Connection, dossier_id: str, package_id: str, sequence: int, **facts: int | str
+    ) -> None:
+        """What goes with a dossier's receipt."""
+        chain.forget_unknown(connection)  # in step again, or it is noted again
+        self._cards.sent_in(connection, dossier_id)
+        told = {name: fact for name, fact in facts.items() if fact}
+        self._audit.append_in(connection, "acknowledged", SYSTEM, package_id=package_id, sequence=sequence, **told)
 
     def sequence_of(self, sha256: bytes) -> int:
         """The number of the package with this digest; 0 where it is neither ours nor what we rejoined after."""
@@ -277,6 +323,7 @@ class OutboxStore:
     def rejoin(self, *, operator_id: str) -> int:
         """After this database was set back: have everything without a receipt sealed anew behind the registry's last.
 
+        A dossier that the registry had before is told then, and takes the receipt that it has (settle).
         How many dossiers that are. Raises ChainSound where the registry told nothing of the kind.
         """
         with self._database.write() as connection:

@@ -22,6 +22,7 @@ from enrollment.registry.serving import TlsFiles, serving
 from enrollment.service.config import OutboxConfig, RegistryConfig, SystemClock
 from enrollment.service.keys.software_keys import REQUEST_FILE, SoftwareKeys
 from enrollment.service.outbox.events import OutboxEvents
+from enrollment.service.outbox.held_dossiers import HeldDossiers
 from enrollment.service.outbox.known_registry import KnownRegistry
 from enrollment.service.outbox.registry_client import RegistryClient
 from enrollment.service.outbox.sealer import Sealer
@@ -96,7 +97,8 @@ class Bench:
         connect: Callable[[], RegistryClient] = lambda: RegistryClient.connect(config, None, OUTBOX.call_timeout_s)  # noqa: E731
         known = KnownRegistry(self.trust, self.store.settings)
         uploader = Uploader(
-            *(self.store, connect, known, station_id, OUTBOX, SystemClock(), self.events),
+            *(self.store, connect, known, HeldDossiers(self.store, known, self.keys.verifying_key, station_id)),
+            *(station_id, OUTBOX, SystemClock(), self.events),
             at_unsealed=lambda: sealer.wake(),
         )
         sealer = Sealer(self.store, self.keys, known, station_id, SystemClock(), self.events, uploader.wake)
