@@ -13,12 +13,13 @@ import click
 from sqlalchemy.orm import Session
 
 from enrollment.registry import recipients
-from enrollment.registry.command_line import data_option, database_option, json_option, told_plainly
+from enrollment.registry.command_line import data_option, database_option
 from enrollment.registry.data_folder import DataFolder
 from enrollment.registry.keys import SoftwareRecipientKey
 from enrollment.registry.recipients import RecipientState
 from enrollment.registry.serving import load_registry, now_ms, publish_recipient
 from enrollment.registry.tables import open_database
+from enrollment.terminal import json_option
 
 KEEP_DAYS: Final = 180  # longer than any station stays off line
 
@@ -40,16 +41,15 @@ def rotate_keys(root: Path, database: str | None, keep_days: float, as_json: boo
     Stations learn of it with their next package, by an announcement that the receipt key signs. The key before goes on
     opening what is on its way, until its time is over or `withdraw-key` ends it.
     """
-    with told_plainly():
-        folder = DataFolder(root)
-        trust, keys = load_registry(folder)
-        new = SoftwareRecipientKey.generate()
-        with _session(folder, database) as session:
-            new.save_rotated(folder.keys)
-            now = now_ms()
-            until = now + round(timedelta(days=keep_days).total_seconds() * 1000)
-            before = recipients.rotate(session, trust, new.public_key, keys.receipt, now_ms=now, opens_until_ms=until)
-        publish_recipient(folder, trust, new.public_key)
+    folder = DataFolder(root)
+    trust, keys = load_registry(folder)
+    new = SoftwareRecipientKey.generate()
+    with _session(folder, database) as session:
+        new.save_rotated(folder.keys)
+        now = now_ms()
+        until = now + round(timedelta(days=keep_days).total_seconds() * 1000)
+        before = recipients.rotate(session, trust, new.public_key, keys.receipt, now_ms=now, opens_until_ms=until)
+    publish_recipient(folder, trust, new.public_key)
     if as_json:
         click.echo(json.dumps({"current": new.key_id.hex(), "before": _row(before)}))
         return
@@ -70,11 +70,10 @@ def withdraw_key(root: Path, database: str | None, key_id_begin: str, as_json: b
     Stations seal anew what still waits under it. The private half stays in the keys folder, for the packages in the
     objects folder that were sealed to it; whoever needs none of them may delete its folder.
     """
-    with told_plainly():
-        folder = DataFolder(root)
-        folder.require()
-        with _session(folder, database) as session:
-            state = recipients.withdraw(session, key_id_begin, now_ms())
+    folder = DataFolder(root)
+    folder.require()
+    with _session(folder, database) as session:
+        state = recipients.withdraw(session, key_id_begin, now_ms())
     if as_json:
         click.echo(json.dumps(_row(state)))
         return
@@ -87,11 +86,10 @@ def withdraw_key(root: Path, database: str | None, key_id_begin: str, as_json: b
 @json_option
 def list_keys(root: Path, database: str | None, as_json: bool) -> None:
     """Show the keys that packages are sealed to: the current one, and until when earlier ones open."""
-    with told_plainly():
-        folder = DataFolder(root)
-        trust, _ = load_registry(folder)
-        with _session(folder, database) as session:
-            states = recipients.all_recipients(session) or [RecipientState(trust.recipient.key_id, 0, None)]
+    folder = DataFolder(root)
+    trust, _ = load_registry(folder)
+    with _session(folder, database) as session:
+        states = recipients.all_recipients(session) or [RecipientState(trust.recipient.key_id, 0, None)]
     if as_json:
         click.echo(json.dumps({"keys": [_row(state) for state in states]}))
         return

@@ -21,17 +21,19 @@ from enrollment.core.sealing.field_rules import require_text
 from enrollment.core.sealing.public_keys import RegistryTrust, decode_verifying_key, encode_registry_trust
 from enrollment.registry import ledger as ledger_rows
 from enrollment.registry.certificates import issue_station_certificate
-from enrollment.registry.command_line import data_option, database_option, json_option, told_plainly
+from enrollment.registry.command_line import RegistryCommands, data_option, database_option
 from enrollment.registry.data_folder import DataFolder
 from enrollment.registry.key_commands import list_keys, rotate_keys, withdraw_key
 from enrollment.registry.keys import RegistryKeys, write_private_file
 from enrollment.registry.serving import TlsFiles, serving
 from enrollment.registry.tables import open_database
+from enrollment.terminal import json_errors_option, json_option, language_option
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.group()
+@click.group(cls=RegistryCommands)
+@language_option
 def main() -> None:
     """The receiving end of enrollment stations."""
 
@@ -47,26 +49,32 @@ def main() -> None:
     show_default=True,
     help="Host name or IP address in the server's certificate; may be repeated.",
 )
-def init(root: Path, registry_id: str, names: tuple[str, ...]) -> None:
+@json_option
+def init(root: Path, registry_id: str, names: tuple[str, ...], as_json: bool) -> None:
     """Make a development registry: authority, server certificate, keys, and the trust file for stations."""
-    with told_plainly():
-        require_text("registry_id", registry_id)
-        folder = DataFolder(root)
-        folder.create()
-        now = datetime.now(UTC)
-        authority = CertificateAuthority.create(registry_id, now)
-        server_key = ec.generate_private_key(ec.SECP256R1())
-        keys = RegistryKeys.generate()
-        keys.save(folder.keys)
-        write_private_file(folder.authority_key, authority.key_pem())
-        write_private_file(folder.server_key, private_key_pem(server_key))
-        folder.authority_certificate.write_bytes(certificate_pem(authority.certificate))
-        server_certificate = authority.issue_server_certificate(server_key.public_key(), names, now)
-        folder.server_certificate.write_bytes(certificate_pem(server_certificate))
-        trust = RegistryTrust(registry_id, keys.recipient.public_key, keys.receipt.verifying_key)
-        # Last: a folder with a trust file is a complete one.
-        folder.trust_file.write_bytes(encode_registry_trust(trust))
-    click.echo(f"registry {registry_id}: stations pin {folder.trust_file} and {folder.authority_certificate}")
+    require_text("registry_id", registry_id)
+    folder = DataFolder(root)
+    folder.create()
+    now = datetime.now(UTC)
+    authority = CertificateAuthority.create(registry_id, now)
+    server_key = ec.generate_private_key(ec.SECP256R1())
+    keys = RegistryKeys.generate()
+    keys.save(folder.keys)
+    write_private_file(folder.authority_key, authority.key_pem())
+    write_private_file(folder.server_key, private_key_pem(server_key))
+    folder.authority_certificate.write_bytes(certificate_pem(authority.certificate))
+    server_certificate = authority.issue_server_certificate(server_key.public_key(), names, now)
+    folder.server_certificate.write_bytes(certificate_pem(server_certificate))
+    trust = RegistryTrust(registry_id, keys.recipient.public_key, keys.receipt.verifying_key)
+    # Last: a folder with a trust file is a complete one.
+    folder.trust_file.write_bytes(encode_registry_trust(trust))
+    made = {
+        "registry_id": registry_id,
+        "trust": str(folder.trust_file),
+        "authority": str(folder.authority_certificate),
+    }
+    sentence = f"registry {registry_id}: stations pin {folder.trust_file} and {folder.authority_certificate}"
+    click.echo(json.dumps(made) if as_json else sentence)
 
 
 @main.command("enroll-station")
@@ -76,25 +84,25 @@ def init(root: Path, registry_id: str, names: tuple[str, ...]) -> None:
 @click.option("--csr", required=True, type=FILE, help="The station's certificate signing request, PEM.")
 @click.option("--verifying-key", required=True, type=FILE, help="The station's verifying key file.")
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Client certificate, PEM.")
+@json_option
 def enroll_station(
-    root: Path, database: str | None, station_id: str, csr: Path, verifying_key: Path, out: Path
+    root: Path, database: str | None, station_id: str, csr: Path, verifying_key: Path, out: Path, as_json: bool
 ) -> None:
     """Let a station send: register its verifying key, certify its TLS key."""
-    with told_plainly():
-        folder = DataFolder(root)
-        folder.require()
-        require_text("station_id", station_id)
-        key = decode_verifying_key(verifying_key.read_bytes())
-        authority = CertificateAuthority.load(
-            folder.authority_certificate.read_bytes(), folder.authority_key.read_bytes()
-        )
-        certificate = issue_station_certificate(authority, csr.read_bytes(), station_id, datetime.now(UTC))
-        engine = open_database(database or folder.default_database)
-        with Session(engine) as session, session.begin():
-            ledger_rows.enroll_station(session, station_id, key, time.time_ns() // 1_000_000)
-        engine.dispose()
-        out.write_bytes(certificate_pem(certificate))
-    click.echo(f"station {station_id}: key {key.key_id.hex()[:16]}, certificate in {out}")
+    folder = DataFolder(root)
+    folder.require()
+    require_text("station_id", station_id)
+    key = decode_verifying_key(verifying_key.read_bytes())
+    authority = CertificateAuthority.load(folder.authority_certificate.read_bytes(), folder.authority_key.read_bytes())
+    certificate = issue_station_certificate(authority, csr.read_bytes(), station_id, datetime.now(UTC))
+    engine = open_database(database or folder.default_database)
+    with Session(engine) as session, session.begin():
+        ledger_rows.enroll_station(session, station_id, key, time.time_ns() // 1_000_000)
+    engine.dispose()
+    out.write_bytes(certificate_pem(certificate))
+    made = {"station_id": station_id, "key_id": key.key_id.hex(), "certificate": str(out)}
+    sentence = f"station {station_id}: key {key.key_id.hex()[:16]}, certificate in {out}"
+    click.echo(json.dumps(made) if as_json else sentence)
 
 
 @main.command()
@@ -108,6 +116,7 @@ def enroll_station(
 @click.option(
     "--log-level", default="INFO", show_default=True, type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"])
 )
+@json_errors_option
 def serve(
     root: Path,
     database: str | None,
@@ -126,8 +135,7 @@ def serve(
         key=tls_key or folder.server_key,
         client_authority=client_ca or folder.authority_certificate,
     )
-    with told_plainly():
-        asyncio.run(_serve(folder, database or folder.default_database, tls, host, port))
+    asyncio.run(_serve(folder, database or folder.default_database, tls, host, port))
 
 
 async def _serve(folder: DataFolder, database: str, tls: TlsFiles, host: str, port: int) -> None:
@@ -146,14 +154,13 @@ async def _serve(folder: DataFolder, database: str, tls: TlsFiles, host: str, po
 @json_option
 def ledger(root: Path, database: str | None, as_json: bool) -> None:
     """Show what was received of each station, and what is missing."""
-    with told_plainly():
-        folder = DataFolder(root)
-        folder.require()
-        engine = open_database(database or folder.default_database)
-        with Session(engine) as session, session.begin():
-            stations = ledger_rows.all_stations(session)
-            repeated = [ledger_rows.repeated_dossiers(session, station.station_id) for station in stations]
-        engine.dispose()
+    folder = DataFolder(root)
+    folder.require()
+    engine = open_database(database or folder.default_database)
+    with Session(engine) as session, session.begin():
+        stations = ledger_rows.all_stations(session)
+        repeated = [ledger_rows.repeated_dossiers(session, station.station_id) for station in stations]
+    engine.dispose()
     rows = [_ledger_row(*station) for station in zip(stations, repeated, strict=True)]
     if as_json:
         click.echo(json.dumps({"stations": rows}))

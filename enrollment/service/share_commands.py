@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from enrollment.terminal import json_option
+
 if TYPE_CHECKING:
     from enrollment.service.config import StationConfig
     from enrollment.service.keys.sharing import SharingFolder
@@ -34,7 +36,6 @@ names_option = click.option(
     required=True,
     help="Host name or IP address under which the other PCs call this one; repeatable.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @click.group()
