@@ -27,8 +27,8 @@ database_option = click.option(
 # Class -> Vietnamese, English, where a command means something else than a call. Else what stations are told.
 SENTENCES: Final[dict[type[Exception], tuple[str, str]]] = {
     SetupInvalid: (
-        "Không chạy được trung tâm với thư mục, khoá hoặc địa chỉ này: hãy xem chi tiết bên dưới.",
-        "The registry cannot work with this folder, these keys or this address: see below what is wrong.",
+        "Không chạy được trung tâm với thư mục, khoá hoặc địa chỉ này.",
+        "The registry cannot work with this folder, these keys or this address.",
     ),
     InvalidRequest: ("Không dùng được giá trị này.", "This value cannot be used."),
     core.MalformedPackage: (
@@ -52,6 +52,33 @@ SENTENCES: Final[dict[type[Exception], tuple[str, str]]] = {
         "A file cannot be read or written: check its path, its rights, and the room on the disk.",
     ),
 }
+# SetupInvalid's fact `problem` -> the same.
+PROBLEMS: Final = {
+    "exists": (
+        "Ở đây đã có một trung tâm, không có gì bị ghi đè: hãy chọn thư mục khác.",
+        "A registry is here already, and nothing was overwritten: name another folder.",
+    ),
+    "no registry": (
+        "Ở đây chưa có trung tâm: hãy chạy init trước, hoặc sửa --data.",
+        "No registry is here: run init first, or correct --data.",
+    ),
+    "no trust file": (
+        "Có khoá nhưng thiếu registry-trust.pem: hãy chép lại từ một trạm hoặc bản sao lưu.",
+        "There are keys, but no registry-trust.pem: take it back from a station or a backup.",
+    ),
+    "unreadable": (
+        "Không đọc được một tệp của trung tâm: hãy khôi phục từ bản sao lưu hoặc sửa quyền.",
+        "A file of the registry cannot be read: restore it from its backup, or correct its rights.",
+    ),
+    "other keys": (
+        "Các tệp khoá và registry-trust.pem không thuộc về nhau: hãy khôi phục cả hai từ cùng một bản sao lưu.",
+        "The key files and registry-trust.pem do not belong together: restore both from one backup.",
+    ),
+    "address": (
+        "Không mở được địa chỉ này (cổng đang được dùng?), hoặc các tệp TLS không khớp nhau.",
+        "This address cannot be opened (is the port taken?), or the TLS files do not fit each other.",
+    ),
+}
 
 
 class RegistryCommands(Commands):
@@ -63,6 +90,8 @@ class RegistryCommands(Commands):
         found = next((rows[kind] for kind in type(error).__mro__ if kind in rows), None)
         if found is None:
             return None
+        if isinstance(error, SetupInvalid):
+            found = PROBLEMS.get(str(error.facts.get("problem")), found)
         sentences = dict(zip(("vi", "en"), found, strict=True))
         match error:
             case EnrollmentError() | RegistryError():

@@ -71,12 +71,13 @@ class DataFolder:
     def create(self) -> None:
         """Make the folders. Raises SetupInvalid where a registry is already there."""
         if self.trust_file.exists():
-            raise SetupInvalid("the data folder already holds a registry", folder=self.root.name)
+            raise SetupInvalid("the data folder already holds a registry", folder=self.root.name, problem="exists")
         if self.keys.exists():
             raise SetupInvalid(
                 "the data folder holds keys, but no trust file: take that back from a station or a backup; where init "
                 "was cut short and nothing was ever received, remove the folder and run it again",
                 folder=self.root.name,
+                problem="no trust file",
             )
         for folder in (self.root, self.keys, self.authority_certificate.parent, self.uploads, self.objects):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -94,4 +95,6 @@ class DataFolder:
     def require(self) -> None:
         """Raise SetupInvalid where no registry was initialised."""
         if not self.trust_file.is_file():
-            raise SetupInvalid("the data folder holds no registry: run `init` first", folder=self.root.name)
+            raise SetupInvalid(
+                "the data folder holds no registry: run `init` first", folder=self.root.name, problem="no registry"
+            )

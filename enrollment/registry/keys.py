@@ -78,7 +78,7 @@ class SoftwareSigningKey:
         """Read what `save` wrote. Raises SetupInvalid."""
         es256, ml_dsa_65 = _load(folder / RECEIPT_ES256_FILE), _load(folder / RECEIPT_ML_DSA_65_FILE)
         if not (isinstance(es256, ec.EllipticCurvePrivateKey) and isinstance(ml_dsa_65, MLDSA65PrivateKey)):
-            raise SetupInvalid(_OTHER_KINDS)
+            raise SetupInvalid(_OTHER_KINDS, problem="other keys")
         return cls(es256, ml_dsa_65)
 
 
@@ -134,10 +134,12 @@ class SoftwareRecipientKey:
         folder = rotated if rotated.exists() else keys
         ml_kem_768, x25519 = _load(folder / RECIPIENT_ML_KEM_768_FILE), _load(folder / RECIPIENT_X25519_FILE)
         if not (isinstance(ml_kem_768, MLKEM768PrivateKey) and isinstance(x25519, X25519PrivateKey)):
-            raise SetupInvalid(_OTHER_KINDS)
+            raise SetupInvalid(_OTHER_KINDS, problem="other keys")
         key = cls(ml_kem_768, x25519)
         if key.key_id != key_id:
-            raise SetupInvalid("the private half of a recipient key is not among the keys", key_id=key_id.hex())
+            raise SetupInvalid(
+                "the private half of a recipient key is not among the keys", key_id=key_id.hex(), problem="other keys"
+            )
         return key
 
 
@@ -193,4 +195,4 @@ def _load(path: Path) -> PrivateKeyTypes:
     try:
         return load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:
-        raise SetupInvalid(f"the key file {path.name} cannot be read", file=path.name) from error
+        raise SetupInvalid(f"the key file {path.name} cannot be read", file=path.name, problem="unreadable") from error

@@ -53,7 +53,9 @@ class TlsFiles:
                 file.read_bytes() for file in (self.key, self.certificate, self.client_authority)
             )
         except OSError as error:
-            raise SetupInvalid("a TLS file cannot be read", file=Path(error.filename).name) from error
+            raise SetupInvalid(
+                "a TLS file cannot be read", file=Path(error.filename).name, problem="unreadable"
+            ) from error
         return grpc.ssl_server_credentials([(key, certificate)], authority, require_client_auth=True)
 
 
@@ -68,10 +70,14 @@ def load_registry(folder: DataFolder) -> tuple[RegistryTrust, RegistryKeys]:
     try:
         trust = decode_registry_trust(folder.trust_file.read_bytes())
     except MalformedPackage as error:
-        raise SetupInvalid("the registry trust file cannot be read", file=folder.trust_file.name) from error
+        raise SetupInvalid(
+            "the registry trust file cannot be read", file=folder.trust_file.name, problem="unreadable"
+        ) from error
     receipt = SoftwareSigningKey.load(folder.keys)
     if trust.receipt_key != receipt.verifying_key:
-        raise SetupInvalid("the registry trust file belongs to other keys", file=folder.trust_file.name)
+        raise SetupInvalid(
+            "the registry trust file belongs to other keys", file=folder.trust_file.name, problem="other keys"
+        )
     return trust, RegistryKeys(receipt, SoftwareRecipientKey.load(folder.keys, trust.recipient.key_id))
 
 
@@ -116,7 +122,9 @@ async def serving(folder: DataFolder, database: str, tls: TlsFiles, host: str, p
         try:
             bound = server.add_secure_port(f"{host}:{port}", tls.credentials())
         except RuntimeError as error:
-            raise SetupInvalid("the address cannot be bound, or the TLS files do not fit", port=port) from error
+            raise SetupInvalid(
+                "the address cannot be bound, or the TLS files do not fit", port=port, problem="address"
+            ) from error
         await server.start()
         for service in ("", SERVICE):
             await checks.set(service, health_pb2.HealthCheckResponse.SERVING)

@@ -65,7 +65,7 @@ def init(path: Path, as_json: bool) -> None:
                 found.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
                 raise ConfigInvalid(
-                    f"{found.keys} cannot be written: {error.strerror}", file=str(found.keys)
+                    f"{found.keys} cannot be written: {error.strerror}", file=str(found.keys), problem="unwritable"
                 ) from error
             create_card_keys(found.keys, found.key_version, passphrase)
         if config.cards is None:

@@ -80,7 +80,9 @@ def init(
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigInvalid(f"{path} cannot be written: {error.strerror}", file=str(path)) from error
+        raise ConfigInvalid(
+            f"{path} cannot be written: {error.strerror}", file=str(path), problem="unwritable"
+        ) from error
     with alone_with(path):
         config = _made(path, _station_toml(station_id, registry_address, devices, passphrase_file))
     made = {
@@ -110,7 +112,7 @@ def _made(path: Path, text: str) -> StationConfig:
         other = path.read_bytes() != text.encode()
         config = load_config(path)
         if other or (SoftwareKeys.complete(config.keys_folder) and config.database.exists()):
-            raise ConfigInvalid(f"{path} exists already", file=str(path))
+            raise ConfigInvalid(f"{path} exists already", file=str(path), problem="exists")
     else:
         write(path, text)
     try:

@@ -120,7 +120,9 @@ def issue(path: Path, client: str, request: Path, out: Path, days: int, as_json:
     try:
         out.write_bytes(pem)
     except OSError as error:
-        raise ConfigInvalid(f"{out} cannot be written: {error.strerror}", file=str(out)) from error
+        raise ConfigInvalid(
+            f"{out} cannot be written: {error.strerror}", file=str(out), problem="unwritable"
+        ) from error
     told = {"client": client, "certificate": str(out), "expires": (now + lifetime).isoformat(timespec="seconds")}
     _say(told, f"{client} is admitted until {now + lifetime:%Y-%m-%d}: take {out} back to it", as_json)
 
