@@ -26,7 +26,7 @@ from enrollment.service.outbox.known_registry import KnownRegistry
 from enrollment.service.outbox.packing import parts_of
 from enrollment.service.store.errors import ChainMoved
 from enrollment.service.store.instants import to_ms
-from enrollment.service.store.outbox_store import NewPackage, OutboxPackage
+from enrollment.service.store.outbox_rows import NewPackage, OutboxPackage
 from enrollment.service.store.packable import operators_of
 from enrollment.service.store.store import Store
 

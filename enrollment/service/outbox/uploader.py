@@ -32,7 +32,7 @@ from enrollment.service.outbox.held_dossiers import HeldDossiers
 from enrollment.service.outbox.known_registry import KnownRegistry
 from enrollment.service.outbox.registry_client import Begun, RegistryClient, RegistryView
 from enrollment.service.outbox.sealer import CLOCK_OFFSET_SETTING
-from enrollment.service.store.outbox_store import OutboxPackage, PackageState
+from enrollment.service.store.outbox_rows import OutboxPackage, PackageState
 from enrollment.service.store.store import Store
 
 logger = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from enrollment.service.outbox.known_registry import KnownRegistry
 from enrollment.service.outbox.registry_client import RegistryClient
 from enrollment.service.outbox.sealer import Sealer
 from enrollment.service.outbox.uploader import Uploader
-from enrollment.service.store.outbox_store import OutboxPackage, PackageState
+from enrollment.service.store.outbox_rows import OutboxPackage, PackageState
 from enrollment.service.store.store import Store
 
 STATION_ID = "T-1"

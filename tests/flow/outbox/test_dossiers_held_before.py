@@ -14,7 +14,7 @@ from sqlalchemy import select
 from enrollment.core.dossier.model import DossierState
 from enrollment.core.sealing.receipt import verify_receipt
 from enrollment.registry.server import main as registryd
-from enrollment.service.store.outbox_store import PackageState
+from enrollment.service.store.outbox_rows import PackageState
 from enrollment.service.store.tables import AUDIT
 from tests.flow.outbox.delivery_bench import PLAN, Bench
 

@@ -23,7 +23,7 @@ from enrollment.registry.serving import load_registry
 from enrollment.registry.tables import open_database
 from enrollment.service.outbox.errors import RegistryNonsense
 from enrollment.service.outbox.known_registry import KnownRegistry
-from enrollment.service.store.outbox_store import PackageState
+from enrollment.service.store.outbox_rows import PackageState
 from enrollment.service.store.tables import AUDIT
 from tests.flow.outbox.delivery_bench import Bench
 

@@ -18,7 +18,7 @@ from enrollment.registry.serving import load_registry
 from enrollment.service.keys.software_keys import SoftwareKeys
 from enrollment.service.outbox.events import OutboxEvents
 from enrollment.service.store.errors import ChainSound
-from enrollment.service.store.outbox_store import PackageState
+from enrollment.service.store.outbox_rows import PackageState
 from tests.flow.outbox.delivery_bench import BIG_PLAN, STATION_ID, Bench, Cutter
 
 
