@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,14 +23,21 @@ def call(*arguments: object, language: str = "en", **environment: str) -> Result
     return CliRunner().invoke(daemon.main, command, catch_exceptions=False, env=environment)
 
 
-@pytest.fixture
-def station(tmp_path: Path) -> Path:
-    """A station's folder, its keys under a passphrase."""
-    passphrase = tmp_path / "passphrase"
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A station's folder, its keys under a passphrase; made once, for that takes a while."""
+    folder = tmp_path_factory.mktemp("made")
+    passphrase = folder / "passphrase"
     passphrase.write_text("sesame")
-    made = call("init", "--folder", tmp_path / "station", "--station", "T-1", "--passphrase-file", passphrase)
-    assert made.exit_code == 0, made.output
-    return tmp_path / "station"
+    done = call("init", "--folder", folder / "station", "--station", "T-1", "--passphrase-file", passphrase)
+    assert done.exit_code == 0, done.output
+    return folder / "station"
+
+
+@pytest.fixture
+def station(made: Path, tmp_path: Path) -> Path:
+    """A copy to be spoilt."""
+    return shutil.copytree(made, tmp_path / "station")
 
 
 def without_passphrase(station: Path) -> None:
