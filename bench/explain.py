@@ -13,8 +13,9 @@ import cv2
 
 from enrollment.cli.commands_explain import explain_to
 from enrollment.cli.failure import EXIT_REFUSED
-from enrollment.cli.output import Output, default_language
+from enrollment.cli.output import Output
 from enrollment.core.fingerprint import CANON_PPI
+from enrollment.terminal import default_language
 
 
 @click.command()

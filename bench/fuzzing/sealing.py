@@ -29,6 +29,13 @@ from enrollment.core.sealing.receipt import (
     sign_receipt,
     verify_receipt,
 )
+from enrollment.core.sealing.recipient_announcement import (
+    ANNOUNCEMENT_CONTENT_TYPE,
+    MAX_ANNOUNCEMENT_PAYLOAD_BYTES,
+    RecipientAnnouncement,
+    sign_announcement,
+    verify_announcement,
+)
 from enrollment.core.sealing.seal import MANIFEST_CONTENT_TYPE, SealedPackage, seal_package
 from enrollment.core.sealing.signing_key import VerifyingKey
 from enrollment.core.sealing.verify import open_package
@@ -46,6 +53,9 @@ RECEIPT: Final = Receipt(
     sequence=SAMPLE_FIELDS.sequence,
     received_at_ms=1_760_000_302_000,
     registry_id="registry-1",
+)
+ANNOUNCEMENT: Final = RecipientAnnouncement(
+    registry_id="registry-1", issued_at_ms=1_760_000_302_000, recipient=RECIPIENT.public_key
 )
 
 
@@ -75,6 +85,17 @@ def signed_receipt(data: bytes) -> None:
     require(message.payload == RECEIPT.encode(), "a receipt that nobody signed holds")
 
 
+def signed_announcement(data: bytes) -> None:
+    message = cose.SignedMessage.decode(data, ANNOUNCEMENT_CONTENT_TYPE, MAX_ANNOUNCEMENT_PAYLOAD_BYTES)
+    require(message.encode() == data, "the message does not come back")
+    verify_announcement(data, TRUSTED, ANNOUNCEMENT.registry_id)
+    require(message.payload == ANNOUNCEMENT.encode(), "an announcement that nobody signed holds")
+
+
+def announcement(data: bytes) -> None:
+    require(RecipientAnnouncement.decode(data).encode() == data, "the announcement does not come back")
+
+
 def package(data: bytes) -> None:
     """Its outside, then the octets as the body that the seal hides."""
     try:
@@ -86,7 +107,7 @@ def package(data: bytes) -> None:
         message.verify(TRUSTED)
         Manifest.decode(message.payload)
     else:
-        open_package(data, RECIPIENT, TRUSTED)
+        open_package(data, {RECIPIENT.key_id: RECIPIENT}, TRUSTED)
 
 
 def key_file(data: bytes) -> None:
@@ -140,6 +161,8 @@ SEALING_TARGETS: Final = (
     Target("manifest", manifest, lambda: [sealed().manifest.encode()]),
     Target("receipt", receipt, lambda: [RECEIPT.encode()], 1024),
     Target("signed-receipt", signed_receipt, lambda: [sign_receipt(RECEIPT, SIGNER)]),
+    Target("announcement", announcement, lambda: [ANNOUNCEMENT.encode()]),
+    Target("signed-announcement", signed_announcement, lambda: [sign_announcement(ANNOUNCEMENT, SIGNER)], 8192),
     Target("package", package, package_seeds, 8192),
     Target("key-file", key_file, key_file_seeds, 8192),
     Target("key-content", key_file_content, key_content_seeds),

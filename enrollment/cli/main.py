@@ -24,8 +24,9 @@ from enrollment.cli import (
     commands_udev,
 )
 from enrollment.cli.failure import Refusal, describe
-from enrollment.cli.output import Output, default_language
+from enrollment.cli.output import Output
 from enrollment.cli.session import Session
+from enrollment.terminal import default_language
 
 
 class Commands(click.Group):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,14 +17,10 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from enrollment.terminal import harmless
+
 NARROWEST = 20  # columns that a paragraph beside a label needs
 WIDEST = 10_000  # columns; no table is
-
-
-def default_language() -> str:
-    """vi or en, from the environment as gettext would take it."""
-    tag = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
-    return "vi" if tag.lower().startswith("vi") else "en"
 
 
 def plain_of(message: Message) -> dict[str, Any]:
@@ -50,11 +45,11 @@ class Output:
 
     def say(self, en: str, vi: str, style: str = "") -> None:
         """One line for people; plain text, never markup."""
-        self.console.print(escape(_harmless(self.pick(en, vi))), style=style)
+        self.console.print(escape(harmless(self.pick(en, vi))), style=style)
 
     def item(self, label: str, en: str, vi: str, style: str = "") -> None:
         """A label and what belongs to it, which stays beside the label where the terminal breaks its lines."""
-        words = Text(_harmless(self.pick(en, vi)))
+        words = Text(harmless(self.pick(en, vi)))
         room = self.console.width - cell_len(label)
         narrow = self.console.soft_wrap or room < NARROWEST
         lines = [words] if narrow else list(words.wrap(self.console, room))
@@ -79,7 +74,7 @@ class Output:
             return
         filled = [number for number in range(len(headings)) if not rows or any(row[number] for row in rows)]
         titles = [self.pick(*headings[number]) for number in filled]
-        cells = [[_harmless(row[number]) for number in filled] for row in rows]
+        cells = [[harmless(row[number]) for number in filled] for row in rows]
         table = Table(header_style="bold")
         for number, title in enumerate(titles):
             # An id that is cut off cannot be copied.
@@ -101,8 +96,3 @@ class Output:
             for title, cell in zip(titles[1:], more, strict=True):
                 if cell:
                     self.item(f"  {set_cell_size(title, label)} ", cell, cell)
-
-
-def _harmless(text: str) -> str:
-    """Text as a terminal may have it: what a device or another program said must not move its cursor."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)

@@ -56,8 +56,10 @@ TABLE: Final[dict[type[Exception], Row]] = {
     core.RuleViolation: Row(PRECONDITION, "Hiện không được phép.", "Not allowed now."),
     core.WrongRecipient: Row(
         INVALID,
-        "Gói hồ sơ được niêm phong cho hệ thống khác. Hãy kiểm tra khóa công khai của trung tâm tại trạm.",
-        "The package is sealed to another registry. Check the registry key that the station pins.",
+        "Gói hồ sơ được niêm phong bằng khóa mà trung tâm này không mở (của nơi khác, đã thu hồi hoặc hết hạn). "
+        "Hãy kiểm tra khóa công khai của trung tâm tại trạm.",
+        "The package is sealed to a key that opens nothing here: another registry's, withdrawn, or out of time. "
+        "Check the registry key that the station pins.",
     ),
     core.SignatureInvalid: Row(
         INVALID, "Chữ ký của gói hồ sơ không đúng.", "A signature of the package does not hold."

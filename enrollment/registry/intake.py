@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -19,30 +19,40 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from enrollment.core.errors import DigestMismatch, EnrollmentError
-from enrollment.core.sealing.container import MAX_PACKAGE_BYTES, MIN_PACKAGE_BYTES
+from enrollment.core.sealing.container import MAX_PACKAGE_BYTES, MIN_PACKAGE_BYTES, split_package
 from enrollment.core.sealing.field_rules import DIGEST_BYTES, MAX_SEQUENCE
 from enrollment.core.sealing.manifest import Manifest
 from enrollment.core.sealing.receipt import Receipt, sign_receipt
-from enrollment.core.sealing.recipient_key import RecipientPrivateKey
-from enrollment.core.sealing.signing_key import SigningKey
+from enrollment.core.sealing.signing_key import SigningKey, VerifyingKey
 from enrollment.core.sealing.verify import OpenedPackage, open_package
-from enrollment.registry import ledger
+from enrollment.registry import ledger, recipients
 from enrollment.registry.errors import (
     InvalidRequest,
     OffsetMismatch,
     PackageTooLarge,
+    RegistryError,
     StationMismatch,
     StorageFailed,
     StorageFull,
     UploadUnknown,
 )
 from enrollment.registry.package_files import PackageFiles
+from enrollment.registry.recipients import RecipientKeys
 from enrollment.registry.tables import LedgerEntry, Upload
 
 logger = logging.getLogger(__name__)
 
 MAX_CHUNK_BYTES: Final = 256 * 1024
+MAX_HELD: Final = 4  # packages of one dossier that are shown: bounds the answer to half of what a message may have
 MAX_OPEN_UPLOADS: Final = 4  # of one station; the oldest goes when another begins
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPackage:
+    """A package in the ledger: the manifest as its station signed it, and the receipt for it."""
+
+    signed_manifest: bytes
+    receipt: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +61,12 @@ class UploadState:
 
     offset: bytes that are safe on disk.
     receipt: set when the package is in the ledger.
+    held: what the ledger has of the dossier under other packages.
     """
 
     offset: int
     receipt: bytes | None = None
+    held: tuple[HeldPackage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +87,14 @@ class Intake:
         self,
         engine: Engine,
         files: PackageFiles,
-        recipient: RecipientPrivateKey,
+        recipients: RecipientKeys,
         receipt_key: SigningKey,
         registry_id: str,
         now_ms: Callable[[], int],
     ) -> None:
         self._engine = engine
         self._files = files
-        self._recipient = recipient
+        self._recipients = recipients
         self._receipt_key = receipt_key
         self._registry_id = registry_id
         self._now_ms = now_ms
@@ -96,10 +108,21 @@ class Intake:
         if orphans:
             logger.info("dropped %d upload files that nobody announced", orphans)
 
-    def begin(self, station_id: str, package_sha256: bytes, size_bytes: int, sequence: int) -> UploadState:
+    def begin(
+        self,
+        station_id: str,
+        package_sha256: bytes,
+        size_bytes: int,
+        sequence: int,
+        recipient_key_id: bytes = b"",
+        dossier_id: bytes = b"",
+    ) -> UploadState:
         """Announce a package.
 
-        Raises InvalidRequest, PackageTooLarge, StationUnknown, SequenceBroken, StorageFull, StorageFailed.
+        recipient_key_id, dossier_id: what it is sealed to and of, empty where the station does not tell.
+
+        Raises InvalidRequest, PackageTooLarge, StationUnknown, SequenceBroken, WrongRecipient, StorageFull,
+        StorageFailed.
         """
         _require_digest(package_sha256)
         if size_bytes > MAX_PACKAGE_BYTES:
@@ -113,6 +136,8 @@ class Intake:
             if entry is not None:
                 return UploadState(entry.size_bytes, entry.receipt)
             ledger.require_next_sequence(session, station_id, sequence)
+            if recipient_key_id:
+                recipients.require_opening(self._recipients.opening(session, self._now_ms()), recipient_key_id)
             upload = session.get(Upload, (station_id, package_sha256))
             if upload is None:
                 self._make_room(session, station_id)
@@ -128,7 +153,10 @@ class Intake:
             upload.size_bytes, upload.sequence = size_bytes, sequence
             upload.safe_bytes = self._files.cut(station_id, package_sha256, upload.safe_bytes)
             logger.info("upload %s of %s at %d", package_sha256.hex(), station_id, upload.safe_bytes)
-            return UploadState(upload.safe_bytes)
+            safe_bytes = upload.safe_bytes
+            others = ledger.entries_of_dossier(session, station_id, dossier_id)[-MAX_HELD:]
+            trusted = ledger.station_keys(session, station_id) if others else {}
+        return UploadState(safe_bytes, held=tuple(self._held(others, trusted)))
 
     def append(self, station_id: str, package_sha256: bytes, pieces: Sequence[Piece]) -> int:
         """Add pieces that follow on; returns the bytes that are now safe on disk.
@@ -176,13 +204,14 @@ class Intake:
             if upload.safe_bytes != upload.size_bytes:
                 raise OffsetMismatch("bytes are still missing", expected=upload.safe_bytes, found=upload.size_bytes)
             trusted = ledger.station_keys(session, station_id)
+            opening = self._recipients.opening(session, self._now_ms())
             # Opened here, where no other server can remove it; read below, where nobody waits for it.
             file = self._files.open_upload(station_id, package_sha256)
         with _storage(), file:
             data = file.read()
         try:
             _require_announced(data, package_sha256)
-            opened = open_package(data, self._recipient, trusted)
+            opened = open_package(data, opening, trusted)
             _require_own(opened.manifest, station_id)
             return self._enter(opened, package_sha256, len(data))
         except (EnrollmentError, StationMismatch) as refusal:
@@ -190,10 +219,23 @@ class Intake:
             self._drop(station_id, package_sha256)
             raise
 
-    def ledger(self, station_id: str) -> ledger.StationLedger:
-        """Sum up one station. Raises StationUnknown, StorageFailed."""
+    def ledger(self, station_id: str) -> tuple[ledger.StationLedger, bytes]:
+        """One station summed up, and the recipient announcement. Raises StationUnknown, StorageFailed."""
         with self._transaction(station_id) as session:
-            return ledger.station_ledger(session, station_id)
+            return ledger.station_ledger(session, station_id), recipients.announcement(session)
+
+    def _held(self, entries: Sequence[LedgerEntry], trusted: Mapping[bytes, VerifyingKey]) -> Iterator[HeldPackage]:
+        """What can be shown of packages in the ledger. One that cannot be opened any more is left out, and logged."""
+        for entry in entries:
+            try:
+                with _storage():
+                    data = self._files.object_path(entry.package_sha256).read_bytes()
+                _, key_id = split_package(data)
+                opened = open_package(data, self._recipients.holding(key_id), trusted)
+            except (EnrollmentError, RegistryError) as error:
+                logger.error("number %d of %s cannot be opened: %s", entry.sequence, entry.station_id, error.reason)
+                continue
+            yield HeldPackage(opened.signed_manifest, entry.receipt)
 
     def _enter(self, opened: OpenedPackage, package_sha256: bytes, size_bytes: int) -> bytes:
         """Write the ledger's row, the receipt in it, in one transaction; the object is on disk before."""
@@ -204,6 +246,7 @@ class Intake:
             if entry is not None:
                 return entry.receipt
             ledger.require_successor(session, manifest)
+            others = ledger.entries_of_dossier(session, station_id, manifest.dossier_id.bytes)
             received_at_ms = self._now_ms()
             receipt = sign_receipt(
                 Receipt(
@@ -237,6 +280,11 @@ class Intake:
             for upload in done:
                 self._files.drop(station_id, upload.package_sha256)
         logger.info("received %s of %s as number %d", package_sha256.hex(), station_id, manifest.sequence)
+        if others:
+            numbers = ", ".join(str(entry.sequence) for entry in others)
+            logger.warning(
+                "number %d of %s is of a dossier received before: %s", manifest.sequence, station_id, numbers
+            )
         return receipt
 
     def _make_room(self, session: Session, station_id: str) -> None:

@@ -29,6 +29,8 @@ RECEIPT_ML_DSA_65_FILE: Final = "receipt-ml-dsa-65.pem"
 RECIPIENT_ML_KEM_768_FILE: Final = "recipient-ml-kem-768.pem"
 RECIPIENT_X25519_FILE: Final = "recipient-x25519.pem"
 
+_OTHER_KINDS: Final = "the key files hold other kinds of keys than their names say"
+
 # RFC 6979, as RFC 9053 section 2.1 recommends: a weak random source cannot give the key away.
 _ECDSA_SHA256: Final = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
 
@@ -71,9 +73,20 @@ class SoftwareSigningKey:
         _save(folder / RECEIPT_ES256_FILE, self._es256)
         _save(folder / RECEIPT_ML_DSA_65_FILE, self._ml_dsa_65)
 
+    @classmethod
+    def load(cls, folder: Path) -> SoftwareSigningKey:
+        """Read what `save` wrote. Raises SetupInvalid."""
+        es256, ml_dsa_65 = _load(folder / RECEIPT_ES256_FILE), _load(folder / RECEIPT_ML_DSA_65_FILE)
+        if not (isinstance(es256, ec.EllipticCurvePrivateKey) and isinstance(ml_dsa_65, MLDSA65PrivateKey)):
+            raise SetupInvalid(_OTHER_KINDS, problem="other keys")
+        return cls(es256, ml_dsa_65)
+
 
 class SoftwareRecipientKey:
-    """A RecipientPrivateKey over two private keys in memory."""
+    """A RecipientPrivateKey over two private keys in memory.
+
+    The registry's first one lies in the keys folder itself, each one after a rotation in a folder of its own there.
+    """
 
     def __init__(self, ml_kem_768: MLKEM768PrivateKey, x25519: X25519PrivateKey) -> None:
         self._ml_kem_768 = ml_kem_768
@@ -106,10 +119,33 @@ class SoftwareRecipientKey:
         _save(folder / RECIPIENT_ML_KEM_768_FILE, self._ml_kem_768)
         _save(folder / RECIPIENT_X25519_FILE, self._x25519)
 
+    def save_rotated(self, keys: Path) -> None:
+        """Write both private keys into a new folder among the registry's keys."""
+        folder = _rotated(keys, self._key_id)
+        folder.mkdir(mode=0o700)
+        self.save(folder)
+        sync_folder(folder)
+        sync_folder(keys)
+
+    @classmethod
+    def load(cls, keys: Path, key_id: bytes) -> SoftwareRecipientKey:
+        """Read the recipient key with this id from the registry's keys. Raises SetupInvalid."""
+        rotated = _rotated(keys, key_id)
+        folder = rotated if rotated.exists() else keys
+        ml_kem_768, x25519 = _load(folder / RECIPIENT_ML_KEM_768_FILE), _load(folder / RECIPIENT_X25519_FILE)
+        if not (isinstance(ml_kem_768, MLKEM768PrivateKey) and isinstance(x25519, X25519PrivateKey)):
+            raise SetupInvalid(_OTHER_KINDS, problem="other keys")
+        key = cls(ml_kem_768, x25519)
+        if key.key_id != key_id:
+            raise SetupInvalid(
+                "the private half of a recipient key is not among the keys", key_id=key_id.hex(), problem="other keys"
+            )
+        return key
+
 
 @dataclass(frozen=True, slots=True)
 class RegistryKeys:
-    """What the registry signs receipts with, and what it opens packages with."""
+    """What the registry signs receipts with, and the recipient that its trust file names."""
 
     receipt: SoftwareSigningKey
     recipient: SoftwareRecipientKey
@@ -124,20 +160,6 @@ class RegistryKeys:
         self.receipt.save(folder)
         self.recipient.save(folder)
 
-    @classmethod
-    def load(cls, folder: Path) -> RegistryKeys:
-        """Read what `save` wrote. Raises SetupInvalid."""
-        es256, ml_dsa_65 = _load(folder / RECEIPT_ES256_FILE), _load(folder / RECEIPT_ML_DSA_65_FILE)
-        ml_kem_768, x25519 = _load(folder / RECIPIENT_ML_KEM_768_FILE), _load(folder / RECIPIENT_X25519_FILE)
-        if not (
-            isinstance(es256, ec.EllipticCurvePrivateKey)
-            and isinstance(ml_dsa_65, MLDSA65PrivateKey)
-            and isinstance(ml_kem_768, MLKEM768PrivateKey)
-            and isinstance(x25519, X25519PrivateKey)
-        ):
-            raise SetupInvalid("the key files hold other kinds of keys than their names say")
-        return cls(receipt=SoftwareSigningKey(es256, ml_dsa_65), recipient=SoftwareRecipientKey(ml_kem_768, x25519))
-
 
 def write_private_file(path: Path, content: bytes) -> None:
     """Write a new file that only its owner can read, on disk before this returns. Raises FileExistsError."""
@@ -146,6 +168,21 @@ def write_private_file(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names in a folder durable, where the platform can (a folder cannot be opened on Windows)."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _rotated(keys: Path, key_id: bytes) -> Path:
+    return keys / f"recipient-{key_id.hex()}"
 
 
 def _save(
@@ -158,4 +195,4 @@ def _load(path: Path) -> PrivateKeyTypes:
     try:
         return load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:
-        raise SetupInvalid(f"the key file {path.name} cannot be read", file=path.name) from error
+        raise SetupInvalid(f"the key file {path.name} cannot be read", file=path.name, problem="unreadable") from error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -74,6 +75,25 @@ def find_entry(session: Session, station_id: str, package_sha256: bytes) -> Ledg
         LedgerEntry.station_id == station_id, LedgerEntry.package_sha256 == package_sha256
     )
     return session.scalars(statement).one_or_none()
+
+
+def entries_of_dossier(session: Session, station_id: str, dossier_id: bytes) -> list[LedgerEntry]:
+    """The station's packages of this dossier, by number: more than one only where their contents differ."""
+    statement = select(LedgerEntry).where(LedgerEntry.station_id == station_id, LedgerEntry.dossier_id == dossier_id)
+    return list(session.scalars(statement.order_by(LedgerEntry.sequence)))
+
+
+def repeated_dossiers(session: Session, station_id: str) -> list[tuple[str, tuple[int, ...]]]:
+    """Dossiers of which the registry holds several packages, each with their numbers: somebody must look at them."""
+    own = LedgerEntry.station_id == station_id
+    several = select(LedgerEntry.dossier_id).where(own).group_by(LedgerEntry.dossier_id).having(func.count() > 1)
+    return [
+        (
+            str(UUID(bytes=dossier_id)),
+            tuple(each.sequence for each in entries_of_dossier(session, station_id, dossier_id)),
+        )
+        for dossier_id in session.scalars(several)
+    ]
 
 
 def require_next_sequence(session: Session, station_id: str, sequence: int) -> LedgerEntry | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from enrollment.registry.data_folder import DataFolder
+from enrollment.registry.keys import sync_folder
 
 
 class PackageFiles:
@@ -44,7 +45,7 @@ class PackageFiles:
             file.flush()
             os.fsync(file.fileno())
         if offset == 0:
-            _sync_folder(self._uploads)
+            sync_folder(self._uploads)
 
     def open_upload(self, station_id: str, package_sha256: bytes) -> BinaryIO:
         """The bytes of an upload, to be read and closed."""
@@ -55,11 +56,11 @@ class PackageFiles:
         target = self.object_path(package_sha256)
         if not target.parent.exists():
             target.parent.mkdir(mode=0o700, exist_ok=True)
-            _sync_folder(self._objects)
+            sync_folder(self._objects)
         # A second name, not a move: until the ledger names the object, the upload must still be whole.
         target.unlink(missing_ok=True)
         target.hardlink_to(self._partial(station_id, package_sha256))
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
 
     def drop(self, station_id: str, package_sha256: bytes) -> None:
         """Forget an upload."""
@@ -79,14 +80,3 @@ class PackageFiles:
 
     def _partial(self, station_id: str, package_sha256: bytes) -> Path:
         return self._uploads / f"{station_id}-{package_sha256.hex()}.part"
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make new names in a folder durable, where the platform can (a folder cannot be opened on Windows)."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

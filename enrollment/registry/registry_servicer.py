@@ -41,10 +41,22 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
     ) -> registry_pb2.BeginUploadResponse:
         """Announce a package."""
         state = await self._for_station(
-            context, self._intake.begin, request.package_sha256, request.size_bytes, request.sequence
+            context,
+            self._intake.begin,
+            request.package_sha256,
+            request.size_bytes,
+            request.sequence,
+            request.recipient_key_id,
+            request.dossier_id,
         )
         return registry_pb2.BeginUploadResponse(
-            offset=state.offset, receipt=state.receipt, max_chunk_bytes=MAX_CHUNK_BYTES
+            offset=state.offset,
+            receipt=state.receipt,
+            max_chunk_bytes=MAX_CHUNK_BYTES,
+            held=[
+                registry_pb2.HeldDossier(signed_manifest=held.signed_manifest, receipt=held.receipt)
+                for held in state.held
+            ],
         )
 
     async def UploadChunks(  # noqa: N802
@@ -71,7 +83,7 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
     ) -> registry_pb2.GetStationLedgerResponse:
         """Sum up the calling station."""
         del request
-        ledger = await self._for_station(context, self._intake.ledger)
+        ledger, announcement = await self._for_station(context, self._intake.ledger)
         server_time = Timestamp()
         server_time.GetCurrentTime()
         return registry_pb2.GetStationLedgerResponse(
@@ -80,6 +92,7 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
             last_package_sha256=ledger.last_sha256,
             packages=ledger.packages,
             server_time=server_time,
+            recipient_announcement=announcement,
         )
 
     async def _append_all(self, gathered: Gathered, context: Context) -> AsyncIterator[int]:

@@ -1,4 +1,4 @@
-"""enroll-registryd: initialise a development registry, enroll stations, serve, show the ledger."""
+"""enroll-registryd: initialise a development registry, enroll stations, serve, show the ledger, rotate keys."""
 
 from __future__ import annotations
 
@@ -8,56 +8,32 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 from cryptography.hazmat.primitives.asymmetric import ec
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from enrollment.core.certificates import CertificateAuthority, certificate_pem, private_key_pem
-from enrollment.core.errors import EnrollmentError
 from enrollment.core.sealing.field_rules import require_text
 from enrollment.core.sealing.public_keys import RegistryTrust, decode_verifying_key, encode_registry_trust
 from enrollment.registry import ledger as ledger_rows
 from enrollment.registry.certificates import issue_station_certificate
+from enrollment.registry.command_line import RegistryCommands, data_option, database_option
 from enrollment.registry.data_folder import DataFolder
-from enrollment.registry.errors import RegistryError
+from enrollment.registry.key_commands import list_keys, rotate_keys, withdraw_key
 from enrollment.registry.keys import RegistryKeys, write_private_file
 from enrollment.registry.serving import TlsFiles, serving
 from enrollment.registry.tables import open_database
+from enrollment.terminal import json_errors_option, json_option, language_option
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
-data_option = click.option(
-    "--data", "root", required=True, type=click.Path(file_okay=False, path_type=Path), help="The registry's folder."
-)
-database_option = click.option(
-    "--database",
-    envvar="ENROLL_REGISTRY_DATABASE",
-    help="SQLAlchemy URL; a SQLite file in the folder where it is not given.",
-)
 
-
-@contextmanager
-def told_plainly() -> Iterator[None]:
-    """What is refused ends the command with one line, not a traceback."""
-    try:
-        yield
-    except (EnrollmentError, RegistryError) as error:
-        facts = "".join(f" {name}={value}" for name, value in error.facts.items())
-        raise click.ClickException(f"{error} ({error.reason}{facts})") from error
-    except OSError as error:
-        raise click.ClickException(f"{error.strerror}: {error.filename}") from error
-    except SQLAlchemyError as error:
-        raise click.ClickException(f"the database cannot be used: {type(error).__name__}") from error
-
-
-@click.group()
+@click.group(cls=RegistryCommands)
+@language_option
 def main() -> None:
     """The receiving end of enrollment stations."""
 
@@ -73,26 +49,32 @@ def main() -> None:
     show_default=True,
     help="Host name or IP address in the server's certificate; may be repeated.",
 )
-def init(root: Path, registry_id: str, names: tuple[str, ...]) -> None:
+@json_option
+def init(root: Path, registry_id: str, names: tuple[str, ...], as_json: bool) -> None:
     """Make a development registry: authority, server certificate, keys, and the trust file for stations."""
-    with told_plainly():
-        require_text("registry_id", registry_id)
-        folder = DataFolder(root)
-        folder.create()
-        now = datetime.now(UTC)
-        authority = CertificateAuthority.create(registry_id, now)
-        server_key = ec.generate_private_key(ec.SECP256R1())
-        keys = RegistryKeys.generate()
-        keys.save(folder.keys)
-        write_private_file(folder.authority_key, authority.key_pem())
-        write_private_file(folder.server_key, private_key_pem(server_key))
-        folder.authority_certificate.write_bytes(certificate_pem(authority.certificate))
-        server_certificate = authority.issue_server_certificate(server_key.public_key(), names, now)
-        folder.server_certificate.write_bytes(certificate_pem(server_certificate))
-        trust = RegistryTrust(registry_id, keys.recipient.public_key, keys.receipt.verifying_key)
-        # Last: a folder with a trust file is a complete one.
-        folder.trust_file.write_bytes(encode_registry_trust(trust))
-    click.echo(f"registry {registry_id}: stations pin {folder.trust_file} and {folder.authority_certificate}")
+    require_text("registry_id", registry_id)
+    folder = DataFolder(root)
+    folder.create()
+    now = datetime.now(UTC)
+    authority = CertificateAuthority.create(registry_id, now)
+    server_key = ec.generate_private_key(ec.SECP256R1())
+    keys = RegistryKeys.generate()
+    keys.save(folder.keys)
+    write_private_file(folder.authority_key, authority.key_pem())
+    write_private_file(folder.server_key, private_key_pem(server_key))
+    folder.authority_certificate.write_bytes(certificate_pem(authority.certificate))
+    server_certificate = authority.issue_server_certificate(server_key.public_key(), names, now)
+    folder.server_certificate.write_bytes(certificate_pem(server_certificate))
+    trust = RegistryTrust(registry_id, keys.recipient.public_key, keys.receipt.verifying_key)
+    # Last: a folder with a trust file is a complete one.
+    folder.trust_file.write_bytes(encode_registry_trust(trust))
+    made = {
+        "registry_id": registry_id,
+        "trust": str(folder.trust_file),
+        "authority": str(folder.authority_certificate),
+    }
+    sentence = f"registry {registry_id}: stations pin {folder.trust_file} and {folder.authority_certificate}"
+    click.echo(json.dumps(made) if as_json else sentence)
 
 
 @main.command("enroll-station")
@@ -102,25 +84,25 @@ def init(root: Path, registry_id: str, names: tuple[str, ...]) -> None:
 @click.option("--csr", required=True, type=FILE, help="The station's certificate signing request, PEM.")
 @click.option("--verifying-key", required=True, type=FILE, help="The station's verifying key file.")
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Client certificate, PEM.")
+@json_option
 def enroll_station(
-    root: Path, database: str | None, station_id: str, csr: Path, verifying_key: Path, out: Path
+    root: Path, database: str | None, station_id: str, csr: Path, verifying_key: Path, out: Path, as_json: bool
 ) -> None:
     """Let a station send: register its verifying key, certify its TLS key."""
-    with told_plainly():
-        folder = DataFolder(root)
-        folder.require()
-        require_text("station_id", station_id)
-        key = decode_verifying_key(verifying_key.read_bytes())
-        authority = CertificateAuthority.load(
-            folder.authority_certificate.read_bytes(), folder.authority_key.read_bytes()
-        )
-        certificate = issue_station_certificate(authority, csr.read_bytes(), station_id, datetime.now(UTC))
-        engine = open_database(database or folder.default_database)
-        with Session(engine) as session, session.begin():
-            ledger_rows.enroll_station(session, station_id, key, time.time_ns() // 1_000_000)
-        engine.dispose()
-        out.write_bytes(certificate_pem(certificate))
-    click.echo(f"station {station_id}: key {key.key_id.hex()[:16]}, certificate in {out}")
+    folder = DataFolder(root)
+    folder.require()
+    require_text("station_id", station_id)
+    key = decode_verifying_key(verifying_key.read_bytes())
+    authority = CertificateAuthority.load(folder.authority_certificate.read_bytes(), folder.authority_key.read_bytes())
+    certificate = issue_station_certificate(authority, csr.read_bytes(), station_id, datetime.now(UTC))
+    engine = open_database(database or folder.default_database)
+    with Session(engine) as session, session.begin():
+        ledger_rows.enroll_station(session, station_id, key, time.time_ns() // 1_000_000)
+    engine.dispose()
+    out.write_bytes(certificate_pem(certificate))
+    made = {"station_id": station_id, "key_id": key.key_id.hex(), "certificate": str(out)}
+    sentence = f"station {station_id}: key {key.key_id.hex()[:16]}, certificate in {out}"
+    click.echo(json.dumps(made) if as_json else sentence)
 
 
 @main.command()
@@ -134,6 +116,7 @@ def enroll_station(
 @click.option(
     "--log-level", default="INFO", show_default=True, type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"])
 )
+@json_errors_option
 def serve(
     root: Path,
     database: str | None,
@@ -152,8 +135,7 @@ def serve(
         key=tls_key or folder.server_key,
         client_authority=client_ca or folder.authority_certificate,
     )
-    with told_plainly():
-        asyncio.run(_serve(folder, database or folder.default_database, tls, host, port))
+    asyncio.run(_serve(folder, database or folder.default_database, tls, host, port))
 
 
 async def _serve(folder: DataFolder, database: str, tls: TlsFiles, host: str, port: int) -> None:
@@ -169,17 +151,17 @@ async def _serve(folder: DataFolder, database: str, tls: TlsFiles, host: str, po
 @main.command()
 @data_option
 @database_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@json_option
 def ledger(root: Path, database: str | None, as_json: bool) -> None:
     """Show what was received of each station, and what is missing."""
-    with told_plainly():
-        folder = DataFolder(root)
-        folder.require()
-        engine = open_database(database or folder.default_database)
-        with Session(engine) as session, session.begin():
-            stations = ledger_rows.all_stations(session)
-        engine.dispose()
-    rows = [_ledger_row(station) for station in stations]
+    folder = DataFolder(root)
+    folder.require()
+    engine = open_database(database or folder.default_database)
+    with Session(engine) as session, session.begin():
+        stations = ledger_rows.all_stations(session)
+        repeated = [ledger_rows.repeated_dossiers(session, station.station_id) for station in stations]
+    engine.dispose()
+    rows = [_ledger_row(*station) for station in zip(stations, repeated, strict=True)]
     if as_json:
         click.echo(json.dumps({"stations": rows}))
         return
@@ -189,9 +171,12 @@ def ledger(root: Path, database: str | None, as_json: bool) -> None:
             f"{row['station_id']}: {row['packages']} packages, last number {row['last_sequence']}, "
             f"received {row['last_received'] or 'never'}, gaps {gaps}, {row['open_uploads']} uploads open"
         )
+        for several in row["repeated"]:
+            numbers = ", ".join(map(str, several["sequences"]))
+            click.echo(f"  dossier {several['dossier_id']} came more than once, numbers {numbers}: compare them")
 
 
-def _ledger_row(station: ledger_rows.StationLedger) -> dict[str, Any]:
+def _ledger_row(station: ledger_rows.StationLedger, repeated: list[tuple[str, tuple[int, ...]]]) -> dict[str, Any]:
     received = station.last_received_at_ms
     return {
         "station_id": station.station_id,
@@ -201,8 +186,12 @@ def _ledger_row(station: ledger_rows.StationLedger) -> dict[str, Any]:
         "last_received": None if received is None else datetime.fromtimestamp(received / 1000, UTC).isoformat(),
         "open_uploads": station.open_uploads,
         "gaps": [list(gap) for gap in station.gaps],
+        "repeated": [{"dossier_id": dossier_id, "sequences": list(numbers)} for dossier_id, numbers in repeated],
     }
 
+
+for command in (list_keys, rotate_keys, withdraw_key):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()

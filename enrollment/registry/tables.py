@@ -68,6 +68,19 @@ class LedgerEntry(Base):
     receipt: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class Recipient(Base):
+    """A key that packages were or are sealed to, once keys were rotated; before, the trust file's is the only one.
+
+    The newest by `issued_at_ms` is the one that stations are told of. `opens_until_ms` is None for it alone.
+    """
+
+    __tablename__ = "recipients"
+    key_id: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    issued_at_ms: Mapped[int] = mapped_column(BigInteger, unique=True)  # 0: the first, before any rotation
+    announcement: Mapped[bytes | None] = mapped_column(LargeBinary)  # docs/package-format.md; of the first none
+    opens_until_ms: Mapped[int | None] = mapped_column(BigInteger)
+
+
 def open_database(url: str) -> Engine:
     """Connect and make the tables that are missing. Raises InvalidRequest for a URL that SQLAlchemy cannot use."""
     try:

@@ -44,6 +44,8 @@ from enrollment.service.keys.errors import ClientNotAdmitted
 from enrollment.service.keys.sharing import SharingFolder
 from enrollment.service.keys.software_keys import SoftwareKeys
 from enrollment.service.outbox.events import OutboxEvents
+from enrollment.service.outbox.held_dossiers import HeldDossiers
+from enrollment.service.outbox.known_registry import KnownRegistry
 from enrollment.service.outbox.registry_client import RegistryClient
 from enrollment.service.outbox.sealer import Sealer
 from enrollment.service.outbox.uploader import Uploader
@@ -231,18 +233,19 @@ class Station:
         """Seal and send, as soon as the registry's pinned keys are there."""
         config = self._config
         trust = await self._pinned_trust(registry)
+        known = await asyncio.to_thread(KnownRegistry, trust, self.store.settings)
         uploader = Uploader(
             self.store,
             lambda: RegistryClient.connect(registry, passphrase, config.outbox.call_timeout_s),
-            trust,
+            known,
+            HeldDossiers(self.store, known, self._keys.verifying_key, config.station_id),
             config.station_id,
             config.outbox,
             self._clock,
             self._events,
+            self._wake_sealer,
         )
-        sealer = Sealer(
-            self.store, self._keys, trust.recipient, config.station_id, self._clock, self._events, uploader.wake
-        )
+        sealer = Sealer(self.store, self._keys, known, config.station_id, self._clock, self._events, uploader.wake)
         self._sealer, self._uploader = sealer, uploader
         async with asyncio.TaskGroup() as both:
             both.create_task(sealer.run())

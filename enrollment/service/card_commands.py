@@ -12,6 +12,8 @@ from pathlib import Path
 
 import click
 
+from enrollment.terminal import json_option
+
 
 @click.group()
 def cards() -> None:
@@ -22,7 +24,7 @@ def cards() -> None:
 @click.option(
     "--config", "path", type=click.Path(path_type=Path), required=True, help="station.toml; as the daemon's user."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def init(path: Path, as_json: bool) -> None:
     """Make a development authority and document signer, and add [cards] to station.toml. Start the daemon anew after.
 
@@ -63,7 +65,7 @@ def init(path: Path, as_json: bool) -> None:
                 found.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
                 raise ConfigInvalid(
-                    f"{found.keys} cannot be written: {error.strerror}", file=str(found.keys)
+                    f"{found.keys} cannot be written: {error.strerror}", file=str(found.keys), problem="unwritable"
                 ) from error
             create_card_keys(found.keys, found.key_version, passphrase)
         if config.cards is None:

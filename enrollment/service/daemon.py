@@ -27,6 +27,7 @@ import click
 from enrollment.core.errors import EnrollmentError
 from enrollment.service.card_commands import cards
 from enrollment.service.share_commands import share
+from enrollment.terminal import Commands, Told, json_errors_option, json_option, language_option
 
 if TYPE_CHECKING:
     from enrollment.service.config import StationConfig
@@ -36,19 +37,15 @@ CONFIG_NAME: Final = "station.toml"
 ROLES: Final = ("operator", "supervisor", "technician")
 
 
-class _TypedErrors(click.Group):
-    """Shows our own errors as one line and exit status 1 (with --json on the command: as JSON)."""
+class _StationCommands(Commands):
+    def told(self, error: Exception) -> Told | None:
+        from enrollment.service import command_words
 
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except EnrollmentError as error:
-            facts = {name: str(value) for name, value in error.facts.items()}
-            click.echo(json.dumps({"error": error.reason, "message": str(error), "facts": facts}), err=True)
-            ctx.exit(1)
+        return command_words.told(error) if isinstance(error, EnrollmentError) else None
 
 
-@click.group(cls=_TypedErrors)
+@click.group(cls=_StationCommands)
+@language_option
 def main() -> None:
     """The enrollment station's daemon."""
     # Before numpy is imported: the core's matrices are small, and a second BLAS thread waits for a core that another
@@ -62,7 +59,7 @@ def main() -> None:
 @click.option("--registry-address", help="host:port of the registry; without it nothing is ever sent.")
 @click.option("--device", "devices", multiple=True, help="Device address (usb:, usbip://..., http://...); repeatable.")
 @click.option("--passphrase-file", type=click.Path(path_type=Path, exists=True), help="Encrypts the key files.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def init(
     folder: Path,
     station_id: str,
@@ -83,7 +80,9 @@ def init(
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigInvalid(f"{path} cannot be written: {error.strerror}", file=str(path)) from error
+        raise ConfigInvalid(
+            f"{path} cannot be written: {error.strerror}", file=str(path), problem="unwritable"
+        ) from error
     with alone_with(path):
         config = _made(path, _station_toml(station_id, registry_address, devices, passphrase_file))
     made = {
@@ -113,7 +112,7 @@ def _made(path: Path, text: str) -> StationConfig:
         other = path.read_bytes() != text.encode()
         config = load_config(path)
         if other or (SoftwareKeys.complete(config.keys_folder) and config.database.exists()):
-            raise ConfigInvalid(f"{path} exists already", file=str(path))
+            raise ConfigInvalid(f"{path} exists already", file=str(path), problem="exists")
     else:
         write(path, text)
     try:
@@ -154,7 +153,7 @@ def _station_toml(
 @click.option("--operator", "operator_id", required=True, help="The operator's id.")
 @click.option("--role", type=click.Choice(ROLES), default="operator", show_default=True)
 @click.option("--hours", type=click.FloatRange(0.01, 24 * 31), default=12.0, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def issue_session(path: Path, operator_id: str, role: str, hours: float, as_json: bool) -> None:
     """Make an operator's token and print it; it is shown this once. Works while the daemon runs."""
     from enrollment.service.store.operator_sessions import Role
@@ -170,7 +169,7 @@ def issue_session(path: Path, operator_id: str, role: str, hours: float, as_json
 @main.command("revoke-sessions")
 @click.option("--config", "path", type=click.Path(path_type=Path), required=True, help="station.toml")
 @click.option("--operator", "operator_id", required=True, help="The operator's id.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def revoke_sessions(path: Path, operator_id: str, as_json: bool) -> None:
     """End every session of an operator, within a second: a token was lost. Works while the daemon runs."""
     with _opened(path) as store:
@@ -197,13 +196,13 @@ def _opened(path: Path) -> Iterator[Store]:
 @main.command()
 @click.option("--config", "path", type=click.Path(path_type=Path), required=True, help="station.toml")
 @click.option("--operator", "operator_id", required=True, help="Who decides it, for the audit log.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def rejoin(path: Path, operator_id: str, as_json: bool) -> None:
     """Go on after the registry's last package, where station.db was set back to an older copy.
 
     For a refusal STATION_SET_BACK, once it is sure that no other machine works with this station's keys. Stop the
-    daemon first. What has no receipt here is sealed anew, also a dossier that the registry had before the disk died: it
-    gets a second package then.
+    daemon first. What has no receipt here is sealed anew. A dossier that the registry had before the disk died takes
+    the receipt that was given for it then, unless its content is another now: enrollctl outbox names such a one.
     """
     from enrollment.core.sealing.field_rules import require_text
     from enrollment.service.assembly import lock_folder
@@ -222,6 +221,7 @@ def rejoin(path: Path, operator_id: str, as_json: bool) -> None:
 @main.command()
 @click.option("--config", "path", type=click.Path(path_type=Path), required=True, help="station.toml")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
+@json_errors_option
 def run(path: Path, log_level: str) -> None:
     """Serve until SIGTERM or SIGINT. Prints one line of JSON when health says SERVING."""
     logging.basicConfig(

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from enrollment.terminal import json_option
+
 if TYPE_CHECKING:
     from enrollment.service.config import StationConfig
     from enrollment.service.keys.sharing import SharingFolder
@@ -34,7 +36,6 @@ names_option = click.option(
     required=True,
     help="Host name or IP address under which the other PCs call this one; repeatable.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @click.group()
@@ -119,7 +120,9 @@ def issue(path: Path, client: str, request: Path, out: Path, days: int, as_json:
     try:
         out.write_bytes(pem)
     except OSError as error:
-        raise ConfigInvalid(f"{out} cannot be written: {error.strerror}", file=str(out)) from error
+        raise ConfigInvalid(
+            f"{out} cannot be written: {error.strerror}", file=str(out), problem="unwritable"
+        ) from error
     told = {"client": client, "certificate": str(out), "expires": (now + lifetime).isoformat(timespec="seconds")}
     _say(told, f"{client} is admitted until {now + lifetime:%Y-%m-%d}: take {out} back to it", as_json)
 

@@ -43,4 +43,4 @@ def write(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> ConfigInvalid:
-    return ConfigInvalid(f"{path} cannot be written: {error.strerror}", file=str(path))
+    return ConfigInvalid(f"{path} cannot be written: {error.strerror}", file=str(path), problem="unwritable")

@@ -89,7 +89,9 @@ class Package(_message.Message):
     attempts: _builtins.int
     """Uploads tried."""
     problem: _builtins.str
-    """Stable reason of the last failure; empty when there was none."""
+    """Stable reason of the last failure; empty when there was none. DOSSIER_HELD_TWICE stays with a package that is
+    acknowledged: the registry holds the dossier with another content as well.
+    """
     problem_text: _builtins.str
     """The last failure in words, English."""
     @_builtins.property

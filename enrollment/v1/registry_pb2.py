@@ -25,29 +25,31 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x65nrollment/v1/registry.proto\x12\renrollment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"R\n\x12\x42\x65ginUploadRequest\x12\x16\n\x0epackage_sha256\x18\x01 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x10\n\x08sequence\x18\x03 \x01(\x04\"`\n\x13\x42\x65ginUploadResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x04\x12\x14\n\x07receipt\x18\x02 \x01(\x0cH\x00\x88\x01\x01\x12\x17\n\x0fmax_chunk_bytes\x18\x03 \x01(\rB\n\n\x08_receipt\"N\n\x13UploadChunksRequest\x12\x16\n\x0epackage_sha256\x18\x01 \x01(\x0c\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\"&\n\x14UploadChunksResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x04\"-\n\x13\x46inishUploadRequest\x12\x16\n\x0epackage_sha256\x18\x01 \x01(\x0c\"\'\n\x14\x46inishUploadResponse\x12\x0f\n\x07receipt\x18\x01 \x01(\x0c\"\x19\n\x17GetStationLedgerRequest\"\xa5\x01\n\x18GetStationLedgerResponse\x12\x12\n\nstation_id\x18\x01 \x01(\t\x12\x15\n\rlast_sequence\x18\x02 \x01(\x04\x12\x1b\n\x13last_package_sha256\x18\x03 \x01(\x0c\x12\x10\n\x08packages\x18\x04 \x01(\x04\x12/\n\x0bserver_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x82\x03\n\x0fRegistryService\x12T\n\x0b\x42\x65ginUpload\x12!.enrollment.v1.BeginUploadRequest\x1a\".enrollment.v1.BeginUploadResponse\x12[\n\x0cUploadChunks\x12\".enrollment.v1.UploadChunksRequest\x1a#.enrollment.v1.UploadChunksResponse(\x01\x30\x01\x12W\n\x0c\x46inishUpload\x12\".enrollment.v1.FinishUploadRequest\x1a#.enrollment.v1.FinishUploadResponse\x12\x63\n\x10GetStationLedger\x12&.enrollment.v1.GetStationLedgerRequest\x1a\'.enrollment.v1.GetStationLedgerResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x65nrollment/v1/registry.proto\x12\renrollment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x01\n\x12\x42\x65ginUploadRequest\x12\x16\n\x0epackage_sha256\x18\x01 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x18\n\x10recipient_key_id\x18\x04 \x01(\x0c\x12\x12\n\ndossier_id\x18\x05 \x01(\x0c\"\x8a\x01\n\x13\x42\x65ginUploadResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x04\x12\x14\n\x07receipt\x18\x02 \x01(\x0cH\x00\x88\x01\x01\x12\x17\n\x0fmax_chunk_bytes\x18\x03 \x01(\r\x12(\n\x04held\x18\x04 \x03(\x0b\x32\x1a.enrollment.v1.HeldDossierB\n\n\x08_receipt\"7\n\x0bHeldDossier\x12\x17\n\x0fsigned_manifest\x18\x01 \x01(\x0c\x12\x0f\n\x07receipt\x18\x02 \x01(\x0c\"N\n\x13UploadChunksRequest\x12\x16\n\x0epackage_sha256\x18\x01 \x01(\x0c\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\x0c\"&\n\x14UploadChunksResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x04\"-\n\x13\x46inishUploadRequest\x12\x16\n\x0epackage_sha256\x18\x01 \x01(\x0c\"\'\n\x14\x46inishUploadResponse\x12\x0f\n\x07receipt\x18\x01 \x01(\x0c\"\x19\n\x17GetStationLedgerRequest\"\xc5\x01\n\x18GetStationLedgerResponse\x12\x12\n\nstation_id\x18\x01 \x01(\t\x12\x15\n\rlast_sequence\x18\x02 \x01(\x04\x12\x1b\n\x13last_package_sha256\x18\x03 \x01(\x0c\x12\x10\n\x08packages\x18\x04 \x01(\x04\x12/\n\x0bserver_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x16recipient_announcement\x18\x06 \x01(\x0c\x32\x82\x03\n\x0fRegistryService\x12T\n\x0b\x42\x65ginUpload\x12!.enrollment.v1.BeginUploadRequest\x1a\".enrollment.v1.BeginUploadResponse\x12[\n\x0cUploadChunks\x12\".enrollment.v1.UploadChunksRequest\x1a#.enrollment.v1.UploadChunksResponse(\x01\x30\x01\x12W\n\x0c\x46inishUpload\x12\".enrollment.v1.FinishUploadRequest\x1a#.enrollment.v1.FinishUploadResponse\x12\x63\n\x10GetStationLedger\x12&.enrollment.v1.GetStationLedgerRequest\x1a\'.enrollment.v1.GetStationLedgerResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'enrollment.v1.registry_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_BEGINUPLOADREQUEST']._serialized_start=80
-  _globals['_BEGINUPLOADREQUEST']._serialized_end=162
-  _globals['_BEGINUPLOADRESPONSE']._serialized_start=164
-  _globals['_BEGINUPLOADRESPONSE']._serialized_end=260
-  _globals['_UPLOADCHUNKSREQUEST']._serialized_start=262
-  _globals['_UPLOADCHUNKSREQUEST']._serialized_end=340
-  _globals['_UPLOADCHUNKSRESPONSE']._serialized_start=342
-  _globals['_UPLOADCHUNKSRESPONSE']._serialized_end=380
-  _globals['_FINISHUPLOADREQUEST']._serialized_start=382
-  _globals['_FINISHUPLOADREQUEST']._serialized_end=427
-  _globals['_FINISHUPLOADRESPONSE']._serialized_start=429
-  _globals['_FINISHUPLOADRESPONSE']._serialized_end=468
-  _globals['_GETSTATIONLEDGERREQUEST']._serialized_start=470
-  _globals['_GETSTATIONLEDGERREQUEST']._serialized_end=495
-  _globals['_GETSTATIONLEDGERRESPONSE']._serialized_start=498
-  _globals['_GETSTATIONLEDGERRESPONSE']._serialized_end=663
-  _globals['_REGISTRYSERVICE']._serialized_start=666
-  _globals['_REGISTRYSERVICE']._serialized_end=1052
+  _globals['_BEGINUPLOADREQUEST']._serialized_start=81
+  _globals['_BEGINUPLOADREQUEST']._serialized_end=209
+  _globals['_BEGINUPLOADRESPONSE']._serialized_start=212
+  _globals['_BEGINUPLOADRESPONSE']._serialized_end=350
+  _globals['_HELDDOSSIER']._serialized_start=352
+  _globals['_HELDDOSSIER']._serialized_end=407
+  _globals['_UPLOADCHUNKSREQUEST']._serialized_start=409
+  _globals['_UPLOADCHUNKSREQUEST']._serialized_end=487
+  _globals['_UPLOADCHUNKSRESPONSE']._serialized_start=489
+  _globals['_UPLOADCHUNKSRESPONSE']._serialized_end=527
+  _globals['_FINISHUPLOADREQUEST']._serialized_start=529
+  _globals['_FINISHUPLOADREQUEST']._serialized_end=574
+  _globals['_FINISHUPLOADRESPONSE']._serialized_start=576
+  _globals['_FINISHUPLOADRESPONSE']._serialized_end=615
+  _globals['_GETSTATIONLEDGERREQUEST']._serialized_start=617
+  _globals['_GETSTATIONLEDGERREQUEST']._serialized_end=642
+  _globals['_GETSTATIONLEDGERRESPONSE']._serialized_start=645
+  _globals['_GETSTATIONLEDGERRESPONSE']._serialized_end=842
+  _globals['_REGISTRYSERVICE']._serialized_start=845
+  _globals['_REGISTRYSERVICE']._serialized_end=1231
 # @@protoc_insertion_point(module_scope)

@@ -3,9 +3,11 @@
 isort:skip_file
 The national end: takes packages from stations over mutual TLS and answers signed receipts."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -26,22 +28,34 @@ class BeginUploadRequest(_message.Message):
     PACKAGE_SHA256_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
+    RECIPIENT_KEY_ID_FIELD_NUMBER: _builtins.int
+    DOSSIER_ID_FIELD_NUMBER: _builtins.int
     package_sha256: _builtins.bytes
     """SHA-256 of the sealed package, 32 bytes."""
     size_bytes: _builtins.int
     """Bytes of the sealed package."""
     sequence: _builtins.int
     """The station's gap-free number, from 1: lets the registry refuse a broken chain before the bytes are sent."""
+    recipient_key_id: _builtins.bytes
+    """Key id that the package is sealed to, 32 bytes: lets the registry refuse a key that it has withdrawn before the bytes
+    are sent. Empty from stations that do not tell it; the package itself is checked in any case.
+    """
+    dossier_id: _builtins.bytes
+    """The dossier in it, UUID, 16 bytes: lets the registry tell that it holds it already under another package. Empty from
+    stations that do not ask.
+    """
     def __init__(
         self,
         *,
         package_sha256: _builtins.bytes = ...,
         size_bytes: _builtins.int = ...,
         sequence: _builtins.int = ...,
+        recipient_key_id: _builtins.bytes = ...,
+        dossier_id: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["package_sha256", b"package_sha256", "sequence", b"sequence", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dossier_id", b"dossier_id", "package_sha256", b"package_sha256", "recipient_key_id", b"recipient_key_id", "sequence", b"sequence", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -56,28 +70,62 @@ class BeginUploadResponse(_message.Message):
     OFFSET_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
     MAX_CHUNK_BYTES_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
     offset: _builtins.int
     """Bytes that are safe on the registry's disk."""
     receipt: _builtins.bytes
     """Set when the package is already in the ledger: nothing is left to send."""
     max_chunk_bytes: _builtins.int
     """Largest content of one chunk that this registry takes, bytes."""
+    @_builtins.property
+    def held(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeldDossier]:
+        """What the registry holds of the dossier under other packages of the station, oldest first, four at most. Where one of
+        them has the same content, the station takes its receipt and sends nothing; else it goes on from the offset.
+        """
+
     def __init__(
         self,
         *,
         offset: _builtins.int = ...,
         receipt: _builtins.bytes | None = ...,
         max_chunk_bytes: _builtins.int = ...,
+        held: _abc.Iterable[Global___HeldDossier] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_receipt", b"_receipt", "receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_receipt", b"_receipt", "max_chunk_bytes", b"max_chunk_bytes", "offset", b"offset", "receipt", b"receipt"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_receipt", b"_receipt", "held", b"held", "max_chunk_bytes", b"max_chunk_bytes", "offset", b"offset", "receipt", b"receipt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__receipt: _TypeAlias = _typing.Literal["receipt"]  # noqa: Y015
     _WhichOneofArgType__receipt: _TypeAlias = _typing.Literal["_receipt", b"_receipt"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__receipt) -> _WhichOneofReturnType__receipt | None: ...
 
 Global___BeginUploadResponse: _TypeAlias = BeginUploadResponse  # noqa: Y015
+
+@_typing.final
+class HeldDossier(_message.Message):
+    """A package of a dossier that the registry holds. The manifest is the station's own word, the receipt the registry's."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNED_MANIFEST_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    signed_manifest: _builtins.bytes
+    """As the station signed it (docs/package-format.md)."""
+    receipt: _builtins.bytes
+    """For the manifest's package."""
+    def __init__(
+        self,
+        *,
+        signed_manifest: _builtins.bytes = ...,
+        receipt: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "signed_manifest", b"signed_manifest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeldDossier: _TypeAlias = HeldDossier  # noqa: Y015
 
 @_typing.final
 class UploadChunksRequest(_message.Message):
@@ -203,6 +251,7 @@ class GetStationLedgerResponse(_message.Message):
     LAST_PACKAGE_SHA256_FIELD_NUMBER: _builtins.int
     PACKAGES_FIELD_NUMBER: _builtins.int
     SERVER_TIME_FIELD_NUMBER: _builtins.int
+    RECIPIENT_ANNOUNCEMENT_FIELD_NUMBER: _builtins.int
     station_id: _builtins.str
     """The station, as its certificate names it."""
     last_sequence: _builtins.int
@@ -211,6 +260,10 @@ class GetStationLedgerResponse(_message.Message):
     """That package's SHA-256; empty before the first."""
     packages: _builtins.int
     """Packages in the ledger."""
+    recipient_announcement: _builtins.bytes
+    """The registry's signed word to which key packages are sealed from now on (docs/package-format.md); empty where its
+    keys were never rotated.
+    """
     @_builtins.property
     def server_time(self) -> _timestamp_pb2.Timestamp:
         """The registry's clock, to measure the station's offset."""
@@ -223,10 +276,11 @@ class GetStationLedgerResponse(_message.Message):
         last_package_sha256: _builtins.bytes = ...,
         packages: _builtins.int = ...,
         server_time: _timestamp_pb2.Timestamp | None = ...,
+        recipient_announcement: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["server_time", b"server_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_package_sha256", b"last_package_sha256", "last_sequence", b"last_sequence", "packages", b"packages", "server_time", b"server_time", "station_id", b"station_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_package_sha256", b"last_package_sha256", "last_sequence", b"last_sequence", "packages", b"packages", "recipient_announcement", b"recipient_announcement", "server_time", b"server_time", "station_id", b"station_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -63,7 +63,8 @@ class RegistryServiceServicer:
 
     def BeginUpload(self, request, context):
         """Announces a package, and learns from which byte to go on. A package that is already in the ledger answers its receipt.
-        INVALID_ARGUMENT / PACKAGE_TOO_LARGE; FAILED_PRECONDITION / SEQUENCE_BROKEN; PERMISSION_DENIED / STATION_UNKNOWN.
+        INVALID_ARGUMENT / PACKAGE_TOO_LARGE; FAILED_PRECONDITION / SEQUENCE_BROKEN; PERMISSION_DENIED / STATION_UNKNOWN;
+        INVALID_ARGUMENT / WRONG_RECIPIENT where recipient_key_id opens nothing here.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,7 +35,8 @@ class RegistryServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RegistryServiceAsyncStub: ...
     BeginUpload: _grpc.UnaryUnaryMultiCallable[_registry_pb2.BeginUploadRequest, _registry_pb2.BeginUploadResponse]
     """Announces a package, and learns from which byte to go on. A package that is already in the ledger answers its receipt.
-    INVALID_ARGUMENT / PACKAGE_TOO_LARGE; FAILED_PRECONDITION / SEQUENCE_BROKEN; PERMISSION_DENIED / STATION_UNKNOWN.
+    INVALID_ARGUMENT / PACKAGE_TOO_LARGE; FAILED_PRECONDITION / SEQUENCE_BROKEN; PERMISSION_DENIED / STATION_UNKNOWN;
+    INVALID_ARGUMENT / WRONG_RECIPIENT where recipient_key_id opens nothing here.
     """
     UploadChunks: _grpc.StreamStreamMultiCallable[_registry_pb2.UploadChunksRequest, _registry_pb2.UploadChunksResponse]
     """Sends bytes in order. Each answer names the offset that is safe on disk; after a cut, begin again and go on from there.
@@ -55,7 +56,8 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     BeginUpload: _aio.UnaryUnaryMultiCallable[_registry_pb2.BeginUploadRequest, _registry_pb2.BeginUploadResponse]  # type: ignore[assignment]
     """Announces a package, and learns from which byte to go on. A package that is already in the ledger answers its receipt.
-    INVALID_ARGUMENT / PACKAGE_TOO_LARGE; FAILED_PRECONDITION / SEQUENCE_BROKEN; PERMISSION_DENIED / STATION_UNKNOWN.
+    INVALID_ARGUMENT / PACKAGE_TOO_LARGE; FAILED_PRECONDITION / SEQUENCE_BROKEN; PERMISSION_DENIED / STATION_UNKNOWN;
+    INVALID_ARGUMENT / WRONG_RECIPIENT where recipient_key_id opens nothing here.
     """
     UploadChunks: _aio.StreamStreamMultiCallable[_registry_pb2.UploadChunksRequest, _registry_pb2.UploadChunksResponse]  # type: ignore[assignment]
     """Sends bytes in order. Each answer names the offset that is safe on disk; after a cut, begin again and go on from there.
@@ -78,7 +80,8 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.BeginUploadResponse, _abc.Awaitable[_registry_pb2.BeginUploadResponse]]:
         """Announces a package, and learns from which byte to go on. A package that is already in the ledger answers its receipt.
-        INVALID_ARGUMENT / PACKAGE_TOO_LARGE; FAILED_PRECONDITION / SEQUENCE_BROKEN; PERMISSION_DENIED / STATION_UNKNOWN.
+        INVALID_ARGUMENT / PACKAGE_TOO_LARGE; FAILED_PRECONDITION / SEQUENCE_BROKEN; PERMISSION_DENIED / STATION_UNKNOWN;
+        INVALID_ARGUMENT / WRONG_RECIPIENT where recipient_key_id opens nothing here.
         """
 
     @_abc_1.abstractmethod

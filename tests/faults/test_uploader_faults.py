@@ -24,7 +24,7 @@ from enrollment.registry.data_folder import DataFolder
 from enrollment.registry.server import main as registryd
 from enrollment.registry.serving import TlsFiles
 from enrollment.service.keys.software_keys import REQUEST_FILE
-from enrollment.service.store.outbox_store import PackageState
+from enrollment.service.store.outbox_rows import PackageState
 from enrollment.v1 import registry_pb2, registry_pb2_grpc
 from tests.flow.outbox.delivery_bench import STATION_ID, WAIT_S, Bench
 

@@ -48,7 +48,7 @@ async def daemon(folder: StationFolder) -> AsyncIterator[ChildProcess]:
 
 def run_daemon(folder: StationFolder) -> subprocess.CompletedProcess[str]:
     """Start a daemon that is expected to give up."""
-    command = [sys.executable, "-m", "enrollment.service.daemon", "run", "--config", str(folder.config)]
+    command = [sys.executable, "-m", "enrollment.service.daemon", "run", "--json", "--config", str(folder.config)]
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
 

@@ -369,7 +369,7 @@ def test_a_daemon_that_cannot_share_as_it_is_told_does_not_start(
     init = ("share", "init", "--config", folder.config, "--name", "localhost", "--address", address)
     invoke(station_commands.main, *init)
     spoil(share, folder.folder)
-    command = [sys.executable, "-m", "enrollment.service.daemon", "run", "--config", str(folder.config)]
+    command = [sys.executable, "-m", "enrollment.service.daemon", "run", "--json", "--config", str(folder.config)]
     failed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (failed.returncode, failed.stdout) == (1, "")
     assert json.loads(failed.stderr.splitlines()[-1])["error"] == reason

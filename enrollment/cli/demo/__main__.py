@@ -33,7 +33,8 @@ from enrollment.cli.enrollment_flow import DeviceMissing, Enrollment, captured_f
 from enrollment.cli.evidence import Evidence, collect
 from enrollment.cli.failure import EXIT_REFUSED, describe
 from enrollment.cli.narrator import Narrator
-from enrollment.cli.output import Output, default_language
+from enrollment.cli.output import Output
+from enrollment.terminal import default_language
 from enrollment.v1 import outbox_pb2
 
 PLANS: Final = {"card-issue": "scanner", "card-issue-slaps": "tenprint", "card-issue-ten-print": "tenprint"}

@@ -93,8 +93,15 @@ def sign_receipt(receipt: Receipt, signing_key: SigningKey) -> bytes:
     return cose.sign(receipt.encode(), RECEIPT_CONTENT_TYPE, signing_key)
 
 
+def read_receipt(data: bytes, trusted: Mapping[bytes, VerifyingKey]) -> Receipt:
+    """Verify a receipt for whatever package it names: checks 1 to 4 of verify_receipt."""
+    message = cose.SignedMessage.decode(data, RECEIPT_CONTENT_TYPE, MAX_RECEIPT_PAYLOAD_BYTES)  # 1
+    message.verify(trusted)  # 2, 3
+    return Receipt.decode(message.payload)  # 4
+
+
 def verify_receipt(data: bytes, trusted: Mapping[bytes, VerifyingKey], package_sha256: bytes) -> Receipt:
-    """Verify a receipt for the package with this digest, in this order:
+    """Verify a receipt for the package with this SHA-256, in this order:
 
     1. it is a COSE_Sign of the one allowed form, for a receipt    else MalformedPackage
     2. both signatures name one trusted registry key               else UnknownSigner
@@ -102,9 +109,7 @@ def verify_receipt(data: bytes, trusted: Mapping[bytes, VerifyingKey], package_s
     4. the receipt is deterministic and complete                   else MalformedPackage
     5. it is for this package                                      else DigestMismatch
     """
-    message = cose.SignedMessage.decode(data, RECEIPT_CONTENT_TYPE, MAX_RECEIPT_PAYLOAD_BYTES)  # 1
-    message.verify(trusted)  # 2, 3
-    receipt = Receipt.decode(message.payload)  # 4
+    receipt = read_receipt(data, trusted)  # 1, 2, 3, 4
     if receipt.package_sha256 != package_sha256:  # 5
         raise DigestMismatch(
             "the receipt is for another package", expected=package_sha256.hex(), found=receipt.package_sha256.hex()

@@ -38,6 +38,14 @@ class SealedPackage:
     manifest: Manifest
 
 
+def describe_parts(parts: Mapping[str, tuple[str, bytes]]) -> tuple[Part, ...]:
+    """The parts as a manifest names them. Raises MalformedPackage."""
+    return tuple(
+        Part(name=name, media_type=media_type, length=len(content), sha256=hashlib.sha256(content).digest())
+        for name, (media_type, content) in parts.items()
+    )
+
+
 def seal_package(
     fields: ManifestFields,
     parts: Mapping[str, tuple[str, bytes]],
@@ -53,10 +61,7 @@ def seal_package(
     manifest = Manifest(
         **{field.name: getattr(fields, field.name) for field in fields_of(ManifestFields)},
         recipient_key_id=recipient.key_id,
-        parts=tuple(
-            Part(name=name, media_type=media_type, length=len(content), sha256=hashlib.sha256(content).digest())
-            for name, (media_type, content) in parts.items()
-        ),
+        parts=describe_parts(parts),
     )
     payload = manifest.encode()
     if len(payload) > MAX_MANIFEST_BYTES:

@@ -22,18 +22,22 @@ class OpenedPackage:
     manifest: as it was signed.
     parts: name -> (media type, bytes), in the manifest's order.
     signer_key_id: of the trusted key whose two signatures hold, 32 bytes.
+    signed_manifest: the COSE_Sign that they stand in.
     """
 
     manifest: Manifest
     parts: Mapping[str, PartContent] = field(repr=False)
     signer_key_id: bytes
+    signed_manifest: bytes = field(repr=False)
 
 
-def open_package(data: bytes, recipient: RecipientPrivateKey, trusted: Mapping[bytes, VerifyingKey]) -> OpenedPackage:
+def open_package(
+    data: bytes, recipients: Mapping[bytes, RecipientPrivateKey], trusted: Mapping[bytes, VerifyingKey]
+) -> OpenedPackage:
     """Open a package with every check of docs/package-format.md, in this order:
 
     1. size, magic, version and suite are those of the format          else MalformedPackage
-    2. it is sealed to this recipient                                  else WrongRecipient
+    2. it is sealed to one of these recipients                         else WrongRecipient
     3. the seal holds, header included                                 else DigestMismatch
     4. the body holds a COSE_Sign of the one allowed form              else MalformedPackage
     5. both signatures name one trusted signer                         else UnknownSigner
@@ -43,15 +47,14 @@ def open_package(data: bytes, recipient: RecipientPrivateKey, trusted: Mapping[b
     9. the parts fill the body exactly                                 else MalformedPackage
     10. every part has its length and its SHA-256                      else DigestMismatch
 
-    recipient: opens the seal.
+    recipients: key id -> what opens the seal. Several, where keys were rotated and packages of before are on their way.
     trusted: key id -> verifying key. The caller decides which keys may speak for which station: sequence, previous
         digest and station are facts of the manifest that only a ledger can judge.
     """
     header, recipient_key_id = container.split_package(data)  # 1
-    if recipient_key_id != recipient.key_id:  # 2
-        raise WrongRecipient(
-            "sealed to another recipient", sealed_to=recipient_key_id.hex(), recipient=recipient.key_id.hex()
-        )
+    recipient = recipients.get(recipient_key_id)
+    if recipient is None or recipient.key_id != recipient_key_id:  # 2
+        raise WrongRecipient("sealed to a key that opens nothing here", sealed_to=recipient_key_id.hex())
     body = recipient.open_sealed(data[container.HEADER_BYTES :], header)  # 3
     signed_manifest, contents = container.split_body(body)  # 4
     message = SignedMessage.decode(signed_manifest, MANIFEST_CONTENT_TYPE, MAX_MANIFEST_BYTES)
@@ -72,4 +75,4 @@ def open_package(data: bytes, recipient: RecipientPrivateKey, trusted: Mapping[b
             raise DigestMismatch("a part differs from the digest in the manifest", part=part.name)
         parts[part.name] = PartContent(part.media_type, content)
         start += part.length
-    return OpenedPackage(manifest=manifest, parts=parts, signer_key_id=message.key_id)
+    return OpenedPackage(manifest, parts, message.key_id, signed_manifest)

@@ -35,7 +35,7 @@ def load_config(path: Path) -> StationConfig:
     try:
         content = tomllib.loads(read_file(path, MAX_CONFIG_BYTES).decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigInvalid(f"{path} is no TOML: {error}", file=str(path)) from error
+        raise ConfigInvalid(f"{path} is no TOML: {error}", file=str(path), problem="no TOML") from error
 
     def table(name: str) -> TomlTable:
         return TomlTable(path, name, content.pop(name, {}))

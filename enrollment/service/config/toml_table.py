@@ -73,7 +73,7 @@ def read_file(path: Path, limit: int) -> bytes:
         with path.open("rb") as file:
             content = file.read(limit + 1)
     except OSError as error:
-        raise ConfigInvalid(f"{path} cannot be read: {error.strerror}", file=str(path)) from error
+        raise ConfigInvalid(f"{path} cannot be read: {error.strerror}", file=str(path), problem="unreadable") from error
     if len(content) > limit:
         raise ConfigInvalid(f"{path} is larger than {limit} bytes", file=str(path))
     return content

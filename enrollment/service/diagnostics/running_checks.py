@@ -37,6 +37,10 @@ SETTLE: Final = (
 )
 # Reason of a refusal -> what to do, where it is something else.
 REFUSAL_REMEDIES: Final = {
+    "WRONG_RECIPIENT": (
+        "Trung tâm đã đổi khoá: chép registry-trust.pem mới, khởi động lại dịch vụ, rồi enrollctl outbox --retry GÓI.",
+        "The registry's keys changed: copy its new registry-trust.pem, restart, then enrollctl outbox --retry PACKAGE.",
+    ),
     "STATION_SET_BACK": (
         "Dữ liệu ở đây cũ hơn sổ của trung tâm: xem có máy khác dùng khoá; nếu không, dừng dịch vụ, enrolld rejoin.",
         "This database is older than the registry's: see that nobody else has its keys, stop it, then enrolld rejoin.",

@@ -57,13 +57,19 @@ def protection(passphrase: bytes | None) -> Callable[[bytes], bytes]:
 
 def _unprotect(path: Path, content: bytes, passphrase: bytes | None) -> bytes:
     if passphrase is None:
-        raise KeysUnusable(f"{path} needs the station's passphrase: name its file in station.toml", file=str(path))
+        raise KeysUnusable(
+            f"{path} needs the station's passphrase: name its file in station.toml",
+            file=str(path),
+            problem="no passphrase",
+        )
     try:
         raw = base64.b64decode(content.strip().removeprefix(BEGIN).removesuffix(END))
         salt, nonce = raw[:SALT_BYTES], raw[SALT_BYTES : SALT_BYTES + NONCE_BYTES]
         return AESGCM(_derived(passphrase, salt)).decrypt(nonce, raw[SALT_BYTES + NONCE_BYTES :], BEGIN)
     except (InvalidTag, ValueError, binascii.Error) as error:
-        raise KeysUnusable(f"{path} is damaged, or the passphrase is another one", file=str(path)) from error
+        raise KeysUnusable(
+            f"{path} is damaged, or the passphrase is another one", file=str(path), problem="damaged"
+        ) from error
 
 
 @contextmanager
@@ -116,9 +122,13 @@ def read_private(path: Path, passphrase: bytes | None) -> bytes:
     """A file's content in the clear. Raises KeysUnusable, naming the file."""
     try:
         if os.name == "posix" and path.stat().st_mode & OTHERS:
-            raise KeysUnusable(f"{path} can be read by others: chmod 600 it, and have new keys made", file=str(path))
+            raise KeysUnusable(
+                f"{path} can be read by others: chmod 600 it, and have new keys made",
+                file=str(path),
+                problem="open to others",
+            )
         with path.open("rb") as file:
             content = file.read(MAX_KEY_FILE_BYTES)
     except OSError as error:
-        raise KeysUnusable(f"{path} cannot be read: {error.strerror}", file=str(path)) from error
+        raise KeysUnusable(f"{path} cannot be read: {error.strerror}", file=str(path), problem="unreadable") from error
     return _unprotect(path, content, passphrase) if content.startswith(BEGIN) else content

@@ -146,7 +146,9 @@ def _load_pem(path: Path, passphrase: bytes | None) -> PrivateKey:
     try:
         key = load_pem_private_key(content, password)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise KeysUnusable(f"{path} is damaged, or the passphrase is another one", file=str(path)) from error
+        raise KeysUnusable(
+            f"{path} is damaged, or the passphrase is another one", file=str(path), problem="damaged"
+        ) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey | MLDSA65PrivateKey):
         raise KeysUnusable(f"{path} holds a key of another kind", file=str(path))
     return key

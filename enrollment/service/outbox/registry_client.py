@@ -64,12 +64,21 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
+class HeldAnswer:
+    """What the registry says to hold of a dossier under another package, unverified."""
+
+    signed_manifest: bytes
+    receipt: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Begun:
-    """Where to go on, or the receipt when nothing is left to send."""
+    """Where to go on, or the receipt when nothing is left to send; what else the registry holds of the dossier."""
 
     offset: int
     receipt: bytes | None
     max_chunk_bytes: int
+    held: tuple[HeldAnswer, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +88,14 @@ class RegistryView:
     station_id: who it takes us for.
     clock_offset_ms: station clock minus registry clock, None where it tells no time, or one that cannot be.
     last_sequence, last_sha256: of the station's last package there; 0 and b"" before the first.
+    recipient_announcement: unverified; b"" where its keys were never rotated.
     """
 
     station_id: str
     clock_offset_ms: int | None
     last_sequence: int
     last_sha256: bytes
+    recipient_announcement: bytes
 
 
 class RegistryClient:
@@ -124,18 +135,27 @@ class RegistryClient:
         middle_ms = 500 * (began + time.time())
         offset_ms = round(middle_ms - answer.server_time.seconds * 1000 - answer.server_time.nanos / 1e6)
         told = answer.HasField("server_time") and abs(offset_ms) <= MAX_CLOCK_OFFSET_MS
-        return RegistryView(answer.station_id, offset_ms if told else None, last, sha256)
+        return RegistryView(answer.station_id, offset_ms if told else None, last, sha256, answer.recipient_announcement)
 
-    async def begin(self, sha256: bytes, size_bytes: int, sequence: int) -> Begun:
-        """Announce a package."""
-        request = registry_pb2.BeginUploadRequest(package_sha256=sha256, size_bytes=size_bytes, sequence=sequence)
+    async def begin(
+        self, sha256: bytes, size_bytes: int, sequence: int, recipient_key_id: bytes = b"", dossier_id: bytes = b""
+    ) -> Begun:
+        """Announce a package. recipient_key_id, dossier_id: what it is sealed to and of."""
+        request = registry_pb2.BeginUploadRequest(
+            package_sha256=sha256,
+            size_bytes=size_bytes,
+            sequence=sequence,
+            recipient_key_id=recipient_key_id,
+            dossier_id=dossier_id,
+        )
         answer = await _answered(
             self._stub.BeginUpload(request, timeout=self._timeout_s), registry_pb2.BeginUploadResponse
         )
         receipt = answer.receipt if answer.HasField("receipt") else None
         if answer.offset > size_bytes or (receipt is None and answer.max_chunk_bytes == 0):
             raise RegistryNonsense("the registry announced an offset past the end, or no chunk size")
-        return Begun(answer.offset, receipt, answer.max_chunk_bytes)
+        held = tuple(HeldAnswer(each.signed_manifest, each.receipt) for each in answer.held)
+        return Begun(answer.offset, receipt, answer.max_chunk_bytes, held)
 
     async def upload(self, sha256: bytes, content: bytes, offset: int, chunk_bytes: int) -> AsyncGenerator[int, None]:
         """Send from offset to the end; yields each offset that is safe on the registry's disk."""

@@ -15,18 +15,18 @@ from uuid import UUID
 
 import uuid_utils
 
-from enrollment.core.dossier.documents import documents
 from enrollment.core.dossier.model import Dossier
 from enrollment.core.errors import EnrollmentError
 from enrollment.core.sealing.manifest import ManifestFields
-from enrollment.core.sealing.recipient_key import RecipientPublicKey
 from enrollment.core.sealing.seal import seal_package
 from enrollment.core.sealing.signing_key import SigningKey
 from enrollment.service.config import Clock
 from enrollment.service.outbox.events import OutboxEvents
+from enrollment.service.outbox.known_registry import KnownRegistry
+from enrollment.service.outbox.packing import parts_of
 from enrollment.service.store.errors import ChainMoved
 from enrollment.service.store.instants import to_ms
-from enrollment.service.store.outbox_store import NewPackage, OutboxPackage
+from enrollment.service.store.outbox_rows import NewPackage, OutboxPackage
 from enrollment.service.store.packable import operators_of
 from enrollment.service.store.store import Store
 
@@ -43,13 +43,13 @@ class Sealer:
         self,
         store: Store,
         signing_key: SigningKey,
-        recipient: RecipientPublicKey,
+        registry: KnownRegistry,
         station_id: str,
         clock: Clock,
         events: OutboxEvents,
         on_sealed: Callable[[], None],
     ) -> None:
-        self._store, self._signing_key, self._recipient = store, signing_key, recipient
+        self._store, self._signing_key, self._registry = store, signing_key, registry
         self._station_id, self._clock, self._events, self._on_sealed = station_id, clock, events, on_sealed
         self._wanted = asyncio.Event()
 
@@ -89,24 +89,16 @@ class Sealer:
     def seal(self, dossier_id: str) -> OutboxPackage:
         """Seal one complete dossier. Blocking. Raises what the store and the sealing raise."""
         dossier = self._store.dossiers.get(dossier_id)
-        parts = self._parts(dossier)
+        parts = parts_of(self._store, dossier)
         while True:
             link = self._store.outbox.next_link()
             fields = self._fields(dossier, link.sequence, link.previous_sha256)
-            sealed = seal_package(fields, parts, self._signing_key, self._recipient)
+            sealed = seal_package(fields, parts, self._signing_key, self._registry.recipient)
             new = NewPackage(str(fields.package_id), dossier_id, link, sealed.sha256, sealed.data)
             try:
                 return self._store.outbox.add(new)
             except ChainMoved:
                 continue
-
-    def _parts(self, dossier: Dossier) -> dict[str, tuple[str, bytes]]:
-        parts = documents(dossier)
-        for capture in dossier.captures:
-            for part in capture.parts:
-                content = self._store.dossiers.read_part(dossier.dossier_id, part.name)
-                parts[part.name] = (part.media_type, content)
-        return parts
 
     def _fields(self, dossier: Dossier, sequence: int, previous: bytes | None) -> ManifestFields:
         offset = self._store.settings.get(CLOCK_OFFSET_SETTING)

@@ -3,6 +3,10 @@
 Off line it waits with exponential backoff and jitter; a broken upload goes on where the registry's disk stopped; a
 package that the registry refuses for good stays, marked, and those behind it wait: a person must act. A receipt is
 verified against the pinned registry keys before it is stored, and stored before anything may be deleted.
+
+A key that the registry opens nothing with any more is no such refusal where it has announced another: it has none of
+what waits, and all of that is sealed anew. So is what stands behind a dossier that the registry holds already, with the
+same content under a package that is not known here: that one's receipt is taken, and nothing is sent.
 """
 
 from __future__ import annotations
@@ -14,17 +18,21 @@ import logging
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
+from uuid import UUID
 
 from enrollment.core.errors import EnrollmentError
-from enrollment.core.sealing.public_keys import RegistryTrust
+from enrollment.core.sealing.container import split_package
+from enrollment.core.sealing.held_dossier import HeldDossier
 from enrollment.core.sealing.receipt import verify_receipt
 from enrollment.service.config import Clock, OutboxConfig
 from enrollment.service.outbox.errors import PackageRefused, RegistryBusy, RegistryNonsense
 from enrollment.service.outbox.events import OutboxEvents
-from enrollment.service.outbox.registry_client import RegistryClient, RegistryView
+from enrollment.service.outbox.held_dossiers import HeldDossiers
+from enrollment.service.outbox.known_registry import KnownRegistry
+from enrollment.service.outbox.registry_client import Begun, RegistryClient, RegistryView
 from enrollment.service.outbox.sealer import CLOCK_OFFSET_SETTING
-from enrollment.service.store.outbox_store import OutboxPackage, PackageState
+from enrollment.service.store.outbox_rows import OutboxPackage, PackageState
 from enrollment.service.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -32,7 +40,15 @@ logger = logging.getLogger(__name__)
 PROGRESS_EVERY_S: Final = 0.5  # between two notes of progress; the registry's own offset is what counts
 STORE_RETRY_S: Final = 5.0
 MAX_DOUBLINGS: Final = 30
+KEY_OPENS_NOTHING: Final = "WRONG_RECIPIENT"  # the registry's reason: another's key, or one that was rotated away
 SPOILT_ON_ITS_WAY: Final = "DIGEST_MISMATCH"  # the registry's reason; for good only when it comes twice
+
+
+class Delivered(NamedTuple):
+    """receipt: unverified. held_twice: the registry holds the dossier with another content as well."""
+
+    receipt: bytes
+    held_twice: bool
 
 
 class Uploader:
@@ -42,14 +58,17 @@ class Uploader:
         self,
         store: Store,
         connect: Callable[[], RegistryClient],
-        trust: RegistryTrust,
+        registry: KnownRegistry,
+        held: HeldDossiers,
         station_id: str,
         config: OutboxConfig,
         clock: Clock,
         events: OutboxEvents,
+        at_unsealed: Callable[[], None],
     ) -> None:
-        self._store, self._connect, self._trust, self._station_id = store, connect, trust, station_id
-        self._config, self._clock, self._events = config, clock, events
+        self._store, self._connect, self._registry, self._held = store, connect, registry, held
+        self._station_id = station_id
+        self._config, self._clock, self._events, self._at_unsealed = config, clock, events, at_unsealed
         self._wanted = asyncio.Event()
         self._client: RegistryClient | None = None
         self._failures = 0
@@ -95,11 +114,14 @@ class Uploader:
         outbox = self._store.outbox
         self._tell(await asyncio.to_thread(outbox.begin_attempt, package.package_id))
         try:
-            receipt = await self._deliver(package)
+            delivered = await self._deliver(package)
         except PackageRefused as refused:
             if refused.registry_reason == SPOILT_ON_ITS_WAY and package.problem != SPOILT_ON_ITS_WAY:
                 await self._postpone(package, RegistryBusy(str(refused), registry_reason=SPOILT_ON_ITS_WAY))
                 return  # our bytes are right: the registry dropped what it had, and gets them from the start
+            if refused.registry_reason == KEY_OPENS_NOTHING and await asyncio.to_thread(self._is_of_old_key, package):
+                await self._seal_anew(package)
+                return
             logger.error("package %d is refused: %s", package.sequence, refused.registry_reason)
             self._tell(
                 await asyncio.to_thread(
@@ -110,15 +132,52 @@ class Uploader:
         except EnrollmentError as error:
             await self._postpone(package, error)
         else:
-            received_at = await self._verified(package, receipt)
-            if received_at is not None:
-                acknowledged = await asyncio.to_thread(outbox.acknowledge, package.package_id, receipt, received_at)
-                self._failures, self._due_s = 0, 0.0
-                logger.info("package %d is acknowledged", package.sequence)
-                self._tell(acknowledged)
+            if isinstance(delivered, HeldDossier):
+                await self._settle(package, delivered)
+            else:
+                await self._acknowledge(package, delivered)
 
-    async def _deliver(self, package: OutboxPackage) -> bytes:
-        """Everything on the wire; returns the receipt, unverified."""
+    async def _acknowledge(self, package: OutboxPackage, delivered: Delivered) -> None:
+        received_at = await self._verified(package, delivered.receipt)
+        if received_at is None:
+            return
+        if delivered.held_twice:
+            logger.warning("dossier %s: the registry has it with another content too", package.dossier_id)
+        acknowledged = await asyncio.to_thread(
+            self._store.outbox.acknowledge,
+            package.package_id,
+            delivered.receipt,
+            received_at,
+            held_twice=delivered.held_twice,
+        )
+        self._failures, self._due_s = 0, 0.0
+        logger.info("package %d is acknowledged", package.sequence)
+        self._tell(acknowledged)
+
+    async def _settle(self, package: OutboxPackage, held: HeldDossier) -> None:
+        """Take the receipt of the package under which the registry holds the dossier, in place of this one."""
+        settled = await asyncio.to_thread(self._store.outbox.settle, package.package_id, held)
+        self._failures, self._due_s = 0, 0.0
+        logger.info("the registry holds dossier %s already, as number %d", package.dossier_id, settled.sequence)
+        self._events.all_changed()
+        self._at_unsealed()
+
+    def _is_of_old_key(self, package: OutboxPackage) -> bool:
+        """Whether the registry has told of another key than the one that this package is sealed to."""
+        _, recipient_key_id = split_package(self._store.outbox.read(package.package_id))
+        return recipient_key_id != self._registry.recipient.key_id
+
+    async def _seal_anew(self, package: OutboxPackage) -> None:
+        """Have this package, and those behind it in the chain, made again; the registry has none of them."""
+        freed = await asyncio.to_thread(self._store.outbox.unseal_from, package.sequence, why=KEY_OPENS_NOTHING)
+        logger.warning(
+            "the registry's key has changed: %d dossiers from number %d on are sealed anew", freed, package.sequence
+        )
+        self._events.all_changed()
+        self._at_unsealed()
+
+    async def _deliver(self, package: OutboxPackage) -> Delivered | HeldDossier:
+        """Everything on the wire."""
         content = await asyncio.to_thread(self._content, package)
         if self._client is None:
             self._client = self._connect()
@@ -127,13 +186,15 @@ class Uploader:
         self.registry_reachable = True
         if view.clock_offset_ms is not None:
             await asyncio.to_thread(self._store.settings.put, CLOCK_OFFSET_SETTING, str(view.clock_offset_ms))
+        await asyncio.to_thread(self._registry.learn, view.recipient_announcement)
         if await asyncio.to_thread(self._is_set_back, package, view):
-            return await self._receipt_of_old(client, package, view)
+            return Delivered(await self._receipt_of_old(client, package, view), held_twice=False)
         for lost in await asyncio.to_thread(self._lost, package, view):
             logger.warning("the registry has lost package %d: it is sent again", lost.sequence)
-            again = await self._send(client, lost, await asyncio.to_thread(self._content, lost))
-            verify_receipt(again, self._trust.receipt_keys, lost.sha256)
-        return await self._send(client, package, content)
+            await self._send_lost(client, lost)
+        begun = await self._begin(client, package, content, UUID(package.dossier_id).bytes)
+        same = await asyncio.to_thread(self._held.same, package, begun.held) if begun.held else None
+        return same or Delivered(await self._send(client, package, content, begun), held_twice=bool(begun.held))
 
     def _is_set_back(self, package: OutboxPackage, view: RegistryView) -> bool:
         """Whether the registry has packages of this station that this database does not know.
@@ -172,15 +233,33 @@ class Uploader:
         for one in lost:
             if not outbox.is_kept(one.package_id):
                 raise RegistryBusy(
-                    f"the registry was set back and has lost number {one.sequence}, which is purged here: "
+                    f"the registry was set back and has lost number {one.sequence}, whose bytes are not here any more: "
                     "only its own backup has it",
                     registry_reason="REGISTRY_SET_BACK",
                 )
         return lost
 
-    async def _send(self, client: RegistryClient, package: OutboxPackage, content: bytes) -> bytes:
-        """One package on the wire; returns the receipt, unverified."""
-        begun = await client.begin(package.sha256, package.size_bytes, package.sequence)
+    async def _send_lost(self, client: RegistryClient, lost: OutboxPackage) -> None:
+        """Send again what the registry acknowledged once. Raises RegistryBusy where it refuses it now."""
+        try:
+            content = await asyncio.to_thread(self._content, lost)
+            again = await self._send(client, lost, content, await self._begin(client, lost, content))
+        except PackageRefused as refused:
+            raise RegistryBusy(
+                f"the registry was set back, and refuses what it has lost, number {lost.sequence} "
+                f"[{refused.registry_reason}]: only its own backup has it",
+                registry_reason="REGISTRY_SET_BACK",
+            ) from refused
+        verify_receipt(again, self._registry.receipt_keys, lost.sha256)
+
+    async def _begin(
+        self, client: RegistryClient, package: OutboxPackage, content: bytes, dossier_id: bytes = b""
+    ) -> Begun:
+        _, recipient_key_id = split_package(content)
+        return await client.begin(package.sha256, package.size_bytes, package.sequence, recipient_key_id, dossier_id)
+
+    async def _send(self, client: RegistryClient, package: OutboxPackage, content: bytes, begun: Begun) -> bytes:
+        """One package on the wire from where the registry stands; returns the receipt, unverified."""
         if begun.receipt is not None:
             return begun.receipt
         chunk_bytes = min(self._config.chunk_bytes, begun.max_chunk_bytes)
@@ -206,7 +285,7 @@ class Uploader:
     async def _verified(self, package: OutboxPackage, receipt: bytes) -> datetime | None:
         """When the registry received the package; None, and the package postponed, when the receipt does not hold."""
         try:
-            held = verify_receipt(receipt, self._trust.receipt_keys, package.sha256)
+            held = verify_receipt(receipt, self._registry.receipt_keys, package.sha256)
             if (held.station_id, held.sequence, str(held.package_id)) != (
                 self._station_id,
                 package.sequence,

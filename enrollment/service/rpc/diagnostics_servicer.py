@@ -27,7 +27,7 @@ from enrollment.service.diagnostics.wire_log import tapped
 from enrollment.service.outbox.sealer import CLOCK_OFFSET_SETTING
 from enrollment.service.rpc import messages, requests
 from enrollment.service.rpc.authentication import operator_id
-from enrollment.service.store.outbox_store import PackageState
+from enrollment.service.store.outbox_rows import PackageState
 from enrollment.service.store.store import Store
 from enrollment.v1 import diagnostics_pb2, diagnostics_pb2_grpc
 

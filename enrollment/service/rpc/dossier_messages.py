@@ -9,7 +9,7 @@ from enrollment.core.dossier.completeness import missing
 from enrollment.core.dossier.model import AbsentFinger, Capture, Dossier, DossierState, FingerAbsence
 from enrollment.core.dossier.plan import Plan
 from enrollment.service.rpc.messages import position, quality, timestamp
-from enrollment.service.store.outbox_store import Ledger, OutboxPackage, PackageState
+from enrollment.service.store.outbox_rows import Ledger, OutboxPackage, PackageState
 from enrollment.v1 import dossier_pb2, outbox_pb2, types_pb2
 
 CHUNK_BYTES: Final = 256 * 1024

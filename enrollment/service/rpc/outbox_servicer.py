@@ -12,7 +12,8 @@ from enrollment.service.capture.studio import Studio
 from enrollment.service.outbox.events import OutboxEvents
 from enrollment.service.rpc import dossier_messages, requests
 from enrollment.service.rpc.authentication import operator_id
-from enrollment.service.store.outbox_store import OutboxStore, PackageState
+from enrollment.service.store.outbox_rows import PackageState
+from enrollment.service.store.outbox_store import OutboxStore
 from enrollment.v1 import outbox_pb2, outbox_pb2_grpc
 
 DEFAULT_PAGE: Final = 50

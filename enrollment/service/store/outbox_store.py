@@ -2,98 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
-from enrollment.core.dossier.lifecycle import require_transition
 from enrollment.core.dossier.model import DossierState
 from enrollment.core.sealing.field_rules import MAX_SEQUENCE
+from enrollment.core.sealing.held_dossier import HeldDossier
 from enrollment.service.config import Clock
 from enrollment.service.store import chain
+from enrollment.service.store import outbox_rows as rows
 from enrollment.service.store.audit_log import SYSTEM, AuditLog
 from enrollment.service.store.card_ledger import CardLedger
 from enrollment.service.store.chain import ChainLink
 from enrollment.service.store.database import Database
 from enrollment.service.store.errors import (
     ChainMoved,
-    DossierUnknown,
-    PackageUnknown,
     PartPurged,
     ReceiptNotYet,
 )
-from enrollment.service.store.instants import from_ms, to_ms
+from enrollment.service.store.instants import to_ms
+from enrollment.service.store.outbox_rows import Ledger, NewPackage, OutboxPackage, PackagePage, PackageState
 from enrollment.service.store.tables import DOSSIERS, PACKAGE_CONTENTS, PACKAGES
 
 MAX_PAGE: Final = 500
 MAX_PROBLEM_TEXT: Final = 500  # characters
 MAX_NAMED_GAPS: Final = 100
-PREDECESSOR_REFUSED: Final = "PREDECESSOR_REFUSED"
-
-
-class PackageState(Enum):
-    """How far a package is."""
-
-    QUEUED = "queued"
-    SENDING = "sending"
-    ACKNOWLEDGED = "acknowledged"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class NewPackage:
-    """A package that was just sealed for `link`."""
-
-    package_id: str
-    dossier_id: str
-    link: ChainLink
-    sha256: bytes
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxPackage:
-    """One row of the queue, without the content."""
-
-    package_id: str
-    dossier_id: str
-    sequence: int
-    sha256: bytes
-    size_bytes: int
-    state: PackageState
-    sent_bytes: int
-    attempts: int
-    next_attempt_at: datetime | None
-    problem: str
-    problem_text: str
-    sealed_at: datetime
-    received_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class PackagePage:
-    """Newest first. next_page_token: "" on the last page."""
-
-    packages: tuple[OutboxPackage, ...]
-    next_page_token: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ledger:
-    """Where every dossier of the station is: opened >= collected >= sealed >= sent >= acknowledged."""
-
-    opened: int
-    collected: int
-    sealed: int
-    sent: int
-    acknowledged: int
-    refused: int
-    abandoned: int
-    last_sequence: int
-    unacknowledged_sequences: tuple[int, ...]
+HELD_TWICE: Final = "DOSSIER_HELD_TWICE"
+HELD_TWICE_TEXT: Final = "the registry also holds this dossier with another content: tell it which of the two counts"
 
 
 class OutboxStore:
@@ -115,7 +52,7 @@ class OutboxStore:
         with self._database.write() as connection:
             if chain.next_link(connection) != new.link:
                 raise ChainMoved("another package was queued meanwhile", sequence=new.link.sequence)
-            _advance_dossier(connection, new.dossier_id, DossierState.SEALED)
+            rows.advance_dossier(connection, new.dossier_id, DossierState.SEALED)
             connection.execute(
                 insert(PACKAGES).values(
                     package_id=new.package_id,
@@ -132,25 +69,25 @@ class OutboxStore:
                 connection, "sealed", SYSTEM, dossier_id=new.dossier_id, sequence=new.link.sequence,
                 package_sha256=new.sha256.hex(),
             )  # fmt: skip
-            return _load(connection, new.package_id)
+            return rows.load_package(connection, new.package_id)
 
     def get(self, package_id: str) -> OutboxPackage:
         """Raises PackageUnknown."""
         with self._database.read() as connection:
-            return _load(connection, package_id)
+            return rows.load_package(connection, package_id)
 
     def for_dossier(self, dossier_id: str) -> OutboxPackage | None:
         """The dossier's package; None while it is not sealed. Raises DossierUnknown."""
         with self._database.read() as connection:
-            row = connection.execute(_packages().where(PACKAGES.c.dossier_id == dossier_id)).one_or_none()
+            row = connection.execute(rows.all_packages().where(PACKAGES.c.dossier_id == dossier_id)).one_or_none()
             if row is None:
-                _dossier_state(connection, dossier_id)
-            return None if row is None else _package(row)
+                rows.dossier_state(connection, dossier_id)
+            return None if row is None else rows.package_of(row)
 
     def list(self, state: PackageState | None, page_size: int, page_token: str) -> PackagePage:
         """A page by sequence number, newest first. page_token: "" for the first, else from the page before."""
         size = min(page_size, MAX_PAGE)
-        query = _packages().order_by(PACKAGES.c.sequence.desc()).limit(size + 1)
+        query = rows.all_packages().order_by(PACKAGES.c.sequence.desc()).limit(size + 1)
         if state is not None:
             query = query.where(PACKAGES.c.state == state.value)
         if page_token:
@@ -159,19 +96,19 @@ class OutboxStore:
         with self._database.read() as connection:
             found = connection.execute(query).all()
             page = found[:size]
-            return PackagePage(tuple(map(_package, page)), str(page[-1].sequence) if len(found) > size else "")
+            return PackagePage(tuple(map(rows.package_of, page)), str(page[-1].sequence) if len(found) > size else "")
 
     def next_to_send(self) -> OutboxPackage | None:
         """The oldest package without a receipt: packages go strictly in sequence. None when all have one."""
-        waiting = _packages().where(PACKAGES.c.state != PackageState.ACKNOWLEDGED.value)
+        waiting = rows.all_packages().where(PACKAGES.c.state != PackageState.ACKNOWLEDGED.value)
         with self._database.read() as connection:
             row = connection.execute(waiting.order_by(PACKAGES.c.sequence).limit(1)).one_or_none()
-            return None if row is None else _package(row)
+            return None if row is None else rows.package_of(row)
 
     def read(self, package_id: str) -> bytes:
         """The sealed bytes. Raises PackageUnknown, PartPurged."""
         with self._database.read() as connection:
-            _load(connection, package_id)
+            rows.load_package(connection, package_id)
             content = select(PACKAGE_CONTENTS.c.content).where(PACKAGE_CONTENTS.c.package_id == package_id)
             found: bytes | None = connection.execute(content).scalar_one_or_none()
         if found is None:
@@ -181,7 +118,7 @@ class OutboxStore:
     def receipt(self, package_id: str) -> bytes:
         """The registry's receipt. Raises PackageUnknown, ReceiptNotYet."""
         with self._database.read() as connection:
-            _load(connection, package_id)
+            rows.load_package(connection, package_id)
             kept = select(PACKAGES.c.receipt).where(PACKAGES.c.package_id == package_id)
             receipt: bytes | None = connection.execute(kept).scalar_one()
         if receipt is None:
@@ -214,14 +151,14 @@ class OutboxStore:
             values = {"problem": problem, "problem_text": text[:MAX_PROBLEM_TEXT], "next_attempt_at": None}
             here = PACKAGES.c.package_id == package_id
             connection.execute(update(PACKAGES).where(here).values(state=PackageState.REFUSED.value, **values))
-            package = _load(connection, package_id)
+            package = rows.load_package(connection, package_id)
             self._audit.append_in(connection, "refused", SYSTEM, package_id=package_id, problem=problem)
             return package
 
     def retry(self, package_id: str, *, operator_id: str) -> OutboxPackage:
         """Make a waiting or refused package due now; an acknowledged one stays as it is. Raises PackageUnknown."""
         with self._database.write() as connection:
-            if _load(connection, package_id).state is not PackageState.ACKNOWLEDGED:
+            if rows.load_package(connection, package_id).state is not PackageState.ACKNOWLEDGED:
                 values = {
                     "state": PackageState.QUEUED.value,
                     "next_attempt_at": None,
@@ -230,27 +167,70 @@ class OutboxStore:
                 }
                 connection.execute(update(PACKAGES).where(PACKAGES.c.package_id == package_id).values(values))
                 self._audit.append_in(connection, "package-retried", operator_id, package_id=package_id)
-            return _load(connection, package_id)
+            return rows.load_package(connection, package_id)
 
-    def acknowledge(self, package_id: str, receipt: bytes, received_at: datetime) -> OutboxPackage:
-        """Store a verified receipt, the dossier's state and its card's in one transaction. Idempotent."""
+    def acknowledge(
+        self, package_id: str, receipt: bytes, received_at: datetime, *, held_twice: bool = False
+    ) -> OutboxPackage:
+        """Store a verified receipt, the dossier's state and its card's in one transaction. Idempotent.
+
+        held_twice: the registry holds the dossier with another content as well; the package goes on saying so.
+        """
         with self._database.write() as connection:
-            package = _load(connection, package_id)
+            package = rows.load_package(connection, package_id)
             if package.state is PackageState.ACKNOWLEDGED:
                 return package
-            _advance_dossier(connection, package.dossier_id, DossierState.ACKNOWLEDGED)
+            rows.advance_dossier(connection, package.dossier_id, DossierState.ACKNOWLEDGED)
             connection.execute(
                 update(PACKAGES)
                 .where(PACKAGES.c.package_id == package_id)
                 .values(
                     state=PackageState.ACKNOWLEDGED.value, receipt=receipt, received_at=to_ms(received_at),
-                    sent_bytes=PACKAGES.c.size_bytes, next_attempt_at=None, problem="", problem_text="",
+                    sent_bytes=PACKAGES.c.size_bytes, next_attempt_at=None,
+                    problem=HELD_TWICE if held_twice else "", problem_text=HELD_TWICE_TEXT if held_twice else "",
                 )
             )  # fmt: skip
-            chain.forget_unknown(connection)  # in step again, or it is noted again
-            self._cards.sent_in(connection, package.dossier_id)
-            self._audit.append_in(connection, "acknowledged", SYSTEM, package_id=package_id, sequence=package.sequence)
-            return _load(connection, package_id)
+            self._delivered(connection, package.dossier_id, package_id, package.sequence, held_twice=held_twice)
+            return rows.load_package(connection, package_id)
+
+    def settle(self, package_id: str, held: HeldDossier) -> OutboxPackage:
+        """Put the package under which the registry holds the dossier, and its receipt, in the place of this one.
+
+        Its bytes are not here and never will be. Those behind this one in the chain are sealed anew. One transaction.
+        """
+        receipt = held.receipt
+        with self._database.write() as connection:
+            package = rows.load_package(connection, package_id)
+            behind = rows.unseal_from(connection, package.sequence) - 1
+            connection.execute(
+                insert(PACKAGES).values(
+                    package_id=str(receipt.package_id),
+                    dossier_id=package.dossier_id,
+                    sequence=receipt.sequence,
+                    sha256=receipt.package_sha256,
+                    size_bytes=held.size_bytes,
+                    sent_bytes=held.size_bytes,
+                    state=PackageState.ACKNOWLEDGED.value,
+                    sealed_at=held.manifest.created_at_ms,
+                    receipt=held.signed_receipt,
+                    received_at=receipt.received_at_ms,
+                )
+            )
+            state = DossierState.ACKNOWLEDGED.value
+            connection.execute(update(DOSSIERS).where(DOSSIERS.c.dossier_id == package.dossier_id).values(state=state))
+            self._delivered(
+                connection, package.dossier_id, str(receipt.package_id), receipt.sequence, found=True, unsealed=behind
+            )
+            return rows.load_package(connection, str(receipt.package_id))
+
+    def _delivered(
+        self, connection: Connection, dossier_id: str, package_id: str, sequence: int, **facts: int | str
+    ) -> None:
+        """What goes with a dossier's receipt."""
+        chain.forget_unknown(connection)  # in step again, or it is noted again
+        self._cards.sent_in(connection, dossier_id)
+        told = {name: fact for name, fact in facts.items() if fact}
+        self._audit.append_in(connection, "acknowledged", SYSTEM, package_id=package_id, sequence=sequence, **told)
 
     def sequence_of(self, sha256: bytes) -> int:
         """The number of the package with this digest; 0 where it is neither ours nor what we rejoined after."""
@@ -259,9 +239,9 @@ class OutboxStore:
 
     def between(self, after: int, before: int) -> tuple[OutboxPackage, ...]:
         """The packages with numbers above `after` and below `before`, in their order."""
-        numbered = _packages().where(PACKAGES.c.sequence > after, PACKAGES.c.sequence < before)
+        numbered = rows.all_packages().where(PACKAGES.c.sequence > after, PACKAGES.c.sequence < before)
         with self._database.read() as connection:
-            return tuple(map(_package, connection.execute(numbered.order_by(PACKAGES.c.sequence))))
+            return tuple(map(rows.package_of, connection.execute(numbered.order_by(PACKAGES.c.sequence))))
 
     def is_kept(self, package_id: str) -> bool:
         """Whether the sealed bytes are still here."""
@@ -277,17 +257,23 @@ class OutboxStore:
     def rejoin(self, *, operator_id: str) -> int:
         """After this database was set back: have everything without a receipt sealed anew behind the registry's last.
 
+        A dossier that the registry had before is told then, and takes the receipt that it has (settle).
         How many dossiers that are. Raises ChainSound where the registry told nothing of the kind.
         """
         with self._database.write() as connection:
             after = chain.go_on_after_unknown(connection)
-            waiting = PACKAGES.c.state != PackageState.ACKNOWLEDGED.value
-            unsealed = update(DOSSIERS).where(DOSSIERS.c.dossier_id.in_(select(PACKAGES.c.dossier_id).where(waiting)))
-            freed = connection.execute(unsealed.values(state=DossierState.COMPLETE.value)).rowcount
-            packages = select(PACKAGES.c.package_id).where(waiting)
-            connection.execute(delete(PACKAGE_CONTENTS).where(PACKAGE_CONTENTS.c.package_id.in_(packages)))
-            connection.execute(delete(PACKAGES).where(waiting))
+            freed = rows.unseal_from(connection, 1)
             self._audit.append_in(connection, "rejoined", operator_id, after=after, dossiers=freed)
+            return freed
+
+    def unseal_from(self, sequence: int, *, why: str) -> int:
+        """Have this package, which the registry does not have, and those behind it sealed anew.
+
+        How many dossiers that are. Those with a receipt stay as they are.
+        """
+        with self._database.write() as connection:
+            freed = rows.unseal_from(connection, sequence)
+            self._audit.append_in(connection, "unsealed", SYSTEM, sequence=sequence, dossiers=freed, problem=why)
             return freed
 
     def recover(self) -> None:
@@ -299,8 +285,8 @@ class OutboxStore:
     def ledger(self) -> Ledger:
         """Count everything in one consistent view."""
         with self._database.read() as connection:
-            dossiers = _counts(connection, DOSSIERS.c.state)
-            packages = _counts(connection, PACKAGES.c.state)
+            dossiers = rows.counts(connection, DOSSIERS.c.state)
+            packages = rows.counts(connection, PACKAGES.c.state)
             whole = PACKAGES.c.sent_bytes >= PACKAGES.c.size_bytes
             sent = connection.execute(select(func.count()).select_from(PACKAGES).where(whole)).scalar_one()
             last = connection.execute(select(func.max(PACKAGES.c.sequence))).scalar_one() or 0
@@ -323,55 +309,4 @@ class OutboxStore:
     def _change(self, package_id: str, **values: Any) -> OutboxPackage:
         with self._database.write() as connection:
             connection.execute(update(PACKAGES).where(PACKAGES.c.package_id == package_id).values(values))
-            return _load(connection, package_id)
-
-
-def _dossier_state(connection: Connection, dossier_id: str) -> DossierState:
-    found = select(DOSSIERS.c.state).where(DOSSIERS.c.dossier_id == dossier_id)
-    state = connection.execute(found).scalar_one_or_none()
-    if state is None:
-        raise DossierUnknown("this station has no such dossier", dossier_id=dossier_id[:64])
-    return DossierState(state)
-
-
-def _advance_dossier(connection: Connection, dossier_id: str, wanted: DossierState) -> None:
-    require_transition(dossier_id, _dossier_state(connection, dossier_id), wanted)
-    connection.execute(update(DOSSIERS).where(DOSSIERS.c.dossier_id == dossier_id).values(state=wanted.value))
-
-
-def _packages() -> Select[Any]:
-    """All packages, each with the number of the first refused one: what stands behind it must wait."""
-    refused = PACKAGES.alias("refused")
-    first = select(func.min(refused.c.sequence)).where(refused.c.state == PackageState.REFUSED.value)
-    return select(PACKAGES, first.scalar_subquery().label("first_refused"))
-
-
-def _load(connection: Connection, package_id: str) -> OutboxPackage:
-    row = connection.execute(_packages().where(PACKAGES.c.package_id == package_id)).one_or_none()
-    if row is None:
-        raise PackageUnknown("the outbox has no such package", package_id=package_id[:64])
-    return _package(row)
-
-
-def _counts(connection: Connection, column: Any) -> dict[str, int]:
-    grouped = connection.execute(select(column.label("state"), func.count().label("number")).group_by(column))
-    return {row.state: row.number for row in grouped}
-
-
-def _package(row: Row[Any]) -> OutboxPackage:
-    held_up = row.first_refused is not None and row.first_refused < row.sequence
-    return OutboxPackage(
-        package_id=row.package_id,
-        dossier_id=row.dossier_id,
-        sequence=row.sequence,
-        sha256=bytes(row.sha256),
-        size_bytes=row.size_bytes,
-        state=PackageState(row.state),
-        sent_bytes=row.sent_bytes,
-        attempts=row.attempts,
-        next_attempt_at=None if row.next_attempt_at is None else from_ms(row.next_attempt_at),
-        problem=PREDECESSOR_REFUSED if held_up and row.state == PackageState.QUEUED.value else row.problem,
-        problem_text=row.problem_text,
-        sealed_at=from_ms(row.sealed_at),
-        received_at=None if row.received_at is None else from_ms(row.received_at),
-    )
+            return rows.load_package(connection, package_id)

@@ -23,7 +23,7 @@ from enrollment.core.dossier.card_batch import CardArrival
 from enrollment.core.dossier.card_lifecycle import CardState
 from enrollment.core.dossier.plan import Plan, PlannedField
 from enrollment.service.keys.software_keys import SoftwareKeys
-from enrollment.service.store.outbox_store import NewPackage
+from enrollment.service.store.outbox_rows import NewPackage
 from enrollment.service.store.store import Store
 
 PLAN: Final = Plan("killed", 1, "", "", fields=(PlannedField("name", "", ""),), card_profile="vn-cccd")

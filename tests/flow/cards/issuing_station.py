@@ -24,7 +24,7 @@ from enrollment.service import daemon as station_commands
 from enrollment.service.config import SystemClock, load_config, load_plans
 from enrollment.service.keys.software_keys import SoftwareKeys
 from enrollment.service.store.dossier_store import NewCapture
-from enrollment.service.store.outbox_store import NewPackage
+from enrollment.service.store.outbox_rows import NewPackage
 from enrollment.service.store.store import Store
 from enrollment.v1 import card_pb2, device_pb2
 from firmware_stubs.fingers import make_impression, make_master

@@ -22,10 +22,12 @@ from enrollment.registry.serving import TlsFiles, serving
 from enrollment.service.config import OutboxConfig, RegistryConfig, SystemClock
 from enrollment.service.keys.software_keys import REQUEST_FILE, SoftwareKeys
 from enrollment.service.outbox.events import OutboxEvents
+from enrollment.service.outbox.held_dossiers import HeldDossiers
+from enrollment.service.outbox.known_registry import KnownRegistry
 from enrollment.service.outbox.registry_client import RegistryClient
 from enrollment.service.outbox.sealer import Sealer
 from enrollment.service.outbox.uploader import Uploader
-from enrollment.service.store.outbox_store import OutboxPackage, PackageState
+from enrollment.service.store.outbox_rows import OutboxPackage, PackageState
 from enrollment.service.store.store import Store
 
 STATION_ID = "T-1"
@@ -93,10 +95,13 @@ class Bench:
         """Sealer and uploader at work, as the daemon runs them."""
         config = self.config(port)
         connect: Callable[[], RegistryClient] = lambda: RegistryClient.connect(config, None, OUTBOX.call_timeout_s)  # noqa: E731
-        uploader = Uploader(self.store, connect, self.trust, station_id, OUTBOX, SystemClock(), self.events)
-        sealer = Sealer(
-            self.store, self.keys, self.trust.recipient, station_id, SystemClock(), self.events, uploader.wake
+        known = KnownRegistry(self.trust, self.store.settings)
+        uploader = Uploader(
+            *(self.store, connect, known, HeldDossiers(self.store, known, self.keys.verifying_key, station_id)),
+            *(station_id, OUTBOX, SystemClock(), self.events),
+            at_unsealed=lambda: sealer.wake(),
         )
+        sealer = Sealer(self.store, self.keys, known, station_id, SystemClock(), self.events, uploader.wake)
         tasks = [asyncio.create_task(sealer.run()), asyncio.create_task(uploader.run())]
         try:
             yield sealer, uploader

@@ -14,11 +14,11 @@ from sqlalchemy import text
 from enrollment.core.dossier.model import DossierState
 from enrollment.core.sealing.receipt import verify_receipt
 from enrollment.core.sealing.verify import open_package
-from enrollment.registry.keys import RegistryKeys
+from enrollment.registry.serving import load_registry
 from enrollment.service.keys.software_keys import SoftwareKeys
 from enrollment.service.outbox.events import OutboxEvents
 from enrollment.service.store.errors import ChainSound
-from enrollment.service.store.outbox_store import PackageState
+from enrollment.service.store.outbox_rows import PackageState
 from tests.flow.outbox.delivery_bench import BIG_PLAN, STATION_ID, Bench, Cutter
 
 
@@ -51,9 +51,13 @@ async def test_package_opens_at_the_registry_with_what_the_station_stored(bench:
     dossier_id = bench.complete(note="Nguyễn")
     async with bench.registry(), bench.delivering():
         package = await bench.until_acknowledged(dossier_id)
-    keys = RegistryKeys.load(bench.folder.keys)
+    _, keys = load_registry(bench.folder)
     verifying = bench.keys.verifying_key
-    opened = open_package(bench.store.outbox.read(package.package_id), keys.recipient, {verifying.key_id: verifying})
+    opened = open_package(
+        bench.store.outbox.read(package.package_id),
+        {keys.recipient.key_id: keys.recipient},
+        {verifying.key_id: verifying},
+    )
     assert cbor2.loads(opened.parts["demographics.cbor"].content) == {"note": "Nguyễn"}
     assert opened.manifest.operators == ("op",)
 

@@ -11,6 +11,7 @@ import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from enrollment.core.sealing.held_dossier import verify_held_dossier
 from enrollment.core.sealing.receipt import verify_receipt
 from enrollment.v1 import registry_pb2
 
@@ -194,3 +195,37 @@ async def test_health_and_reflection_answer(client: Client) -> None:
     answers = [answer async for answer in reflection.ServerReflectionInfo(iter([asked]))]
     names = {service.name for service in answers[0].list_services_response.service}
     assert "enrollment.v1.RegistryService" in names
+
+
+async def test_a_dossier_that_is_held_already_is_shown_with_its_manifest_and_receipt_to_its_station_alone(
+    registry: Registry, station: Station, client: Client, tools: Tools
+) -> None:
+    first = station.package(size=1000)
+    receipt = await client.upload(first)
+    dossier_id = first.manifest.dossier_id
+    tools.invoke("rotate-keys", "--data", registry.folder.root, "--keep-days", "1e-9")
+    again = station.package(2, first.sha256, size=1000, dossier_id=dossier_id, recipient=registry.trust.recipient)
+    [held] = (await client.begin(again, dossier_id=dossier_id.bytes)).held
+    proven = verify_held_dossier(
+        held.signed_manifest,
+        held.receipt,
+        stations={station.signing_key.key_id: station.signing_key.verifying_key},
+        registry=registry.trust.receipt_keys,
+        station_id="HN-07",
+        dossier_id=dossier_id,
+    )
+    assert (proven.manifest, proven.signed_receipt) == (first.manifest, receipt)
+    assert list((await client.begin(again)).held) == [], "a station that does not ask is told nothing"
+    other = registry.enroll("HN-08")
+    other_client = await registry.connect(other)
+    stranger = other.package(dossier_id=dossier_id)
+    assert list((await other_client.begin(stranger, dossier_id=dossier_id.bytes)).held) == []
+
+    name = first.sha256.hex()
+    (registry.folder.objects / name[:2] / f"{name}.epkg").unlink()  # an object store that lost it
+    begun = await client.begin(again, dossier_id=dossier_id.bytes)
+    assert (list(begun.held), begun.offset) == ([], 0)
+    await client.upload(again)
+    assert f"dossier {dossier_id} came more than once, numbers 1, 2" in tools.invoke(
+        "ledger", "--data", registry.folder.root
+    )

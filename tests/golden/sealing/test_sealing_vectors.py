@@ -122,7 +122,7 @@ def test_the_package_opens(
     recipient: SoftwareRecipientKey,
     manifest: Manifest,
 ) -> None:
-    opened = open_package(package, recipient, {station.key_id: station.verifying_key})
+    opened = open_package(package, {recipient.key_id: recipient}, {station.key_id: station.verifying_key})
     assert opened.manifest == manifest
     found = [[name, part.media_type, part.content.hex()] for name, part in opened.parts.items()]
     assert found == vectors["parts"]

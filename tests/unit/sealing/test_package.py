@@ -56,7 +56,7 @@ def manifest_of(make_fields: MakeFields, recipient: SoftwareRecipientKey) -> Man
 
 @pytest.fixture(scope="module")
 def open_it(recipient: SoftwareRecipientKey, trusted: Trusted) -> Callable[[bytes], OpenedPackage]:
-    return lambda data: open_package(data, recipient, trusted)
+    return lambda data: open_package(data, {recipient.key_id: recipient}, trusted)
 
 
 def test_an_opened_package_is_what_was_sealed(
@@ -67,7 +67,7 @@ def test_an_opened_package_is_what_was_sealed(
     recipient: SoftwareRecipientKey,
     trusted: Trusted,
 ) -> None:
-    opened = open_package(small_package.data, recipient, trusted)
+    opened = open_package(small_package.data, {recipient.key_id: recipient}, trusted)
     assert opened.parts == small_parts
     assert list(opened.parts) == list(small_parts)
     assert opened.manifest == small_package.manifest
@@ -146,8 +146,8 @@ def test_another_recipient_is_told_so(
     trusted: Trusted,
 ) -> None:
     with pytest.raises(WrongRecipient) as caught:
-        open_package(small_package.data, other_recipient, trusted)
-    assert caught.value.facts == {"sealed_to": recipient.key_id.hex(), "recipient": other_recipient.key_id.hex()}
+        open_package(small_package.data, {other_recipient.key_id: other_recipient}, trusted)
+    assert caught.value.facts == {"sealed_to": recipient.key_id.hex()}
 
 
 def test_a_relabelled_recipient_does_not_open_it(
@@ -155,7 +155,7 @@ def test_a_relabelled_recipient_does_not_open_it(
 ) -> None:
     relabelled = container.encode_header(other_recipient.key_id) + small_package.data[container.HEADER_BYTES :]
     with pytest.raises(DigestMismatch):
-        open_package(relabelled, other_recipient, trusted)
+        open_package(relabelled, {other_recipient.key_id: other_recipient}, trusted)
 
 
 def test_a_package_passed_on_to_another_recipient_is_refused(
@@ -169,12 +169,16 @@ def test_a_package_passed_on_to_another_recipient_is_refused(
     body = recipient.open_sealed(small_package.data[container.HEADER_BYTES :], header)
     new_header = container.encode_header(other_recipient.key_id)
     with pytest.raises(WrongRecipient, match="signed for another"):
-        open_package(new_header + other_recipient.public_key.seal(body, new_header), other_recipient, trusted)
+        open_package(
+            new_header + other_recipient.public_key.seal(body, new_header),
+            {other_recipient.key_id: other_recipient},
+            trusted,
+        )
 
 
 def test_an_unknown_signer_is_refused(small_package: SealedPackage, recipient: SoftwareRecipientKey) -> None:
     with pytest.raises(UnknownSigner):
-        open_package(small_package.data, recipient, {})
+        open_package(small_package.data, {recipient.key_id: recipient}, {})
 
 
 def test_an_untrusted_station_cannot_sign_a_copy(

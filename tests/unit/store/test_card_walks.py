@@ -14,7 +14,7 @@ from enrollment.core.dossier.card_lifecycle import CardState
 from enrollment.core.dossier.plan import Plan, PlannedField
 from enrollment.core.errors import EnrollmentError
 from enrollment.service.keys.software_keys import SoftwareKeys
-from enrollment.service.store.outbox_store import NewPackage
+from enrollment.service.store.outbox_rows import NewPackage
 from enrollment.service.store.store import Store
 from tests.unit.store.card_invariants import require_consistent
 from tests.unit.store.conftest import SetClock

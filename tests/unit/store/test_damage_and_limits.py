@@ -36,7 +36,7 @@ from enrollment.service.store.errors import (
 )
 from enrollment.service.store.migrations import VERSION, migrate, steps_at
 from enrollment.service.store.operator_sessions import Role
-from enrollment.service.store.outbox_store import NewPackage
+from enrollment.service.store.outbox_rows import NewPackage
 from enrollment.service.store.packable import MAX_CAPTURED_BYTES
 from enrollment.service.store.store import Store
 from enrollment.service.store.tables import METADATA

@@ -31,7 +31,7 @@ from enrollment.service.store.errors import (
     RequestConflict,
     StoredDataDamaged,
 )
-from enrollment.service.store.outbox_store import NewPackage
+from enrollment.service.store.outbox_rows import NewPackage
 from enrollment.service.store.store import Store
 from enrollment.service.store.tables import PARTS
 from tests.unit.store.conftest import SetClock

@@ -12,7 +12,7 @@ from enrollment.core.dossier.lifecycle import TransitionRefused
 from enrollment.core.dossier.model import DossierState
 from enrollment.service.store.chain import ChainLink
 from enrollment.service.store.errors import ChainMoved, DossierUnknown, PackageUnknown, ReceiptNotYet
-from enrollment.service.store.outbox_store import NewPackage, OutboxPackage, PackageState
+from enrollment.service.store.outbox_rows import NewPackage, OutboxPackage, PackageState
 from enrollment.service.store.store import Store
 
 Complete = Callable[[], str]
