@@ -35,7 +35,7 @@ def trace(client: Client, device_id: str) -> Any:
 
 async def lines_until(call: Any, found: Callable[[str], object]) -> list[str]:
     lines: list[str] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not lines or not found(lines[-1]):
             answer = await call.read()
             assert answer is not grpc.aio.EOF
