@@ -12,9 +12,11 @@ import grpc.aio
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from numpy.typing import NDArray
 
 from drivers.frame import Frame
 from enrollment.cli.main import main as enrollctl_main
+from enrollment.core.face import PortraitQuality, assess_portrait
 from enrollment.service.capture import face_session
 from enrollment.service.config import SystemClock
 from enrollment.service.store.operator_sessions import Role
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 pytest_plugins = ("tests.contract.device_stubs", "tests.flow.station_fixtures")
 
 STILL = (1152, 1728, 3)
+LIVE = (512, 768, 3)
 
 
 @pytest.fixture
@@ -87,13 +90,21 @@ class Sitting:
 
 
 async def test_good_live_view_releases_the_shutter_and_the_still_is_stored(
-    reflex: InProcess, dslr_stub: DslrStub
+    reflex: InProcess, dslr_stub: DslrStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shapes: list[tuple[int, ...]] = []  # of what is judged; a reader of events may miss frames of live view
+
+    def assess(pixels: NDArray[np.uint8]) -> PortraitQuality:
+        shapes.append(pixels.shape)
+        return assess_portrait(pixels)
+
+    monkeypatch.setattr(face_session, "assess_portrait", assess)
     before = dslr_stub.state()
     sitting = Sitting(reflex)
     await sitting.run()
     assert sitting.order() == ["waiting", "live", "judged", "accepted"]
-    assert sitting.all("live")[-1].acceptable  # those before it a slow reader may not have seen
+    assert shapes[-face_session.STEADY_FRAMES - 1 :] == [LIVE] * 3 + [STILL]
+    assert sitting.all("live")[-1].acceptable
     [judged] = sitting.all("judged")
     assert {measure.name: measure.value for measure in judged.quality.measures}["width_px"] == STILL[1]
     image = await sitting.stored()
