@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from enrollment.v1 import device_pb2, diagnostics_pb2
-from tests.flow.running_station import DEMOGRAPHICS, Hands, InProcess, MakeStation, refused, running_here, to_the_end
+from tests.flow.running_station import DEMOGRAPHICS, Hands, InProcess, refused, to_the_end
 from tests.unit.diagnostics.exposition import parse, value
-
-if TYPE_CHECKING:
-    from tests.contract.device_stubs import CameraStub
 
 pytest_plugins = ("tests.contract.device_stubs", "tests.flow.station_fixtures")
 
 
-async def test_metrics_count_what_happened_and_name_nobody(
-    make_station: MakeStation, camera_stub: CameraStub, hands: Hands
-) -> None:
-    folder = make_station([hands.scanner.url, camera_stub.url])
-    folder.look_every(3600)  # the driver is to find that the scanner has gone, not a look that may come before it
-    async with running_here(folder) as here:
-        await count_what_happens(here, hands)
-
-
-async def count_what_happens(here: InProcess, hands: Hands) -> None:
+async def test_metrics_count_what_happened_and_name_nobody(here: InProcess, hands: Hands) -> None:
     client = here.client
     scanner, camera = await client.scanner(), await client.camera()
     dossier = await client.open_dossier()
