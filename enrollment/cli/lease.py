@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import grpc
 from google.protobuf import duration_pb2
@@ -14,6 +14,7 @@ from enrollment.v1 import capture_pb2, device_pb2
 
 TIME_TO_LIVE_S = 30
 RENEW_EVERY_S = TIME_TO_LIVE_S / 3
+RELEASE_LIMIT_S = 2.0
 
 
 @contextmanager
@@ -59,4 +60,8 @@ def held_lease(
     finally:
         done.set()
         heartbeat.join()
+        with suppress(grpc.RpcError):  # answered, so that whoever asks next finds it free; else the stream's end tells
+            station.devices.ReleaseLease(
+                device_pb2.ReleaseLeaseRequest(lease_id=lease.lease_id), timeout=RELEASE_LIMIT_S
+            )
         call.cancel()

@@ -22,6 +22,7 @@ from enrollment.v1 import registry_pb2, registry_pb2_grpc
 MAX_WAITING_CHUNKS: Final = 16  # of one stream: bounds its memory to 4 MiB
 
 HEARING_S: Final = 1.0  # a client that waits for an answer before it goes on must not wait for long
+LONGEST_HEARING_S: Final = 30.0  # and one that sends without end is not heard for ever
 
 Gathered = AsyncGenerator[list[registry_pb2.UploadChunksRequest], None]
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -121,14 +122,15 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
 
 
 async def _hear_out(gathered: Gathered) -> None:
-    """Let the client finish what it is sending before its stream is refused, if that does not take long.
+    """Let the client finish what it is sending before its stream is refused, for as long as something comes.
 
     grpc.aio clients that are cut off while they write report an internal error of their own, and lose the status.
     """
-    with suppress(TimeoutError):
-        async with asyncio.timeout(HEARING_S):
-            async for _ in gathered:
-                pass
+    with suppress(TimeoutError, StopAsyncIteration):
+        async with asyncio.timeout(LONGEST_HEARING_S):
+            while True:
+                async with asyncio.timeout(HEARING_S):
+                    await anext(gathered)
 
 
 async def _gathered(

@@ -65,7 +65,7 @@ async def test_without_a_lease_nothing_is_captured_or_shown(here: InProcess) -> 
 async def test_another_operators_lease_or_an_old_token_is_refused(here: InProcess) -> None:
     dossier = await here.client.open_dossier()
     other = await here.another_client("op-2")
-    async with here.client.lease((await here.client.scanner()).device_id) as lease:
+    async with here.client.lease((await here.client.scanner()).device_id, time_to_live_s=30) as lease:
         assert await every_use(other, dossier.dossier_id, lease) == {("FAILED_PRECONDITION", "LEASE_NOT_YOURS")}
         stale = capture_pb2.LeaseReference(lease_id=lease.lease_id, fencing_token=lease.fencing_token - 1)
         told = await every_use(here.client, dossier.dossier_id, stale)

@@ -6,6 +6,7 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,14 +27,14 @@ from enrollment.registry.serving import TlsFiles
 from enrollment.service.keys.software_keys import REQUEST_FILE
 from enrollment.service.store.outbox_rows import PackageState
 from enrollment.v1 import registry_pb2, registry_pb2_grpc
-from tests.flow.outbox.delivery_bench import STATION_ID, WAIT_S, Bench
+from tests.flow.outbox.delivery_bench import OUTBOX, STATION_ID, WAIT_S, Bench
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     made = Bench(tmp_path)
     yield made
-    made.store.close()
+    made.close()
 
 
 class Nonsense(registry_pb2_grpc.RegistryServiceServicer):
@@ -104,6 +105,7 @@ async def require_that_it_waits_and_goes_later(bench: Bench, port: int, problem:
     dossier_id = bench.complete()
     async with bench.delivering(port):
         waiting = await bench.until(dossier_id, lambda package: bool(package.problem))
+    bench.outbox = OUTBOX
     assert (waiting.problem, waiting.state) == (problem, PackageState.QUEUED)
     assert bench.store.dossiers.get(dossier_id).state is DossierState.SEALED
     async with bench.registry(), bench.delivering():
@@ -127,6 +129,8 @@ async def require_that_it_waits_and_goes_later(bench: Bench, port: int, problem:
 async def test_registry_that_answers_nonsense_costs_a_wait_and_nothing_else(
     bench: Bench, kind: str, problem: str
 ) -> None:
+    if kind == "silence":
+        bench.outbox = replace(bench.outbox, call_timeout_s=1.0)
     async with lying(bench, None, Nonsense(kind)) as port:
         await require_that_it_waits_and_goes_later(bench, port, problem)
 
@@ -198,12 +202,13 @@ async def test_expired_certificate_is_told_with_its_dates(bench: Bench) -> None:
     )
     request = (bench.root / "keys" / REQUEST_FILE).read_bytes()
     long_ago = datetime.now(UTC) - timedelta(days=3650)
-    bench.certificate.write_bytes(certificate_pem(issue_station_certificate(authority, request, STATION_ID, long_ago)))
+    expired = issue_station_certificate(authority, request, STATION_ID, long_ago)
+    bench.certificate.write_bytes(certificate_pem(expired))
     dossier_id = bench.complete()
     async with bench.registry(), bench.delivering():
         waiting = await bench.until(dossier_id, lambda package: bool(package.problem))
     assert waiting.problem == "REGISTRY_TRUST_UNUSABLE"
-    assert str(long_ago.year) in waiting.problem_text
+    assert f"{expired.not_valid_after_utc:%Y-%m-%d}" in waiting.problem_text
     assert "clock" in waiting.problem_text
 
 

@@ -13,9 +13,7 @@ import grpc.aio
 from enrollment.v1 import capture_pb2
 from tests.flow.running_station import Client, Hands, InProcess
 
-SOON_S: Final = (
-    10.0  # a limit against hanging, not a pace: whatever is waited for would otherwise take a minute or more
-)
+SOON_S: Final = 20.0  # a limit against hanging: whatever is waited for would otherwise take a minute or more
 
 
 async def captured_positions(client: Client, dossier_id: str) -> list[int]:

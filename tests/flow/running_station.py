@@ -10,7 +10,6 @@ import itertools
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import uuid
@@ -47,6 +46,7 @@ from enrollment.v1 import (
     dossier_pb2_grpc,
     outbox_pb2_grpc,
 )
+from tests.ports import ReservedPort
 
 if TYPE_CHECKING:
     from tests.contract.device_stubs import ScannerStub
@@ -57,6 +57,9 @@ DEMOGRAPHICS = {
     "sex": "F",
     "personal_number": "001191012345",
 }
+LONG_S = 600  # a lease that no clock ends during a test, however slow the machine is
+RELEASED_S = 10  # within which a lease is over whose stream has been ended
+FOUND_S = 20.0  # within which a station has seen its devices
 _station_numbers = itertools.count(1)
 
 
@@ -104,12 +107,21 @@ class ChildProcess:
         """As an administrator: SIGTERM, and what it logged; the exit status must be 0."""
         return self._end(signal.SIGTERM)
 
-    def _end(self, number: signal.Signals) -> str:
+    def ended(self) -> str:
+        """As stop, of one that was sent its signal already: a second one would kill it while it exits."""
+        return self._end(None)
+
+    def _end(self, number: signal.Signals | None) -> str:
         if self._process is None:
             return ""
         process, self._process = self._process, None
-        process.send_signal(number)
-        logged = process.communicate(timeout=20)[1]
+        if number is not None:
+            process.send_signal(number)
+        try:
+            logged = process.communicate(timeout=20)[1]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            logged = process.communicate()[1]
         assert number is signal.SIGKILL or process.returncode == 0, logged
         return logged
 
@@ -119,13 +131,10 @@ class RegistryProcess(ChildProcess):
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        self.port = ReservedPort()
+        self.address = self.port.address
         invoke(registry_commands.main, "init", "--data", root)
-        super().__init__(
-            "enrollment.registry.server", "serve", "--data", root, "--port", self.address.rpartition(":")[2]
-        )
+        super().__init__("enrollment.registry.server", "serve", "--data", root, "--port", self.port.number)
 
     def enroll(self, made: dict[str, str], station_id: str) -> None:
         """Certify a station, and give it what it pins."""
@@ -158,6 +167,10 @@ class StationFolder:
     @property
     def socket(self) -> Path:
         return self.folder / "enrolld.sock"
+
+    def look_every(self, poll_s: float) -> None:
+        """How often it looks by itself whether devices have come or gone, from its next start."""
+        self.config.write_text(self.config.read_text("utf-8").replace("poll_s = 0.2", f"poll_s = {poll_s}"), "utf-8")
 
     def issue_token(self, operator_id: str = "op-1", role: Role = Role.OPERATOR) -> str:
         config = load_config(self.config)
@@ -233,7 +246,10 @@ class Client:
         self.cards = card_pb2_grpc.CardServiceStub(channel)
 
     async def device(self, kind: device_pb2.DeviceKind.ValueType) -> device_pb2.Device:
-        listed = await self.devices.ListDevices(device_pb2.ListDevicesRequest(kind=kind))
+        """The only one of a kind; one that the station has not seen yet is waited for."""
+        async with asyncio.timeout(FOUND_S):
+            while not (listed := await self.devices.ListDevices(device_pb2.ListDevicesRequest(kind=kind))).devices:
+                await asyncio.sleep(0.1)
         assert len(listed.devices) == 1, listed
         return listed.devices[0]
 
@@ -253,16 +269,23 @@ class Client:
         return (await self.dossiers.GetDossier(dossier_pb2.GetDossierRequest(dossier_id=dossier_id))).dossier
 
     @asynccontextmanager
-    async def lease(self, device_id: str, time_to_live_s: int = 30) -> AsyncIterator[capture_pb2.LeaseReference]:
-        call = self.devices.HoldLease(
+    async def lease(self, device_id: str, time_to_live_s: int = LONG_S) -> AsyncIterator[capture_pb2.LeaseReference]:
+        """A lease without heartbeats. The one before it, whose stream has just been ended, is waited for."""
+        call: Any = self.devices.HoldLease(
             device_pb2.HoldLeaseRequest(
-                device_id=device_id, client_name="test", time_to_live=Duration(seconds=time_to_live_s)
+                device_id=device_id,
+                client_name="test",
+                time_to_live=Duration(seconds=time_to_live_s),
+                wait=Duration(seconds=RELEASED_S),
             )
         )
-        first: Any = await call.read()
-        granted = first.granted
-        yield capture_pb2.LeaseReference(lease_id=granted.lease_id, fencing_token=granted.fencing_token)
-        call.cancel()
+        try:
+            while (answer := await call.read()).WhichOneof("event") == "queued":
+                pass
+            granted = answer.granted
+            yield capture_pb2.LeaseReference(lease_id=granted.lease_id, fencing_token=granted.fencing_token)
+        finally:
+            call.cancel()
 
     def capture_finger(self, dossier_id: str, lease: capture_pb2.LeaseReference, position: int, **other: Any) -> Any:
         """The call of one capture; nothing is read of it yet."""

@@ -46,6 +46,7 @@ def registry_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Regis
     registry.start()
     yield registry
     registry.stop()
+    registry.port.release()
 
 
 @pytest.fixture
@@ -54,6 +55,7 @@ def own_registry_process(tmp_path: Path) -> Iterator[RegistryProcess]:
     registry = RegistryProcess(tmp_path / "registry")
     yield registry
     registry.kill()
+    registry.port.release()
 
 
 @pytest.fixture

@@ -169,8 +169,10 @@ async def test_a_poor_try_asks_for_another_and_the_better_one_is_kept(
         names: list[str] = []
         last: Any = None
         while (answer := await call.read()) is not grpc.aio.EOF:
+            last = getattr(answer, answer.WhichOneof("event"))
+            if last == capture_pb2.LiftFinger(attempt=0):  # to look at the empty platen took a busy machine long
+                continue
             names.append(answer.WhichOneof("event"))
-            last = getattr(answer, names[-1])
             if names[-1] == "waiting" and last.attempt == 1:
                 scanner_stub.control("PUT", "/platen", smear())
             elif names[-1] == "waiting":

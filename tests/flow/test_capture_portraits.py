@@ -28,8 +28,12 @@ needs_portraits = [
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody in these pictures moves, so that nobody need wait for it."""
+    """Nobody in these pictures moves, so that nobody need wait for it; the camera's waking up is waited for to its end.
+
+    The driver gives that up after 3 s, in which a busy machine may not get through the frames that the model sends.
+    """
     monkeypatch.setattr("enrollment.service.capture.face_session.TRY_PACE_S", 0.0)
+    monkeypatch.setattr("drivers.camera.opencv._WARM_UP_LIMIT_S", 30.0)
 
 
 @pytest.fixture

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("tests.contract.device_stubs", "tests.flow.station_fixtures")
 
+MODELS_STILLS = 7
+SOON_S = 20.0  # a limit against hanging
+
 
 def watch(client: Client, lease: capture_pb2.LeaseReference, **other: Any) -> Any:
     return client.capture.WatchPreview(capture_pb2.WatchPreviewRequest(lease=lease, **other))
@@ -50,17 +53,24 @@ async def test_a_cameras_pictures_come_at_the_size_that_was_asked_for_and_go_on(
     assert {decoded(picture.jpeg) for picture in pictures} == {(180, 320, 3)}
     sequences = [picture.sequence for picture in pictures]
     assert sequences == sorted(set(sequences))
-    assert all(picture.age.ToNanoseconds() < 2e9 for picture in pictures)
+    assert all(0 <= picture.age.ToNanoseconds() < 10e9 for picture in pictures)
+
+
+def stills_of(camera_stub: CameraStub) -> set[bytes]:
+    """All that the model sends in turn."""
+    stills: set[bytes] = set()
+    while len(stills) < MODELS_STILLS:
+        with urllib.request.urlopen(camera_stub.url.replace("/stream", "/still"), timeout=10) as still:  # noqa: S310
+            stills.add(still.read())
+    return stills
 
 
 async def test_a_cameras_own_picture_is_passed_on_where_it_fits(here: InProcess, camera_stub: CameraStub) -> None:
-    with urllib.request.urlopen(camera_stub.url.replace("/stream", "/still"), timeout=10) as still:  # noqa: S310
-        stills = {still.read()}
-    async with here.client.lease((await here.client.camera()).device_id) as lease:
+    stills = await asyncio.to_thread(stills_of, camera_stub)
+    async with here.client.lease((await here.client.camera()).device_id) as lease, asyncio.timeout(SOON_S):
         call = watch(here.client, lease, max_side_px=1920, max_frames_per_second=30)
-        while (picture := await call.read()).jpeg not in stills:  # the model has seven, and they go round
+        while (picture := await call.read()).jpeg not in stills:  # it may still be waking up
             assert decoded(picture.jpeg) == (1080, 1920, 3)
-            assert picture.sequence < 60
         call.cancel()
 
 
@@ -246,7 +256,7 @@ async def test_pictures_go_on_while_prints_are_judged(here: InProcess) -> None:
     async with here.client.lease((await here.client.camera()).device_id) as lease:
         call = watch(here.client, lease)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(SOON_S):
                 sequences = [(await call.read()).sequence for _ in range(5)]
         finally:
             go_on.set()
@@ -312,7 +322,7 @@ async def test_a_camera_whose_driver_raises_what_it_may_not_ends_the_preview(
         raise OSError("a library's own")
 
     monkeypatch.setattr(preview, "newest_frame", fail)  # no driver of ours does so
-    async with here.client.lease((await here.client.camera()).device_id) as lease, asyncio.timeout(5):
+    async with here.client.lease((await here.client.camera()).device_id) as lease, asyncio.timeout(SOON_S):
         with pytest.raises(grpc.aio.AioRpcError) as ended:
             await watch(here.client, lease).read()
     assert ended.value.code() is grpc.StatusCode.INTERNAL

@@ -230,8 +230,10 @@ async def test_a_missing_finger_is_named_and_the_slap_is_taken_once_it_is_excuse
     client, stub = at_tenprint.client, person.stub
     dossier = await client.open_dossier(PLAN)
     which: dict[str, Any] = {"dossier_id": dossier.dossier_id, "position": types_pb2.FINGER_POSITION_RIGHT_LITTLE}
+    await asyncio.to_thread(stub.lay_slap, PERSON, RIGHT_FOUR, missing=5)  # drawn before the time runs
+    await asyncio.to_thread(stub.lift)
     async with client.lease((await client.scanner()).device_id) as lease:
-        call = client.capture_finger(dossier.dossier_id, lease, RIGHT_FOUR, finger_timeout=Duration(seconds=1))
+        call = client.capture_finger(dossier.dossier_id, lease, RIGHT_FOUR, finger_timeout=Duration(seconds=3))
         await until(call, lambda name, _: name == "waiting")
         await asyncio.to_thread(stub.lay_slap, PERSON, RIGHT_FOUR, missing=5)
         live = await until(call, lambda name, event: name == "live" and len(event.fingers) == 3)
@@ -389,14 +391,14 @@ async def test_a_scanner_of_single_fingers_is_refused_for_a_slap(here: InProcess
     assert told[:2] == ("INVALID_ARGUMENT", "DEVICE_WRONG_KIND")
 
 
-async def rolled(stub: TenPrintStub, call: Any, person: int, finger: int) -> list[tuple[str, Any]]:
+async def rolled(stub: TenPrintStub, call: Any, person: int, finger: int, roll_ms: int = 400) -> list[tuple[str, Any]]:
     """Roll a person's finger when it is asked for; all events."""
     events: list[tuple[str, Any]] = []
     while (answer := await call.read()) is not grpc.aio.EOF:
         name = answer.WhichOneof("event")
         events.append((name, getattr(answer, name)))
         if name == "waiting":
-            await asyncio.to_thread(stub.roll, person, finger, 400)
+            await asyncio.to_thread(stub.roll, person, finger, roll_ms)
         elif name in ("lift_finger", "accepted", "exhausted"):
             await asyncio.to_thread(stub.lift)
     return events
@@ -411,7 +413,8 @@ async def test_a_rolled_finger_is_taken_at_its_end_and_checked_against_its_slap(
     dossier = await open_strict(client)
     async with client.lease((await client.scanner()).device_id) as lease:
         await person.follow(client.capture_finger(dossier.dossier_id, lease, TWO_THUMBS), TWO_THUMBS, (0, 2))
-        events = await rolled(stub, client.capture_finger(dossier.dossier_id, lease, 1), PERSON, 1)
+        call = client.capture_finger(dossier.dossier_id, lease, 1)
+        events = await rolled(stub, call, PERSON, 1, roll_ms=1500)  # it is to be seen while it grows
         assert events[-1][0] == "accepted"
         growing = [live for live in named(events, "live") if live.fingers]
         assert growing[0].fingers[0].width_px < growing[-1].fingers[0].width_px

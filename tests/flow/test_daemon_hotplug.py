@@ -63,7 +63,7 @@ class Bus:
 @pytest.fixture
 async def bus(make_station: MakeStation) -> AsyncIterator[Bus]:
     folder = make_station(["usb:"])
-    folder.config.write_text(folder.config.read_text().replace("poll_s = 0.2", "poll_s = 3600"))
+    folder.look_every(3600)
     script = Path(__file__).with_name("umockdev_bus.py")
     daemon = [sys.executable, "-m", "enrollment.service.daemon", "run", "--config", str(folder.config)]
     process = await asyncio.create_subprocess_exec(
@@ -72,14 +72,16 @@ async def bus(make_station: MakeStation) -> AsyncIterator[Bus]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
-    assert process.stdout is not None
-    assert b'"ready": true' in await process.stdout.readline()
-    async with connected(folder.socket, await asyncio.to_thread(folder.issue_token)) as client:
-        assert not (await client.devices.ListDevices(device_pb2.ListDevicesRequest())).devices
-        yield Bus(process, client)
     assert process.stdin is not None
-    process.stdin.close()
-    await process.wait()
+    assert process.stdout is not None
+    try:
+        assert b'"ready": true' in await process.stdout.readline()
+        async with connected(folder.socket, await asyncio.to_thread(folder.issue_token)) as client:
+            assert not (await client.devices.ListDevices(device_pb2.ListDevicesRequest())).devices
+            yield Bus(process, client)
+    finally:
+        process.stdin.close()
+        await process.wait()
 
 
 def told(device: device_pb2.Device) -> tuple[str, str, int, str]:

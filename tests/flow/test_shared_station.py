@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import Queue
@@ -32,24 +32,24 @@ from enrollment.service import daemon as station_commands
 from enrollment.service.keys.sharing import SharingFolder
 from enrollment.service.store.operator_sessions import Role
 from enrollment.v1 import device_pb2, device_pb2_grpc
-from tests.flow.running_station import ChildProcess, MakeStation, StationFolder, invoke, set_up
+from tests.flow.running_station import LONG_S, ChildProcess, MakeStation, StationFolder, invoke, set_up
+from tests.ports import ReservedPort
 from tests.processes import pause
 
 pytest_plugins = ("tests.contract.device_stubs", "tests.flow.station_fixtures")
 
-LONG_S = 600  # a lease that no clock ends during a test
+SOON_S = 20.0  # a limit against hanging
+UNUSED_PORT = 50444  # of stations that do not run
 
 
 class Share:
     """A running station that is shared, and the papers of the PCs that it has admitted."""
 
-    def __init__(self, folder: StationFolder, papers: Path) -> None:
+    def __init__(self, folder: StationFolder, papers: Path, port: int = UNUSED_PORT) -> None:
         self.folder = folder
         self.root = papers
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
-        self.address = f"127.0.0.1:{self.port}"
+        self.port = port
+        self.address = f"127.0.0.1:{port}"
         self.command("init", "--name", "127.0.0.1", "--name", "localhost", "--address", f"0.0.0.0:{self.port}")
         self.daemon: ChildProcess = folder.daemon()
 
@@ -72,6 +72,16 @@ class Share:
         with closing(sqlite3.connect(f"file:{self.folder.folder}/station.db?mode=ro", uri=True)) as database:
             rows = database.execute("SELECT operator_id, facts FROM audit WHERE action = ?", (action,)).fetchall()
         return [(who, json.loads(facts)) for who, facts in rows]
+
+    def wait_until_nobody_holds(self) -> None:
+        """No device is leased any more."""
+        with connect(self.folder.socket, self.token("op-1")) as station:
+            changes = station.devices.WatchDevices(device_pb2.WatchDevicesRequest(), timeout=SOON_S)
+            held = {one.device_id for one in station.devices.ListDevices(device_pb2.ListDevicesRequest()).devices}
+            while held:
+                seen = next(changes).device
+                (held.add if seen.HasField("lease_holder") else held.discard)(seen.device_id)
+            changes.cancel()
 
     def papers(self, name: str) -> Path:
         return self.root / name if (self.root / name).exists() else self.admit(name)
@@ -138,10 +148,13 @@ def share(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Share]:
 
     folder = Path(tempfile.mkdtemp(prefix="st"))  # short: a Unix socket's path has at most 107 bytes
     devices = ScannerStub("4500"), CameraStub()
-    made = Share(set_up(folder, [device.url for device in devices], None), tmp_path_factory.mktemp("papers"))
+    reserved = ReservedPort()
+    station = set_up(folder, [device.url for device in devices], None)
+    made = Share(station, tmp_path_factory.mktemp("papers"), reserved.number)
     made.daemon.start()
     yield made
     made.daemon.kill()
+    reserved.release()
     for device in devices:
         device.stop()
     shutil.rmtree(folder)
@@ -158,6 +171,7 @@ def pc(share: Share) -> Iterator[Callable[..., OtherPc]]:
     yield start
     for other in started:
         other.end()
+    share.wait_until_nobody_holds()
 
 
 def device(station: Station, kind: device_pb2.DeviceKind.ValueType) -> str:
@@ -215,6 +229,7 @@ def test_a_pc_that_falls_silent_loses_its_lease_within_seconds_and_its_late_use_
     pause(silent.process.pid)  # its TCP connection stays open, but nobody answers there: as with a cut cable
     assert waiting.hears()["event"] == "granted"
     silent.signal(signal.SIGCONT)
+    assert silent.hears()["event"] == "failed"  # it has noticed that its connection is dead, and makes another
     assert silent.does("use") == {"event": "use", "reason": "LEASE_EXPIRED"}
 
 
@@ -263,7 +278,7 @@ def test_a_pc_that_is_shut_out_hears_no_more_on_any_stream_and_its_calls_are_ref
     with connect(share.station("counter-8"), mine) as readmitted:
         assert readmitted.devices.ListDevices(device_pb2.ListDevicesRequest()).devices
     assert [facts["client"] for _, facts in share.written_down("pc-admitted")].count("counter-8") == 2
-    assert [facts["client"] for _, facts in share.written_down("pc-shut-out")] == ["counter-8"]
+    assert [facts["client"] for _, facts in share.written_down("pc-shut-out")].count("counter-8") == 1
 
 
 def again(papers: Path) -> tuple[object, ...]:
@@ -321,11 +336,11 @@ class TestRefusals:
         ):
             stub: Any = health_pb2_grpc.HealthStub(channel)
             with channel, pytest.raises(grpc.RpcError) as caught:
-                stub.Check(health_pb2.HealthCheckRequest(), timeout=5)
+                stub.Check(health_pb2.HealthCheckRequest(), timeout=SOON_S)
             assert describe(caught.value).code == "UNAVAILABLE"
         with open_channel(share.station("counter-1")) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
-            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=5)
+            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=SOON_S)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
     def test_a_certificate_alone_is_no_operator(self, share: Share) -> None:
@@ -349,7 +364,7 @@ class TestRefusals:
         papers = Share(make_station([]), tmp_path / "papers").papers("counter-1")
         spoil(papers)
         with pytest.raises(Refusal) as refused:
-            SharedStation.load("127.0.0.1:50444", papers)
+            SharedStation.load(f"127.0.0.1:{UNUSED_PORT}", papers)
         assert refused.value.failure.reason == reason
 
 
@@ -382,12 +397,12 @@ def _without_key(papers: Path) -> Path:
 
 
 def _answer_in_plain(listening: socket.socket) -> None:
-    for _ in range(8):
+    while True:  # a channel calls again and again
         try:
             connection, _address = listening.accept()
         except OSError:
             return
-        with connection:
+        with connection, suppress(OSError):
             connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
 
 
@@ -425,12 +440,14 @@ def test_enrollctl_on_another_pc_from_its_request_to_the_doctor(share: Share) ->
     )
 
     share.daemon.kill()
-    away = ctl(share, "devices", ENROLL_PAPERS=str(papers), language="vi")
+    try:
+        away = ctl(share, "devices", ENROLL_PAPERS=str(papers), language="vi")
+        doctor = json.loads(ctl(share, "--json", "doctor", ENROLL_PAPERS=str(papers)).stdout)
+    finally:
+        share.daemon.start()
     assert (away.returncode, "[STATION_UNREACHABLE]" in away.stdout) == (3, True)
-    doctor = json.loads(ctl(share, "--json", "doctor", ENROLL_PAPERS=str(papers)).stdout)
     assert (doctor["status"], doctor["asked"]) == ("error", "nobody")
     assert "nobody answers" in next(f for f in doctor["findings"] if f["check"] == "service")["remedy_en"]
-    share.daemon.start()
 
 
 def test_the_guides_channel_reaches_a_shared_station(share: Share) -> None:

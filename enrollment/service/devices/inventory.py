@@ -27,7 +27,7 @@ from enrollment.service.devices.worker import DeviceWorker, Driver
 _log = logging.getLogger(__name__)
 
 ABSENT_REMEMBERED: Final = 32  # devices; one that names itself anew at each plugging in must not fill the memory
-IN_USE_WAIT_S: Final = 1.0  # a capture that was just cancelled lets go within 0.2 s
+IN_USE_WAIT_S: Final = 2.0  # a capture that was just cancelled lets go within 0.2 s, on a busy machine later
 
 Build = Callable[[FoundDevice], Driver]
 

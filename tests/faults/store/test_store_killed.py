@@ -80,10 +80,12 @@ def run_and_kill(worker: subprocess.Popen[str], first: int, lines: int, then_s: 
     worker.stdin.flush()
     what, pid = worker.stdout.readline().split()
     assert what == "pid"
-    for _ in range(lines):
-        yield worker.stdout.readline().split()
-    time.sleep(then_s)  # not to wait for anything: to kill at any moment
-    os.kill(int(pid), signal.SIGKILL)
+    try:
+        for _ in range(lines):
+            yield worker.stdout.readline().split()
+        time.sleep(then_s)  # not to wait for anything: to kill at any moment
+    finally:  # also where what it said is refused: it would go on for ever
+        os.kill(int(pid), signal.SIGKILL)
     while (words := worker.stdout.readline().split()) != ["ended"]:
         yield words
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from enrollment.cli.connection import connect
 from enrollment.cli.demo.station import DemoStation
 from enrollment.cli.demo.subject import ControlFailed, StandIn, SyntheticImpressions
+from enrollment.v1 import dossier_pb2
 
 FIELDS = {
     "full_name": "Trần Văn Thử",
@@ -139,13 +141,17 @@ def test_dossier_list_and_show_name_the_enrolled_one(ctl: Any, enrolled: dict[st
     ],
 )
 def test_enroll_opens_nothing_for_a_person_who_cannot_be_enrolled(
-    ctl: Any, enrolled: dict[str, Any], arguments: tuple[str, ...], reason: str, said: str
+    ctl: Any, demo: DemoStation, arguments: tuple[str, ...], reason: str, said: str
 ) -> None:
+    is_open = dossier_pb2.ListDossiersRequest(state=dossier_pb2.DOSSIER_STATE_OPEN)
+    with connect(demo.socket, demo.token) as station:
+        before = [dossier.dossier_id for dossier in station.dossiers.ListDossiers(is_open).dossiers]
     done = ctl("--json", "enroll", *arguments, lang="vi")
     assert (done.returncode, json.loads(done.stdout)["error"]["reason"]) == (1, reason)
     assert said in done.stderr
     [open_ones] = lines(ctl("--json", "dossier", "list", "--state", "open"))
-    assert open_ones == {"dossiers": [], "next_page_token": ""}
+    assert open_ones.keys() == {"dossiers", "next_page_token"}
+    assert [dossier["dossier_id"] for dossier in open_ones["dossiers"]] == before  # none, unless another test failed
 
 
 def test_outbox_shows_package_and_ledger(ctl: Any, enrolled: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ async def test_metrics_count_what_happened_and_name_nobody(here: InProcess, hand
     scanner, camera = await client.scanner(), await client.camera()
     dossier = await client.open_dossier()
     async with client.lease(scanner.device_id) as lease:
-        told = await hands.follow(client.capture_finger(dossier.dossier_id, lease, 2), finger=5)
+        told = await hands.follow(client.capture_finger(dossier.dossier_id, lease, 2), finger=1)
         assert told[-1][0] == "accepted"
         await asyncio.to_thread(hands.scanner.unplug)
         code, reason, _ = await refused(client.capture_finger(dossier.dossier_id, lease, 3))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -29,19 +28,14 @@ from enrollment.service.outbox.sealer import Sealer
 from enrollment.service.outbox.uploader import Uploader
 from enrollment.service.store.outbox_rows import OutboxPackage, PackageState
 from enrollment.service.store.store import Store
+from tests.ports import ReservedPort
 
 STATION_ID = "T-1"
 WAIT_S = 30.0
-OUTBOX = OutboxConfig(chunk_bytes=8 * 1024, backoff_min_s=0.05, backoff_max_s=0.2, call_timeout_s=1.5)
+OUTBOX = OutboxConfig(chunk_bytes=8 * 1024, backoff_min_s=0.05, backoff_max_s=0.2, call_timeout_s=10.0)
 PLAN = Plan("paper", 1, "", "", fields=(PlannedField("note", "", "", max_length=1000),))
 NOTES = tuple(PlannedField(f"note_{number}", "", "", max_length=1000) for number in range(64))
 BIG_PLAN = Plan("big-paper", 1, "", "", fields=NOTES)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class Bench:
@@ -49,7 +43,9 @@ class Bench:
 
     def __init__(self, root: Path) -> None:
         self.folder = DataFolder(root / "registry")
-        self.port = free_port()
+        self._reserved = ReservedPort()
+        self.port = self._reserved.number
+        self.outbox = OUTBOX
         self._call("init", "--data", self.folder.root)
         self.keys = SoftwareKeys.create(root / "keys", STATION_ID)
         self.certificate = root / "client.pem"
@@ -94,11 +90,12 @@ class Bench:
     ) -> AsyncIterator[tuple[Sealer, Uploader]]:
         """Sealer and uploader at work, as the daemon runs them."""
         config = self.config(port)
-        connect: Callable[[], RegistryClient] = lambda: RegistryClient.connect(config, None, OUTBOX.call_timeout_s)  # noqa: E731
+        outbox = self.outbox
+        connect: Callable[[], RegistryClient] = lambda: RegistryClient.connect(config, None, outbox.call_timeout_s)  # noqa: E731
         known = KnownRegistry(self.trust, self.store.settings)
         uploader = Uploader(
             *(self.store, connect, known, HeldDossiers(self.store, known, self.keys.verifying_key, station_id)),
-            *(station_id, OUTBOX, SystemClock(), self.events),
+            *(station_id, outbox, SystemClock(), self.events),
             at_unsealed=lambda: sealer.wake(),
         )
         sealer = Sealer(self.store, self.keys, known, station_id, SystemClock(), self.events, uploader.wake)
@@ -110,6 +107,10 @@ class Bench:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
             assert all(isinstance(result, asyncio.CancelledError) for result in results), results
+
+    def close(self) -> None:
+        self.store.close()
+        self._reserved.release()
 
     def set_back(self, work: Path) -> None:
         """Put a copy of the station's database in its place, as after a disk that died."""
