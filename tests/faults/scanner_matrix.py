@@ -23,7 +23,6 @@ from drivers.errors import (
     ProtocolViolation,
 )
 
-
 PATIENCE_S: Final = 5.0
 
 
