@@ -23,7 +23,7 @@ from drivers.errors import (
     ProtocolViolation,
 )
 
-PATIENCE_S: Final = 5.0
+PATIENCE_S: Final = 2.0
 
 
 class Picture(Enum):
