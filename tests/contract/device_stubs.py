@@ -41,7 +41,7 @@ class DeviceStub:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(10)
+        self._process.wait(30)
         self._process.stdout.close()
 
     def control(self, method: str, path: str, body: bytes | None = None) -> Any:

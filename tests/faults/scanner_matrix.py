@@ -261,12 +261,12 @@ TENPRINT = (
 )
 
 SCANNERS = (
-    Scanner("fs81", "fs81", FS81, {"picture_timeout_s": 0.6}),
-    Scanner("zk4500", "zk4500", ZK4500, {"picture_timeout_s": 0.6}),
-    Scanner("fdu2000", "fdu2000", FDU2000, {"picture_timeout_s": 0.6}),
-    Scanner("nb1010", "nb1010", NB1010, {"transfer_timeout_s": 0.6}),
+    Scanner("fs81", "fs81", FS81, {"picture_timeout_s": 0.4}),
+    Scanner("zk4500", "zk4500", ZK4500, {"picture_timeout_s": 0.4}),
+    Scanner("fdu2000", "fdu2000", FDU2000, {"picture_timeout_s": 0.4}),
+    Scanner("nb1010", "nb1010", NB1010, {"transfer_timeout_s": 0.5}),
     Scanner("uru4000", "4500", URU4000, {"transfer_timeout_s": 1.0}),
-    Scanner("tenprint", "tenprint", TENPRINT, {"command_timeout_s": 0.6, "frame_timeout_s": 0.7}, "idle"),
+    Scanner("tenprint", "tenprint", TENPRINT, {"command_timeout_s": 0.4, "frame_timeout_s": 0.5}, "idle"),
 )
 
 

@@ -233,14 +233,14 @@ def test_command_line_names_the_serial_and_ends_with_its_standard_input() -> Non
         transport, attached = bus.open_interface(ready["url"], {(0x1209, 0x0001)}, (0xFF, 0x54, 0x01))
         transport.close()
         assert attached.strings.serial == "S-7"
-        rest, _ = process.communicate(timeout=10)
+        rest, _ = process.communicate(timeout=30)
     assert (process.returncode, rest) == (0, b"")
 
 
 @pytest.mark.parametrize("options", [["--rate", "0"], ["--rate", "2000"], ["--wire-mb-s", "-1"], ["--serial", ""]])
 def test_command_line_that_cannot_be_meant_is_refused(options: list[str]) -> None:
     command_line = [sys.executable, "-m", "firmware_stubs", "tenprint", *options]
-    found = subprocess.run(command_line, capture_output=True, timeout=30, check=False)
+    found = subprocess.run(command_line, capture_output=True, timeout=60, check=False)
     assert (found.returncode, found.stdout) == (2, b"")
     assert options[0].encode() in found.stderr
 
