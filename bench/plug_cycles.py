@@ -15,9 +15,9 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any, Final
 
 import click
@@ -43,6 +43,9 @@ WARM_UP: Final = 20  # pools, caches and the first open handle come before the f
 AT_ONCE: Final = 16
 SAMPLES: Final = 100
 CHANGE_TIMEOUT_S: Final = 30.0
+REST_S: Final = 0.3  # within which there is a moment without a look
+ENDED_S: Final = 10.0
+POOLS_GROW: Final = 2  # threads and handles that gRPC's own pool may add; each open handle left behind adds as many
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,24 @@ def count(bus: Bus, cycle: int, generation: int) -> Count:
     return Count(cycle, threads, handles, resident_mib(bus.pid), generation)
 
 
+def count_at_rest(bus: Bus, cycle: int, generation: int, at_first: Count | None = None) -> Count:
+    """Count the least that it holds, between looks for devices and once closed ones are let go of.
+
+    at_first: of an earlier count; what there is beyond that and POOLS_GROW gets some seconds to end.
+    """
+    least = count(bus, cycle, generation)
+    began = perf_counter()
+    while perf_counter() < began + (REST_S if at_first is None or not _is_more(least, at_first) else ENDED_S):
+        sleep(bus.poll_ms / 10_000)
+        now = count(bus, cycle, generation)
+        least = replace(now, threads=min(least.threads, now.threads), handles=min(least.handles, now.handles))
+    return least
+
+
+def _is_more(now: Count, at_first: Count) -> bool:
+    return max(now.threads - at_first.threads, now.handles - at_first.handles) > POOLS_GROW
+
+
 @contextmanager
 def waiting_capture(bus: Bus, device_id: str, dossier_id: str) -> Iterator[None]:
     """A capture that waits for a finger; what is done meanwhile must end it as the unplugged device's."""
@@ -179,12 +200,13 @@ def run_cycles(bus: Bus, cycles: int, console: Console) -> Run:
     for latencies in (run.attach_ms, run.detach_idle_ms, run.detach_open_ms):
         latencies.clear()
     run.lost_generations = 0
-    run.counts.append(count(bus, 0, watch.device.generation))
+    run.counts.append(count_at_rest(bus, 0, watch.device.generation))
     every = max(1, cycles // SAMPLES)
     for number in track(range(1, cycles + 1), "plugging", console=console, transient=True):
         cycle(number)
-        if number % every == 0 or number == cycles:
+        if number % every == 0 and number < cycles:
             run.counts.append(count(bus, number, watch.device.generation))
+    run.counts.append(count_at_rest(bus, cycles, watch.device.generation, run.counts[0]))
     watch.close()
     return run
 

@@ -38,6 +38,7 @@ from drivers.spi import CameraCapabilities, CancelToken, DeviceIdentity
 _FFMPEG_QUIET = "-8"  # AV_LOG_QUIET
 _OPEN_TIMEOUT_S = 4.0  # RTSP takes 2.1 s
 _READ_TIMEOUT_S = 1.5
+_FLAWED_LIMIT_S = 1.0  # for frames that are none: well before the age limit would call the camera frozen
 _WARM_UP_LIMIT_S = 3.0
 _JOIN_TIMEOUT_S = 3.0
 _DARK_MEAN = 8.0  # of 255: below it even a portrait in an unlit room is not
@@ -206,7 +207,7 @@ class _Stream:
                 picture = self._picture(np.asarray(content, np.uint8))
                 warming_up = warm_up is not None and not warm_up.is_over(_pixels_of(picture))
             except ProtocolViolation as error:  # one flawed frame is left out
-                if now - sound_s > _READ_TIMEOUT_S:
+                if now - sound_s > _FLAWED_LIMIT_S:
                     self._frames.fail(ProtocolViolation, str(error))
                     return
                 continue

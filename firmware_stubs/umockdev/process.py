@@ -48,4 +48,4 @@ class BusProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.communicate(timeout=10)
+        self._process.communicate(timeout=30)

@@ -46,10 +46,10 @@ async def test_scanner_is_added_pulled_in_a_capture_and_plugged_again_under_one_
                 position = dossier.plan.fingerprints[0].position
                 async with client.lease(added.device_id) as lease:
                     call = client.capture_finger(dossier.dossier_id, lease, position)
-                    event: Any = await call.read()
-                    if event.WhichOneof("event") == "lift_finger":  # the first look at its platen may last
-                        event = await call.read()
-                    assert event.WhichOneof("event") == "waiting"
+                    told: Any = await call.read()
+                    if told.WhichOneof("event") == "lift_finger":  # it takes long to see that the platen is empty
+                        told = await call.read()
+                    assert told.WhichOneof("event") == "waiting"
                     await asyncio.to_thread(scanner_stub.unplug)
                     assert (await refused(call))[:2] == ("UNAVAILABLE", "DEVICE_GONE")
                 gone = await next_as(device_pb2.DEVICE_STATE_DETACHED)

@@ -20,6 +20,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+THREADS_END_S = 5.0  # for those that were told to end
+
 
 class DeviceStub:
     """One stub process; it ends when its standard input closes."""
@@ -39,13 +41,13 @@ class DeviceStub:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(10)
+        self._process.wait(30)
         self._process.stdout.close()
 
     def control(self, method: str, path: str, body: bytes | None = None) -> Any:
         request = urllib.request.Request(self.control_url + path, data=body, method=method)  # noqa: S310
         response: http.client.HTTPResponse
-        with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
             return json.loads(response.read() or b"null")
 
     def fail(self, kind: str, **details: float) -> None:
@@ -71,13 +73,13 @@ class ScannerStub(DeviceStub):
 
     def picture(self) -> NDArray[np.uint8]:
         """What the model says lies on the platen, as its sensor would see it."""
-        with urllib.request.urlopen(f"{self.control_url}/platen", timeout=20) as response:  # noqa: S310
+        with urllib.request.urlopen(f"{self.control_url}/platen", timeout=60) as response:  # noqa: S310
             png = np.frombuffer(response.read(), np.uint8)
         return np.asarray(cv2.imdecode(png, cv2.IMREAD_GRAYSCALE), np.uint8)
 
     def await_state(self, state: str) -> None:
         """Return when the firmware has reached a state, such as wait_finger_on."""
-        reached = self.control("GET", f"/state?until={state}&timeout_s=10")
+        reached = self.control("GET", f"/state?until={state}&timeout_s=30")
         assert reached["mode"] == state
 
     def unplug(self) -> None:
@@ -101,7 +103,7 @@ class Nb1010Stub(ScannerStub):
     def await_state(self, state: str) -> None:
         """Return when it is being asked for a finger, whatever for: its firmware does not know."""
         asked = self.control("GET", "/state")["polls"]
-        self.control("GET", f"/state?until=polls:{asked + 2}&timeout_s=10")
+        self.control("GET", f"/state?until=polls:{asked + 2}&timeout_s=30")
 
 
 class FrameScannerStub(ScannerStub):
@@ -120,7 +122,7 @@ class FrameScannerStub(ScannerStub):
     def await_pictures(self, count: int) -> None:
         """Return when it has sent so many more."""
         sent = self.control("GET", "/state")["images_sent"]
-        self.control("GET", f"/state?until=images:{sent + count}&timeout_s=10")
+        self.control("GET", f"/state?until=images:{sent + count}&timeout_s=30")
 
 
 class TenPrintStub(ScannerStub):
@@ -143,7 +145,7 @@ class TenPrintStub(ScannerStub):
         """Return when frames stream; for the lifting of a finger, when it has been asked for."""
         if state == "wait_finger_off":
             asked = self.control("GET", "/state")["commands"]
-            self.control("GET", f"/state?until=commands:{asked + 2}&timeout_s=10")
+            self.control("GET", f"/state?until=commands:{asked + 2}&timeout_s=30")
         else:
             super().await_state({"wait_finger_on": "streaming"}.get(state, state))
 
@@ -293,11 +295,14 @@ def dslr_without_live_view(_dslr_without_live_view_process: DslrStub) -> DslrStu
 
 @pytest.fixture
 def no_thread_left() -> Iterator[None]:
-    """Fail where a test leaves a thread behind."""
+    """Fail where a test leaves a thread behind that does not end by itself."""
     before = set(threading.enumerate())
     yield
-    left = [thread.name for thread in threading.enumerate() if thread not in before]
-    assert left == []
+    until = time.monotonic() + THREADS_END_S
+    left = [thread for thread in threading.enumerate() if thread not in before]
+    for thread in left:
+        thread.join(max(0.0, until - time.monotonic()))
+    assert [thread.name for thread in left if thread.is_alive()] == []
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from drivers.frame import Frame
 from drivers.spi import Camera as CameraDriver
 from drivers.spi import CancelToken, StillCamera
 from tests.faults.camera_matrix import CAMERAS, Camera, Cell, Step, cells
-from tests.faults.scanner_bench import handles, left_open
+from tests.faults.scanner_bench import ENDED_S, handles, left_open
 from tests.faults.scanner_matrix import Outcome, Picture
 from tests.faults.summary import Try, print_summary
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 LIVE_S: Final = 10.0
 STILL_S: Final = 10.0
-STRUCK_FRAMES: Final = 8  # after so many more, a frame that was on its way when the fault began is none of them
+STRUCK_FRAMES: Final = 8  # after so many more, frames that were on their way when a fault began are over, or nearly so
 NEVER: Final = 1_000_000
 SMALL: Final = (96, 64)
 DIFFERENT: Final = 2.5  # mean difference of grey of two small pictures of one scene, which noise has 0.3 of
@@ -58,12 +59,16 @@ class Bench:
     def __init__(self, camera: Camera, stub: Stub) -> None:
         self._camera = camera
         self.stub = stub
-        stub.heal()
         self.driver = cast(CameraDriver, catalogue.entry(camera.driver).build(stub.url))
-        self.driver.open()
 
     def __enter__(self) -> Self:
-        self.sound = {Step.LIVE: self._live()} | ({Step.STILL: self._still()} if self._camera.takes_stills else {})
+        self.stub.heal()
+        self.driver.open()
+        try:
+            self.sound = {Step.LIVE: self._live()} | ({Step.STILL: self._still()} if self._camera.takes_stills else {})
+        except BaseException:
+            self.driver.close()  # or the next bench would find it busy
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -97,8 +102,16 @@ class Bench:
             case Step.LIVE if not isinstance(cell.expected, Picture):
                 return self.driver.latest(newer_than=NEVER, timeout_s=LIVE_S, cancel=CancelToken())
             case Step.LIVE:
-                return self._live(STRUCK_FRAMES)
+                return self._live_that(differs=cell.expected is not Picture.UNNOTICED)
         return self._live()
+
+    def _live_that(self, *, differs: bool) -> Frame:
+        """A frame of after a fault has begun or ended, which is to differ from the sound one, or not; else the last."""
+        until = time.monotonic() + LIVE_S
+        frame = self._live(STRUCK_FRAMES)
+        while _differs(frame, self.sound[Step.LIVE]) != differs and time.monotonic() < until:
+            frame = self._live()  # where this process was put off, more of them were on their way
+        return frame
 
     def _live(self, further: int = 0) -> Frame:
         newest = self.driver.latest(timeout_s=LIVE_S, cancel=CancelToken()).sequence
@@ -120,7 +133,7 @@ class Bench:
         return self._pictures()
 
     def _pictures(self) -> dict[Step, Frame]:
-        return {step: self._still() if step is Step.STILL else self._live(STRUCK_FRAMES) for step in self.sound}
+        return {step: self._still() if step is Step.STILL else self._live_that(differs=False) for step in self.sound}
 
 
 def try_cell(cell: Cell, stub: Stub) -> Iterator[Try]:
@@ -186,7 +199,12 @@ def _differs(frame: Frame, like: Frame) -> bool:
 
 def _left_behind(threads: set[threading.Thread], files: set[str]) -> str:
     left = left_open(threads, files)  # first: a process ends with its thread
-    return left or ("a process is left" if processes_of(os.getpid()) else "")
+    until = time.monotonic() + ENDED_S
+    while not left and processes_of(os.getpid()):
+        if time.monotonic() > until:
+            return "a process is left"
+        time.sleep(0.01)
+    return left
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 IMAGE_MS: Final = "20"
 MANY: Final = 10_000
 CAPTURE_S: Final = 5.0
-EMPTY_S: Final = 2.0
-THREAD_S: Final = 2.0  # for one that has been told to end, on a machine that is busy
+EMPTY_S: Final = 1.0
+ENDED_S: Final = 10.0  # for what has been told to end, on a machine that is busy
 LIVE_FRAMES: Final = 6
 PLATEN_FRAMES: Final = 3
 INDICATE_S: Final = 0.01
@@ -79,17 +80,21 @@ def running_models(scanners: Iterable[Scanner] = SCANNERS) -> Iterator[Mapping[s
 class Bench:
     """One driver on one stub with a finger on it, and what it was like before anything went wrong."""
 
-    def __init__(self, scanner: Scanner, stub: ScannerStub) -> None:
+    def __init__(self, scanner: Scanner, stub: ScannerStub, options: Mapping[str, float]) -> None:
         self.stub = stub
         self.finger = _finger()
         self._resting = scanner.resting
-        stub.reset()
-        stub.lay(self.finger)
-        self.driver = cast(FingerprintScanner, catalogue.entry(scanner.driver).build(stub.url, **scanner.options))
-        self.driver.open()
+        self.driver = cast(FingerprintScanner, catalogue.entry(scanner.driver).build(stub.url, **options))
 
     def __enter__(self) -> Self:
-        self.sound = self.capture()
+        self.stub.reset()
+        self.stub.lay(self.finger)
+        self.driver.open()
+        try:
+            self.sound = self.capture()
+        except BaseException:
+            self.driver.close()  # or the next bench would find it busy
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -174,7 +179,7 @@ def try_cell(cell: Cell, stub: ScannerStub) -> Iterator[Try]:
     """Try each place of a cell; nothing may be left behind after the last."""
     threads, files = set(threading.enumerate()), handles()
     places = cell.places
-    with Bench(cell.scanner, stub) as bench:
+    with Bench(cell.scanner, stub, cell.driver_options) as bench:
         like = bench.sound_platen() if cell.step is Step.PLATEN else bench.sound
         for after in places[:-1]:
             yield Try(cell, after, _failure_of(cell, after, bench, like))
@@ -235,12 +240,17 @@ def _left_behind(stub: ScannerStub, threads: set[threading.Thread], files: set[s
 
 
 def left_open(threads: set[threading.Thread], files: set[str]) -> str:
-    """What this process has more of than these, once its new threads had time to end; "" for nothing."""
+    """What this process has more of than these, once what is new had time to end; "" for nothing."""
+    until = time.monotonic() + ENDED_S
     for thread in set(threading.enumerate()) - threads:
-        thread.join(THREAD_S)
+        thread.join(max(0.0, until - time.monotonic()))
         if thread.is_alive():
             return f"a thread is left: {thread.name}"
-    return "" if handles() <= files else "a file is left"
+    while not handles() <= files:
+        if time.monotonic() > until:
+            return "a file is left"
+        time.sleep(0.01)
+    return ""
 
 
 def difference(first: Frame, second: Frame) -> float:

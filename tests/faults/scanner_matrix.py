@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
 from drivers.errors import (
     CaptureTimedOut,
@@ -21,6 +22,8 @@ from drivers.errors import (
     DriverError,
     ProtocolViolation,
 )
+
+PATIENCE_S: Final = 2.0
 
 
 class Picture(Enum):
@@ -66,15 +69,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Scanner:
-    """driver: name in the catalogue. model: of the firmware stub. options: of the driver, here short time limits.
+    """driver: name in the catalogue. model: of the firmware stub.
 
+    limits: of the driver, by the names of its options: short, for the cells that wait until one is over. In all others
+    a model that the machine puts off must not exceed them.
     resting: the model's state between two captures, where it has to be waited for.
     """
 
     driver: str
     model: str
     rows: tuple[Row, ...]
-    options: Mapping[str, float]
+    limits: Mapping[str, float]
     resting: str = ""
 
 
@@ -96,6 +101,10 @@ class Cell:
         outcome = self.row.lasting if self.lasting else self.row.once
         assert outcome is not None
         return outcome
+
+    @property
+    def driver_options(self) -> Mapping[str, float]:
+        return self.scanner.limits if self.expected is DeviceStalled else dict.fromkeys(self.scanner.limits, PATIENCE_S)
 
     @property
     def places(self) -> tuple[int, ...]:
@@ -255,7 +264,7 @@ SCANNERS = (
     Scanner("fs81", "fs81", FS81, {"picture_timeout_s": 0.4}),
     Scanner("zk4500", "zk4500", ZK4500, {"picture_timeout_s": 0.4}),
     Scanner("fdu2000", "fdu2000", FDU2000, {"picture_timeout_s": 0.4}),
-    Scanner("nb1010", "nb1010", NB1010, {"transfer_timeout_s": 0.3}),
+    Scanner("nb1010", "nb1010", NB1010, {"transfer_timeout_s": 0.5}),
     Scanner("uru4000", "4500", URU4000, {"transfer_timeout_s": 1.0}),
     Scanner("tenprint", "tenprint", TENPRINT, {"command_timeout_s": 0.4, "frame_timeout_s": 0.5}, "idle"),
 )

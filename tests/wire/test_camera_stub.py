@@ -8,6 +8,8 @@ import itertools
 import json
 import socket
 import threading
+import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -23,6 +25,7 @@ from firmware_stubs.camera import serve
 
 TIMEOUT_S = 20.0
 FPS = 60.0
+MANY = 1200  # frames: 20 s, for what shows within a few of them
 
 
 def grey(level: int) -> NDArray[np.uint8]:
@@ -60,6 +63,13 @@ class Camera:
 
     def mend(self) -> None:
         assert self.ask("DELETE", "/fault")[0] == 200
+
+    def await_clients(self, count: int) -> None:
+        """Return when so many streams are open: one that was closed ends with its next frame."""
+        until = time.monotonic() + TIMEOUT_S
+        while (clients := self.state()["clients"]) != count:
+            assert time.monotonic() < until, clients
+            time.sleep(0.005)
 
     @contextlib.contextmanager
     def parts(self) -> Iterator[Parts]:
@@ -139,6 +149,7 @@ def camera(shared_camera: Camera) -> Iterator[Camera]:
     """The camera, mended and with an even grey before it."""
     shared_camera.mend()
     assert shared_camera.ask("PUT", "/scene", encoded(grey(120)))[0] == 200
+    shared_camera.await_clients(0)
     yield shared_camera
     shared_camera.mend()
 
@@ -158,10 +169,10 @@ def test_scene_change_shows_in_the_stream_that_is_open(camera: Camera) -> None:
         assert capture.read()[0]
         status, said = camera.ask("PUT", "/scene", encoded(grey(30)))
         assert (status, json.loads(said)["scene"]) == (200, "image")
-        assert any(abs(capture.read()[1].mean() - 30) < 1 for _ in range(120))
+        assert any(abs(capture.read()[1].mean() - 30) < 1 for _ in range(MANY))
         assert camera.ask("DELETE", "/scene")[0] == 200
         assert camera.state()["scene"] == "empty"
-        assert any(capture.read()[1].mean() > 200 for _ in range(120))
+        assert any(capture.read()[1].mean() > 200 for _ in range(MANY))
 
 
 def test_portrait_by_seed_comes_before_the_lens(camera: Camera) -> None:
@@ -200,22 +211,26 @@ def test_client_that_leaves_while_the_camera_stalls_is_noticed(camera: Camera) -
     camera.fail("stall")
     with camera.parts():
         assert camera.state()["clients"] == 1
-    assert any(camera.state()["clients"] == 0 for _ in range(5000))
+    camera.await_clients(0)
 
 
 def test_freeze_repeats_one_frame(camera: Camera) -> None:
     with camera.parts() as parts:
         assert len({parts.next() for _ in range(5)}) > 1
         camera.fail("freeze")
-        frozen = [parts.next() for _ in range(40)][-5:]
-        assert len(set(frozen)) == 1
-        assert level(frozen[0]) == pytest.approx(120, abs=1)
+        last: deque[bytes] = deque(maxlen=5)  # what was on its way comes first
+        for _ in range(MANY):
+            last.append(parts.next())
+            if len(last) == 5 and len(set(last)) == 1:
+                break
+        assert len(set(last)) == 1
+        assert level(last[0]) == pytest.approx(120, abs=1)
 
 
 def test_black_shows_nothing_but_noise(camera: Camera) -> None:
     with camera.opencv() as capture:
         camera.fail("black")
-        assert any(capture.read()[1].mean() < 3 for _ in range(120))
+        assert any(capture.read()[1].mean() < 3 for _ in range(MANY))
 
 
 def test_garbage_is_framed_but_no_image(camera: Camera) -> None:
@@ -240,8 +255,8 @@ def test_disconnect_cuts_streams_and_every_new_one(camera: Camera) -> None:
 
 
 def test_fault_with_seconds_ends_by_itself(camera: Camera) -> None:
-    camera.fail("stall", seconds=0.2)
-    assert camera.state()["fault"] == {"kind": "stall", "seconds": 0.2}
+    status, said = camera.ask("PUT", "/fault", json.dumps({"kind": "stall", "seconds": 1.0}).encode())
+    assert (status, json.loads(said)["fault"]) == (200, {"kind": "stall", "seconds": 1.0})  # said as it begins
     with camera.parts() as parts:
         assert level(parts.next()) == pytest.approx(120, abs=1)
     assert camera.state()["fault"] is None
@@ -252,15 +267,19 @@ def test_client_that_does_not_read_costs_the_others_nothing(camera: Camera) -> N
     assert url.hostname
     assert url.port
     with socket.create_connection((url.hostname, url.port), timeout=TIMEOUT_S) as idle:
+        before = camera.state()["frames_sent"]
         idle.sendall(b"GET /stream HTTP/1.1\r\nHost: camera\r\n\r\n")
+        camera.await_clients(1)
+        sent = -1
+        while sent != (sent := camera.state()["frames_sent"]):  # what its socket's buffers hold, and no more
+            assert sent - before < 100
+            time.sleep(0.5)
         with camera.parts() as parts:
-            before = camera.state()["frames_sent"]
             for _ in range(120):
                 assert level(parts.next()) > 0
             state = camera.state()
         assert state["clients"] == 2
-        # The idle one took what its socket's buffers hold, and no more is made for it.
-        assert 120 <= state["frames_sent"] - before < 220
+        assert state["frames_sent"] >= sent + 120
 
 
 def test_camera_ends_while_clients_hang_on_it() -> None:
@@ -346,7 +365,8 @@ def test_frame_rate_out_of_range_is_refused(fps: float) -> None:
 def test_numbered_frames_count_up_and_begin_anew_after_the_seventh() -> None:
     stop = threading.Event()
     ready: SimpleQueue[str] = SimpleQueue()
-    options = {"warm_up_frames": 0, "numbered": True, "ready": lambda url, _: ready.put(url), "stop": stop}
+    # Slow, so that nobody is late by a whole round.
+    options = {"fps": 10, "warm_up_frames": 0, "numbered": True, "ready": lambda url, _: ready.put(url), "stop": stop}
     thread = threading.Thread(target=serve, args=("127.0.0.1", 0, 0), kwargs=options)
     thread.start()
     try:

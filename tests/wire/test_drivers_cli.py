@@ -76,9 +76,14 @@ def test_capture_from_a_scanner_writes_a_picture_with_its_resolution(
 ) -> None:
     scanner_stub.lay(print_like)
     out = tmp_path / "print.png"
-    captured = run("capture", "--address", scanner_stub.url, "--out", str(out), "--timeout", "1", "--json")
-    assert captured.returncode == 0, captured.stderr
-    report = last_json(captured)
+    sent = scanner_stub.control("GET", "/state")["images_sent"]
+    command = [*COMMAND, "capture", "--address", scanner_stub.url, "--out", str(out), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        scanner_stub.control("GET", f"/state?until=images:{sent + 1}&timeout_s=30")
+        scanner_stub.lift()
+        said, complained = process.communicate(timeout=60)
+    assert process.returncode == 0, complained
+    report = json.loads(said)
     assert (report["width"], report["height"], report["resolution_ppi"]) == (384, 290, 500.0)
     assert report["identity"]["vendor"] == "DigitalPersona, Inc."
     assert report["seconds"]["image"] > 0

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from drivers.usb.usbip_backend import UsbipBackend
 
 if TYPE_CHECKING:
-    from tests.contract.device_stubs import FrameScannerStub
+    from tests.contract.device_stubs import FrameScannerStub, ScannerStub
 
 pytest_plugins = ("tests.contract.device_stubs",)
 pytestmark = pytest.mark.usefixtures("no_thread_left")
@@ -31,7 +31,7 @@ QUIET_MS = 60
 class Host:
     """pyusb at one stub."""
 
-    def __init__(self, stub: FrameScannerStub) -> None:
+    def __init__(self, stub: ScannerStub) -> None:
         server, _, bus_id = stub.url.removeprefix("usbip://").partition("/")
         host, port = server.split(":")
         self.device: Any = usb.core.find(backend=UsbipBackend(host, int(port), bus_id))  # type: ignore[no-untyped-call]
@@ -55,11 +55,13 @@ class Host:
 
 
 @contextlib.contextmanager
-def attached(stub: FrameScannerStub) -> Iterator[Host]:
+def attached(stub: ScannerStub) -> Iterator[Host]:
     host = Host(stub)
-    yield host
-    usb.util.dispose_resources(host.device)  # type: ignore[no-untyped-call]
-    stub.control("GET", "/state?until=released&timeout_s=5")
+    try:
+        yield host
+    finally:
+        usb.util.dispose_resources(host.device)  # type: ignore[no-untyped-call]
+        stub.control("GET", "/state?until=released&timeout_s=10")
 
 
 def seen(stub: FrameScannerStub, print_like: NDArray[np.uint8]) -> NDArray[np.int16]:
@@ -193,14 +195,20 @@ def test_short_packet_ends_a_read(zk4500_stub: FrameScannerStub) -> None:
         assert host.is_quiet(0x82)
 
 
-def test_read_that_is_taken_back_loses_what_had_come(zk4500_stub: FrameScannerStub) -> None:
-    zk4500_stub.fail("slow_wire")  # 100 ms
-    with attached(zk4500_stub) as host:
-        host.request(229, 0, 0)
-        with pytest.raises(usb.core.USBTimeoutError):
-            host.read(0x82, 307_200, 50)
-        with pytest.raises(usb.core.USBTimeoutError):  # the rest is no whole picture
-            host.read(0x82, 307_200, 200)
+def test_read_that_is_taken_back_loses_what_had_come() -> None:
+    from tests.contract.device_stubs import ScannerStub  # a plugin, which pytest must be the first to import
+
+    stub = ScannerStub("zk4500", "--image-ms", "100")
+    try:
+        stub.fail("slow_wire")  # 1 s
+        with attached(stub) as host:
+            host.request(229, 0, 0)
+            with pytest.raises(usb.core.USBTimeoutError):
+                host.read(0x82, 307_200, 50)
+            with pytest.raises(usb.core.USBTimeoutError):  # the rest is no whole picture
+                host.read(0x82, 307_200, 1500)
+    finally:
+        stub.stop()
 
 
 def test_read_of_no_whole_packets_overflows(fs81_stub: FrameScannerStub) -> None:

@@ -94,7 +94,7 @@ def test_finger_too_light_to_be_felt_times_out_and_says_how_light(nb1010_stub: N
     light[140:150, 180:200] = 90
     nb1010_stub.lay(light)
     with pytest.raises(CaptureTimedOut) as raised:
-        capture(scanner, timeout_s=0.1)
+        capture(scanner, timeout_s=1.0)
     assert 0 < int(raised.value.facts["strongest_presence"]) < int(raised.value.facts["needed"])
 
 
@@ -150,6 +150,7 @@ def test_state_that_the_model_does_not_have_is_refused(nb1010_stub: Nb1010Stub, 
 
 
 def test_wait_for_a_state_that_does_not_come_ends(nb1010_stub: Nb1010Stub) -> None:
+    nb1010_stub.control("GET", "/state?until=released&timeout_s=10")
     with pytest.raises(urllib.error.HTTPError) as refused:
         nb1010_stub.control("GET", "/state?until=imported&timeout_s=0.05")
     assert b"NOT_REACHED" in refused.value.read()

@@ -192,7 +192,7 @@ def test_wait_that_ends_without_a_finger_tells_the_strongest_presence(server: Se
     device = Scanner()
     device.answers[ASK] = [[ABSENT], [ABSENT], [FAINT], [ABSENT]]
     with opened(server, device) as scanner, pytest.raises(CaptureTimedOut) as raised:
-        capture(scanner, timeout_s=0.2)
+        capture(scanner, timeout_s=1.0)
     assert raised.value.facts == {"strongest_presence": 47, "needed": 49}
 
 
@@ -207,7 +207,7 @@ def test_finger_that_stays_times_out_with_its_presence(server: Server) -> None:
 def test_device_that_falls_mute_is_stalled_and_within_a_shorter_wait_only_late(server: Server, mute: int) -> None:
     device = Scanner()
     device.mute = mute
-    with opened(server, device, transfer_timeout_s=0.3) as scanner:
+    with opened(server, device, transfer_timeout_s=1.0) as scanner:
         with pytest.raises(CaptureTimedOut, match="before the scanner answered"):
             capture(scanner, timeout_s=0)
         with pytest.raises(DeviceStalled):
@@ -230,7 +230,7 @@ def test_cancel_ends_a_capture_wherever_the_device_falls_mute(server: Server, mu
     with opened(server, device, transfer_timeout_s=60) as scanner:
 
         def cancel_when_mute() -> None:
-            device.asked.wait(10)
+            device.asked.wait(30)
             cancel.cancel()
 
         watcher = threading.Thread(target=cancel_when_mute)

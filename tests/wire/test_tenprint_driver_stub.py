@@ -165,7 +165,7 @@ def test_frames_that_nobody_keeps_live_in_one_ring(scanner: TenPrint) -> None:
 
 
 def test_rolled_finger_grows_until_it_is_complete(tenprint_stub: TenPrintStub, scanner: TenPrint) -> None:
-    tenprint_stub.roll(PERSON, 2, 300)
+    tenprint_stub.roll(PERSON, 2, 1500)  # half of it may pass before the first frame is looked at
     seen: list[LiveFrame] = []
 
     def see(live: LiveFrame) -> bool:

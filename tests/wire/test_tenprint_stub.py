@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
 import subprocess
@@ -26,6 +27,7 @@ pytest_plugins = ("tests.contract.device_stubs",)
 SESSION = 0x11223344
 HELLO, STATUS, START, STOP, LIGHTS, BEEP, BYE = 1, 4, 5, 6, 7, 8, 9
 FRAME_BYTES = 2_401_280
+LIMIT_S = 20.0
 
 
 def command(code: int, sequence: int, payload: bytes = b"", session: int = SESSION) -> bytes:
@@ -43,8 +45,8 @@ class Host:
     def send(self, message: bytes) -> tuple[int, int, int, bytes]:
         """The answer's code, status, sequence and payload."""
         reading = self.transport.queue_read(0x81, 512)
-        assert self.transport.queue_write(0x01, message).result(5).transferred == len(message)
-        return self.read(bytes(reading.result(5).data), kind=2)
+        assert self.transport.queue_write(0x01, message).result(LIMIT_S).transferred == len(message)
+        return self.read(bytes(reading.result(LIMIT_S).data), kind=2)
 
     def ask(self, code: int, payload: bytes = b"") -> tuple[int, bytes]:
         """The answer's status and payload, once its code and sequence are right."""
@@ -54,7 +56,7 @@ class Host:
         return status, answer
 
     def frames(self) -> bytes:
-        return bytes(self.transport.queue_read(0x82, FRAME_BYTES).result(5).data)
+        return bytes(self.transport.queue_read(0x82, FRAME_BYTES).result(LIMIT_S).data)
 
     @staticmethod
     def read(message: bytes, kind: int) -> tuple[int, int, int, bytes]:
@@ -66,11 +68,19 @@ class Host:
         return code, status, sequence, message[32:]
 
 
+def uptime_ms(host: Host) -> int:
+    """The device's clock."""
+    status, answer = host.ask(STATUS)
+    assert status == 0
+    return int.from_bytes(answer[16:20], "little")
+
+
 @pytest.fixture
 def host(tenprint_stub: TenPrintStub) -> Iterator[Host]:
     transport, _ = bus.open_interface(tenprint_stub.url, {(0x1209, 0x0001)}, (0xFF, 0x54, 0x01))
     yield Host(transport)
     transport.close()
+    tenprint_stub.control("GET", "/state?until=released&timeout_s=30")
 
 
 @pytest.fixture
@@ -111,8 +121,8 @@ def test_damaged_command_is_answered_without_a_sequence(greeted: Host) -> None:
 
 def test_session_of_nobody_is_refused(host: Host) -> None:
     reading = host.transport.queue_read(0x81, 512)
-    host.transport.queue_write(0x01, command(HELLO, 1, bytes([1, 0, 0, 0]), session=0)).result(5)
-    assert bytes(reading.result(5).data)[6] == 2
+    host.transport.queue_write(0x01, command(HELLO, 1, bytes([1, 0, 0, 0]), session=0)).result(LIMIT_S)
+    assert bytes(reading.result(LIMIT_S).data)[6] == 2
 
 
 def test_stream_begins_with_its_mark_and_its_frames_are_whole(greeted: Host) -> None:
@@ -138,8 +148,9 @@ def test_frames_that_no_read_came_for_are_lost_and_counted(tenprint_stub: TenPri
     greeted.ask(START, struct.pack("<HBB", 1, 0, 0))
     greeted.frames()
     first = greeted.frames()
-    for _ in range(100):  # some time, of commands
-        greeted.ask(STATUS)
+    began_ms = uptime_ms(greeted)
+    while uptime_ms(greeted) < began_ms + 50:  # the time of five frames
+        pass
     later = greeted.frames()
     sequences = [int.from_bytes(frame[12:16], "little") for frame in (first, later)]
     lost = [int.from_bytes(frame[56:60], "little") for frame in (first, later)]
@@ -149,21 +160,22 @@ def test_frames_that_no_read_came_for_are_lost_and_counted(tenprint_stub: TenPri
 def test_new_start_breaks_a_frame_off_by_a_short_packet_and_marks_the_stream() -> None:
     from tests.contract.device_stubs import DeviceStub  # a plugin, which pytest must be the first to import
 
-    slow = DeviceStub("tenprint", "--wire-mb-s", "0.1")
-    transport, _ = bus.open_interface(slow.url, {(0x1209, 0x0001)}, (0xFF, 0x54, 0x01))
-    host = Host(transport)
-    host.ask(HELLO, bytes([1, 0, 0, 0]))
-    host.ask(START, struct.pack("<HBB", 1, 0, 0))
-    host.frames()
-    under_way = transport.queue_read(0x82, FRAME_BYTES)
-    slow.control("GET", "/state?until=sending")
-    host.ask(START, struct.pack("<HBB", 2, 0, 0))
-    broken_off = bytes(under_way.result(5).data)
-    assert len(broken_off) > 32
-    assert len(broken_off) % 512
-    assert host.read(host.frames(), kind=3)[2] == 2
-    transport.close()
-    slow.stop()
+    with contextlib.ExitStack() as at_end:
+        slow = DeviceStub("tenprint", "--wire-mb-s", "0.1")
+        at_end.callback(slow.stop)
+        transport, _ = bus.open_interface(slow.url, {(0x1209, 0x0001)}, (0xFF, 0x54, 0x01))
+        at_end.callback(transport.close)
+        host = Host(transport)
+        host.ask(HELLO, bytes([1, 0, 0, 0]))
+        host.ask(START, struct.pack("<HBB", 1, 0, 0))
+        host.frames()
+        under_way = transport.queue_read(0x82, FRAME_BYTES)
+        slow.control("GET", "/state?until=sending")
+        host.ask(START, struct.pack("<HBB", 2, 0, 0))
+        broken_off = bytes(under_way.result(LIMIT_S).data)
+        assert len(broken_off) > 32
+        assert len(broken_off) % 512
+        assert host.read(host.frames(), kind=3)[2] == 2
 
 
 def test_status_counts_the_skin_without_a_stream(tenprint_stub: TenPrintStub, greeted: Host) -> None:
@@ -221,14 +233,14 @@ def test_command_line_names_the_serial_and_ends_with_its_standard_input() -> Non
         transport, attached = bus.open_interface(ready["url"], {(0x1209, 0x0001)}, (0xFF, 0x54, 0x01))
         transport.close()
         assert attached.strings.serial == "S-7"
-        rest, _ = process.communicate(timeout=10)
+        rest, _ = process.communicate(timeout=30)
     assert (process.returncode, rest) == (0, b"")
 
 
 @pytest.mark.parametrize("options", [["--rate", "0"], ["--rate", "2000"], ["--wire-mb-s", "-1"], ["--serial", ""]])
 def test_command_line_that_cannot_be_meant_is_refused(options: list[str]) -> None:
     command_line = [sys.executable, "-m", "firmware_stubs", "tenprint", *options]
-    found = subprocess.run(command_line, capture_output=True, timeout=30, check=False)
+    found = subprocess.run(command_line, capture_output=True, timeout=60, check=False)
     assert (found.returncode, found.stdout) == (2, b"")
     assert options[0].encode() in found.stderr
 

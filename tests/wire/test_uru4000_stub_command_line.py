@@ -27,12 +27,12 @@ def start(*arguments: str) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
 
 def end(process: subprocess.Popen[bytes]) -> None:
     """Close standard input and wait for a clean exit."""
-    rest, _ = process.communicate(timeout=10)
+    rest, _ = process.communicate(timeout=30)
     assert (process.returncode, rest) == (0, b"")
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([*COMMAND, *arguments], capture_output=True, timeout=30, check=False)
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, timeout=60, check=False)
 
 
 def address(url: str) -> tuple[str, int]:
@@ -51,7 +51,7 @@ def test_signal_ends_the_process_cleanly_while_a_client_waits(number: signal.Sig
         waiting.sendall(b"GET /state?until=capture&timeout_s=600 HTTP/1.1\r\nHost: stub\r\n\r\n")
         assert importer.recv(320, socket.MSG_WAITALL)[4:8] == bytes(4)
         server.send_signal(number)
-        rest, _ = server.communicate(timeout=10)
+        rest, _ = server.communicate(timeout=30)
     assert (server.returncode, rest) == (0, b"")
 
 

@@ -31,7 +31,7 @@ def start(*options: str) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
 
 def end(process: subprocess.Popen[bytes]) -> None:
     """Close standard input and wait for a clean exit."""
-    rest, _ = process.communicate(timeout=10)
+    rest, _ = process.communicate(timeout=30)
     assert (process.returncode, rest) == (0, b"")
 
 

@@ -95,14 +95,14 @@ class TestList:
 
         def say_nothing(_session: Session) -> None:
             asked.set()
-            go_on.wait(10)
+            go_on.wait(60)
 
         mute.urbs = say_nothing
         server.urbs = echo_registers
         scanning = threading.Thread(target=bus.scan, args=(mute.url, {IDS}))
         scanning.start()
         try:
-            assert asked.wait(5)
+            assert asked.wait(20)
             (found,) = bus.scan(server.url, {IDS})
             assert scanning.is_alive()  # the mute one is still waited for
             assert found.strings.serial == "SN-1"
@@ -161,10 +161,11 @@ class TestList:
             assert isinstance(bus.scan(server.url, {IDS}), list)
 
     def test_server_that_is_not_there_is_not_found(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as unused:
-            port = unused.getsockname()[1]
-        with pytest.raises(DeviceNotFound):
-            bus.scan(f"usbip://127.0.0.1:{port}", {IDS})
+        with socket.socket() as nobody_listens:
+            nobody_listens.bind(("127.0.0.1", 0))  # and nobody else can have the port
+            port = nobody_listens.getsockname()[1]
+            with pytest.raises(DeviceNotFound):
+                bus.scan(f"usbip://127.0.0.1:{port}", {IDS})
 
     @pytest.mark.parametrize("address", ["usbip://", "usbip://host:99999/1-1", "usbip://h/1-1/2", "usb:x", "ftp://h"])
     def test_address_that_cannot_be_one_is_unsupported(self, address: str) -> None:
@@ -273,7 +274,7 @@ class TestConnection:
 
             with ThreadPoolExecutor(5) as threads:
                 list(threads.map(ask, range(50)))
-            assert all(done.acquire(timeout=5) for _ in range(50))
+            assert all(done.acquire(timeout=20) for _ in range(50))
         assert answers == {register: bytes([register]) * 3 for register in range(50)}
 
     @pytest.mark.parametrize(
@@ -309,7 +310,7 @@ class TestConnection:
         with connection_to(server) as connection:
             for _ in range(2):
                 connection.submit(Request(TransferKind.BULK, 0x82, 8), on_done)
-            assert all(done.acquire(timeout=5) for _ in range(2))
+            assert all(done.acquire(timeout=20) for _ in range(2))
             assert [completion.error for completion in completions] == [error, error]
             with pytest.raises(usb.core.USBError) as raised:
                 connection.submit(Request(TransferKind.BULK, 0x82, 8), on_done)

@@ -23,7 +23,7 @@ from tests.flow.outbox.delivery_bench import PLAN, Bench
 def bench(tmp_path: Path) -> Iterator[Bench]:
     made = Bench(tmp_path)
     yield made
-    made.store.close()
+    made.close()
 
 
 def repeated(bench: Bench) -> list[dict[str, object]]:

@@ -32,7 +32,7 @@ from tests.flow.outbox.delivery_bench import Bench
 def bench(tmp_path: Path) -> Iterator[Bench]:
     made = Bench(tmp_path)
     yield made
-    made.store.close()
+    made.close()
 
 
 def command(bench: Bench, name: str, *arguments: str) -> dict[str, object]:
