@@ -45,6 +45,10 @@ class CardStub(DeviceStub):
         """Return when all faults that were armed have come."""
         self._await(slot, lambda state: not state["faults"])
 
+    def await_apdus(self, count: int, slot: int = 0) -> None:
+        """Return when so many have reached the card since it began: no fault that is armed then is for one of them."""
+        self._await(slot, lambda state: state["apdus"] >= count)
+
     def _await(self, slot: int, condition: Callable[[Any], object]) -> None:
         deadline = time.monotonic() + WAIT_S
         while not condition(state := self.state(slot)):
