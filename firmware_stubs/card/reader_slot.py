@@ -3,8 +3,8 @@
     length (2, big-endian) | body: a control byte (0 off, 1 on, 2 reset, 4 tell the ATR), or an APDU
     answer to 4 and to APDUs: length (2) | ATR or response APDU
 
-A card that is in keeps trying to connect; one that is out has no connection. pcscd looks at its slots every 0.4 s: for it
-to see that a card went, however soon another comes, the first look at each card that is put in finds nothing yet.
+A card that is in keeps trying to connect; one that is out has no connection. pcscd looks at its slots every 0.4 s: for
+it to see that a card went, however soon another comes, the first look at each card that is put in finds nothing yet.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class CardStub(DeviceStub):
         self.await_connected(slot)
 
     def await_connected(self, slot: int = 0) -> None:
-        """Return when a card that is in has been seen to be out before: what pcscd knows is not of the card before it."""
+        """Return when pcscd has met the card that is in, and found the slot empty before."""
         self._await(slot, lambda state: state["connected"])
 
     def await_struck(self, slot: int = 0) -> None:
