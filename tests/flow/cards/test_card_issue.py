@@ -103,14 +103,25 @@ def ledger_card(folder: StationFolder, dossier_id: str) -> str:
 
 
 async def begin(cards: CardStub, desk: Desk, dossier_id: str, request_id: str = "") -> Any:
-    """The call of a personalisation whose card is half written, and slow in going on."""
-    cards.arm("slow", after=16, times=4, seconds=0.3)
+    """The call of a personalisation whose card is half written, and answers no more until `go_on`."""
+    cards.arm("slow", ins=UPDATE_BINARY, after=4, seconds=60.0)  # at the first of EF.DG2
     call, written = desk.start(dossier_id, request_id), Written([], {})
     while "EF.DG2" not in written.steps:
         if (event := await call.read()) is grpc.aio.EOF:
             raise AssertionError(f"ended before: {await call.code()}, {await call.details()}")
         take(written, event)
     return call
+
+
+def go_on(cards: CardStub) -> None:
+    cards.control("DELETE", "/fault?slot=0")
+
+
+async def cancel(call: Any, cards: CardStub, desk: Desk) -> None:
+    """Leave what was begun, for certain before its card goes on."""
+    call.cancel()
+    await desk.until(device_pb2.DEVICE_STATE_READY)
+    go_on(cards)
 
 
 async def test_dossiers_card_is_written_verified_and_in_the_ledger(cards: CardStub, folder: StationFolder) -> None:
@@ -154,7 +165,7 @@ async def test_daemon_killed_while_it_writes_goes_on_with_the_same_card(cards: C
     async with connected(folder.socket, folder.issue_token()) as client, at_reader(client) as desk:
         await begin(cards, desk, dossier_id, request)
         daemon.kill()
-    cards.control("DELETE", "/fault?slot=0")
+    go_on(cards)
     store = open_store(folder)
     order = store.card_orders.open_of(dossier_id)
     assert order is not None
@@ -178,7 +189,7 @@ async def test_card_that_was_begun_is_not_exchanged_unless_another_is_asked_for(
     async with running_here(folder) as running:
         async with at_reader(running.client) as desk:
             call = await begin(cards, desk, dossier_id, request)
-            call.cancel()
+            await cancel(call, cards, desk)
         async with at_reader(running.client, 1) as desk:
             assert (await refused(desk.start(dossier_id, request)))[1] == "CARD_BELONGS_ELSEWHERE"
             assert cards.state(1)["life_cycle"] == "creation"
@@ -195,7 +206,7 @@ async def test_another_request_goes_on_with_the_card_that_lies_there(cards: Card
     dossier_id = enroll(folder)
     async with issuing(folder) as (_, desk):
         call = await begin(cards, desk, dossier_id)
-        call.cancel()
+        await cancel(call, cards, desk)
         written = await desk.personalise(dossier_id)
         assert failed(written.checks) == set()
     assert ledger_of(folder, dossier_id) == (CardState.PERSONALISED, [])
@@ -223,7 +234,7 @@ async def test_half_written_card_of_another_dossier_is_not_touched(cards: CardSt
     async with issuing(folder) as (_, desk):
         request = str(uuid.uuid4())
         call = await begin(cards, desk, first, request)
-        call.cancel()
+        await cancel(call, cards, desk)
         assert (await refused(desk.start(second)))[1] == "CARD_BELONGS_ELSEWHERE"
         written = await desk.personalise(first, request)
         assert failed(written.checks) == set()
@@ -299,10 +310,14 @@ async def test_pcscd_killed_while_it_writes_is_told_and_the_card_finished_after(
         async with at_reader(running.client) as desk:
             call = await begin(cards, desk, dossier_id, request)
             await asyncio.to_thread(pcscd.kill)
-            _, reason, facts = await refused(call)
-            assert reason in {"CARD_SERVICE_GONE", "DEVICE_GONE"}
-            assert facts.get("step", "").startswith("EF.") or reason == "DEVICE_GONE"
-        await asyncio.to_thread(pcscd.start)
+            try:
+                go_on(cards)
+                _, reason, facts = await refused(call)
+                assert reason in {"CARD_SERVICE_GONE", "DEVICE_GONE"}
+                assert facts.get("step", "").startswith("EF.") or reason == "DEVICE_GONE"
+                await desk.until(device_pb2.DEVICE_STATE_DETACHED)  # or a lease of the reader would end when it is seen
+            finally:
+                await asyncio.to_thread(pcscd.start)
         async with at_reader(running.client) as desk:
             written = await desk.personalise(dossier_id, request)
     assert failed(written.checks) == set()
@@ -334,6 +349,8 @@ async def test_one_dossier_at_two_readers_becomes_one_card(
         first, begun = await begin(cards, one, dossier_id, requests[0]), Written([], {})
         again = two.personalise if same_request else lambda *asked: refused(two.start(*asked))
         second: asyncio.Task[Any] = asyncio.create_task(again(dossier_id, requests[1]))
+        await two.until(device_pb2.DEVICE_STATE_BUSY)
+        go_on(cards)
         while (event := await first.read()) is not grpc.aio.EOF:
             take(begun, event)
         other = await second
@@ -357,10 +374,11 @@ async def test_card_that_arrives_while_another_is_written_stays_and_the_other_is
         batch = card_pb2.ImportCardBatchRequest(batch_id="b1", rows=[arrived])
         assert (await running.client.cards.ImportCardBatch(batch)).arrived == 1
         if finished:
+            go_on(cards)
             _, reason, facts = await refused(call)
             assert (reason, facts["state"]) == ("CARD_SPOILED", "arrived")
         else:
-            call.cancel()
+            await cancel(call, cards, desk)
             assert (await refused(desk.start(dossier_id, request)))[1] == "CARD_TRANSITION_REFUSED"
         assert (await refused(desk.start(dossier_id)))[1] == "CARD_TRANSITION_REFUSED"
     state, others = ledger_of(folder, dossier_id)
@@ -390,6 +408,7 @@ async def test_lease_that_ends_stops_the_writing_and_the_next_goes_on(cards: Car
         async with at_reader(running.client) as desk:
             call = await begin(cards, desk, dossier_id, request)
             await running.client.devices.ReleaseLease(device_pb2.ReleaseLeaseRequest(lease_id=desk.lease.lease_id))
+            go_on(cards)
             assert (await refused(call))[1] == "LEASE_EXPIRED"
         async with at_reader(running.client) as desk:
             written = await desk.personalise(dossier_id, request)
@@ -506,7 +525,7 @@ async def test_card_begun_by_a_signer_that_is_revoked_is_spoiled_and_another_wri
     async with running_here(folder) as running:
         async with at_reader(running.client) as desk:
             call = await begin(cards, desk, dossier_id, request)
-            call.cancel()
+            await cancel(call, cards, desk)
             revoke_signer(own)
             for name in ("signer.pem", "signer-key.pem"):
                 (own / name).write_bytes((other / name).read_bytes())
@@ -541,7 +560,7 @@ async def test_nothing_secret_is_in_any_log_or_in_the_database_in_the_clear(
     dossier_id, request = enroll(folder), str(uuid.uuid4())
     async with issuing(folder) as (running, desk):
         call = await begin(cards, desk, dossier_id, request)
-        call.cancel()
+        await cancel(call, cards, desk)
         orders = running.station.store.card_orders
         order = orders.open_of(dossier_id)
         assert order is not None
