@@ -173,14 +173,20 @@ def take(written: Written, event: Any) -> None:
 @asynccontextmanager
 async def at_reader(client: Client, number: int = 0) -> AsyncIterator[Desk]:
     """Lease the reader of this number."""
-    readers: list[str] = []
+    device_id = (await attached(client, 1 + number))[number]
+    async with client.lease(device_id) as lease:
+        yield Desk(client, device_id, lease)
+
+
+async def attached(client: Client, count: int) -> list[str]:
+    """The readers, once there are so many: a look that found fewer may have come before pcscd."""
     async with asyncio.timeout(SOON_S):
-        while len(readers) <= number:  # a look that found none may have come before pcscd
+        while True:
             gone = device_pb2.DEVICE_STATE_DETACHED
             readers = [device.device_id for device in await encoders(client) if device.state != gone]
+            if len(readers) >= count:
+                return readers
             await asyncio.sleep(0.02)
-    async with client.lease(readers[number]) as lease:
-        yield Desk(client, readers[number], lease)
 
 
 async def encoders(client: Client) -> Sequence[device_pb2.Device]:

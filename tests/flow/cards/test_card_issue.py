@@ -29,6 +29,7 @@ from tests.flow.cards.issuing_station import (
     Desk,
     Written,
     at_reader,
+    attached,
     enroll,
     issuing,
     open_store,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("tests.contract.device_stubs", "tests.flow.station_fixtures")
 SLOTS = 2
+RETURN_S = 1.5  # for a card that does not come again: pcscd, which looks every 0.4 s, has seen by then that it went
 PASSED, FAILED = card_pb2.CHECK_RESULT_PASSED, card_pb2.CHECK_RESULT_FAILED
 UPDATE_BINARY, PUT_DATA, LOCK_TRIES = 0xD6, 0xDA, 10
 
@@ -243,14 +245,16 @@ async def test_half_written_card_of_another_dossier_is_not_touched(cards: CardSt
 async def test_card_whose_first_write_was_torn_is_finished_for_its_own_dossier_alone(
     pcscd: Pcscd, make_station: MakeStation, tmp_path: Path
 ) -> None:
-    folder = with_cards(make_station(["pcsc:"], more_config="\n[cards]\nreturn_timeout_s = 0.5\n"))
+    folder = with_cards(make_station(["pcsc:"], more_config=f"\n[cards]\nreturn_timeout_s = {RETURN_S}\n"))
     first, second, request, kept = enroll(folder, 0), enroll(folder, 1), str(uuid.uuid4()), tmp_path / "card.json"
     stub = card_stub(pcscd, kept)
-    async with issuing(folder) as (_, desk):
-        stub.arm("pull", ins=UPDATE_BINARY, executed=True)
-        assert (await refused(desk.start(first, request)))[1] in {"CARD_GONE", "CARD_TRANSMIT_LOST"}
-        assert set(stub.state()["files"]) == {"011D"}
-    stub.stop()
+    try:
+        async with issuing(folder) as (_, desk):
+            stub.arm("pull", ins=UPDATE_BINARY, executed=True)
+            assert (await refused(desk.start(first, request)))[1] in {"CARD_GONE", "CARD_TRANSMIT_LOST"}
+            assert set(stub.state()["files"]) == {"011D"}
+    finally:
+        stub.stop()
     memory = json.loads(kept.read_text())
     [card] = memory["cards"]
     octets = bytes.fromhex(card["files"]["011D"])
@@ -386,17 +390,19 @@ async def test_card_that_arrives_while_another_is_written_stays_and_the_other_is
 
 
 async def test_card_that_is_not_there_or_pulled_for_good_is_told(cards: CardStub, make_station: MakeStation) -> None:
-    folder = make_station(["pcsc:"], more_config="\n[cards]\ninsert_timeout_s = 2\nreturn_timeout_s = 0.5\n")
+    folder = make_station(["pcsc:"], more_config=f"\n[cards]\ninsert_timeout_s = 2\nreturn_timeout_s = {RETURN_S}\n")
     dossier_id, request = enroll(with_cards(folder)), str(uuid.uuid4())
     cards.pull()
     async with issuing(folder) as (_, desk):
         assert (await refused(desk.start(dossier_id, request)))[1] == "CARD_GONE"
         cards.insert()
+        cards.await_connected()
         cards.arm("pull", after=18)
         _, reason, facts = await refused(desk.start(dossier_id, request))
         assert reason in {"CARD_GONE", "CARD_TRANSMIT_LOST"}
         assert facts["step"].startswith("EF.")
         cards.insert()
+        cards.await_connected()
         written = await desk.personalise(dossier_id, request)
         assert failed(written.checks) == set()
     assert cards.state(0)["tries"] == LOCK_TRIES
@@ -452,6 +458,7 @@ async def test_order_that_waited_for_a_card_is_signed_anew_where_its_signer_is_t
         for name in ("signer.pem", "signer-key.pem", "csca/development.pem"):
             (folder.folder / "cards" / name).write_bytes((other.folder / "cards" / name).read_bytes())
         cards.insert()
+        cards.await_connected()
         written = await desk.personalise(dossier_id, request)
         assert failed(written.checks) == set()
 
@@ -465,7 +472,8 @@ async def test_report_reads_in_either_language(cards: CardStub, folder: StationF
         done = await asyncio.to_thread(CliRunner().invoke, enrollctl, words, env=environment)
         return str(done.output)
 
-    async with running_here(folder):
+    async with running_here(folder) as running:
+        await attached(running.client, 1)
         written = await run("--lang", "vi", "card", "personalise", dossier_id)
         revoke_signer(folder.folder / "cards")
         said = {lang: await run("--lang", lang, "card", "verify", "--dossier", dossier_id) for lang in ("vi", "en")}
