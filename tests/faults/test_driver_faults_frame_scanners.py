@@ -77,7 +77,7 @@ def build(stub: FrameScannerStub, **options: float) -> FingerprintScanner:
 @pytest.fixture
 def scanner(stub: FrameScannerStub, print_like: NDArray[np.uint8]) -> Iterator[FingerprintScanner]:
     """An open scanner with a finger on it."""
-    driver = build(stub, picture_timeout_s=0.3)
+    driver = build(stub, picture_timeout_s=1.0)
     driver.open()
     stub.lay(print_like)
     yield driver
@@ -230,7 +230,7 @@ def test_soiled_platen_is_named_where_no_finger_comes_and_hinders_none_that_does
     stub.fail(kind, times=MANY)
     stub.lift()
     with pytest.raises(CaptureTimedOut, match="clean it"):
-        capture(scanner, timeout_s=0.3)
+        capture(scanner, timeout_s=1.0)  # and pictures of it were seen by then
     stub.lay(print_like)
     assert capture(scanner).size
     stub.lift()
@@ -287,5 +287,6 @@ def test_time_out_in_the_middle_of_a_slow_picture_is_one_and_the_next_capture_wo
 ) -> None:
     stub.fail("stall", times=1)
     with pytest.raises(CaptureTimedOut):
-        capture(scanner, timeout_s=0.1)
+        capture(scanner, timeout_s=0.5)
+    assert stub.control("GET", "/state")["faults"] == {}
     assert capture(scanner).size

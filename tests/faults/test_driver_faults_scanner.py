@@ -36,7 +36,7 @@ MANY = 1000
 @pytest.fixture
 def scanner(scanner_stub: ScannerStub, print_like: NDArray[np.uint8]) -> Iterator[Uru4000]:
     """An open scanner with a finger on it."""
-    driver = Uru4000(scanner_stub.url, transfer_timeout_s=0.5)
+    driver = Uru4000(scanner_stub.url, transfer_timeout_s=1.0)
     driver.open()
     scanner_stub.lay(print_like)
     yield driver
