@@ -81,7 +81,8 @@ def test_lasting_fault_is_a_typed_error_and_the_next_capture_works(
     assert_same_finger(capture(scanner), expected)
 
 
-def test_missing_power_interrupt_is_tried_again(scanner_stub: ScannerStub) -> None:
+def test_missing_power_interrupt_is_tried_again(scanner_stub: ScannerStub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drivers.fingerprint.uru4000.registers._POWER_INTERRUPT_S", 1.0)  # for the one that comes
     scanner_stub.fail("no_power_interrupt", times=2)
     scanner = Uru4000(scanner_stub.url)
     scanner.open()

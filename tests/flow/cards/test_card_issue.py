@@ -588,8 +588,8 @@ async def test_nothing_secret_is_in_any_log_or_in_the_database_in_the_clear(
     assert len(text) > 500
     assert [word for word in words if word in text] == []
     after = [path.read_bytes() for path in folder.folder.glob("station.db*")]
-    for content in (*kept, *after):
-        assert all(word.encode() not in content for word in (PERSONS[0]["personal_number"], "Ánh"))
+    for content in (*kept, *after):  # megabytes of what looks like chance: four octets would be in it now and then
+        assert all(word.encode() not in content for word in (PERSONS[0]["personal_number"], "Thị Ánh"))
         assert all(key.to_bytes(32, "big") not in content for key in keys)
 
 
