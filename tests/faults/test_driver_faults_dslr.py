@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -110,16 +111,15 @@ def test_camera_that_leaves_the_network_is_gone_until_it_is_opened_again(dslr_st
 def test_camera_that_leaves_the_network_before_its_picture_is_gone_and_not_one_that_refused(
     dslr_without_live_view: DslrStub,
 ) -> None:
-    camera = Dslr(dslr_without_live_view.url)
-    camera.open()
-    dslr_without_live_view.fail("disconnect")
-    with pytest.raises(DeviceGone):
-        camera.take_still(timeout_s=10, cancel=CancelToken())
-    camera.close()
-    dslr_without_live_view.heal()
-    camera.open()
-    assert camera.take_still(timeout_s=10, cancel=CancelToken()).pixels.shape == STILL
-    camera.close()
+    with contextlib.closing(Dslr(dslr_without_live_view.url)) as camera:
+        camera.open()
+        dslr_without_live_view.fail("disconnect")
+        with pytest.raises(DeviceGone):
+            camera.take_still(timeout_s=10, cancel=CancelToken())
+        camera.close()
+        dslr_without_live_view.heal()
+        camera.open()
+        assert camera.take_still(timeout_s=10, cancel=CancelToken()).pixels.shape == STILL
 
 
 def test_connection_that_is_cut_at_a_transfer_ends_the_live_view_there(dslr_stub: DslrStub, camera: Dslr) -> None:
@@ -229,17 +229,16 @@ def test_process_that_is_killed_in_the_middle_of_a_picture_is_a_typed_error_and_
 
 
 def test_process_that_hangs_is_ended_at_its_limit_and_the_next_open_works(dslr_stub: DslrStub) -> None:
-    camera = Dslr(dslr_stub.url, call_limit_s=1.5)
-    camera.open()
-    [process] = processes_of(os.getpid())
-    pause(process)
-    with pytest.raises(DeviceStalled, match="does not come back"):
-        camera.take_still(timeout_s=60, cancel=CancelToken())
-    wait_until(lambda: processes_of(os.getpid()) == [])  # it is not asked whether it wants to end
-    camera.close()
-    camera.open()
-    assert camera.take_still(timeout_s=10, cancel=CancelToken()).pixels.shape == STILL
-    camera.close()
+    with contextlib.closing(Dslr(dslr_stub.url, call_limit_s=1.5)) as camera:
+        camera.open()
+        [process] = processes_of(os.getpid())
+        pause(process)
+        with pytest.raises(DeviceStalled, match="does not come back"):
+            camera.take_still(timeout_s=60, cancel=CancelToken())
+        wait_until(lambda: processes_of(os.getpid()) == [])  # it is not asked whether it wants to end
+        camera.close()
+        camera.open()
+        assert camera.take_still(timeout_s=10, cancel=CancelToken()).pixels.shape == STILL
 
 
 OPEN_AND_WAIT = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -151,19 +152,18 @@ def test_scanner_opened_while_unplugged_is_not_found(tenprint_stub: TenPrintStub
 def test_cancel_in_a_fault_ends_the_stream_and_the_next_capture_works(
     tenprint_stub: TenPrintStub, scanner: TenPrint, kind: str
 ) -> None:
-    patient = TenPrint(tenprint_stub.url, command_timeout_s=60, frame_timeout_s=60)
-    patient.open()
-    tenprint_stub.fail(kind, times=4 if kind == "bad_crc" else 1)
-    cancel = CancelToken()
-    cancelling = threading.Thread(target=lambda: cancel_when_struck(tenprint_stub, kind, cancel))
-    cancelling.start()
-    with pytest.raises(CaptureCancelled):
-        patient.stream(impression=Impression.SLAP, timeout_s=60, cancel=cancel, on_frame=lambda _: False)
-    cancelling.join()
-    assert_struck(tenprint_stub, kind, 1)
-    tenprint_stub.heal()
-    capture(patient)
-    patient.close()
+    with contextlib.closing(TenPrint(tenprint_stub.url, command_timeout_s=60, frame_timeout_s=60)) as patient:
+        patient.open()
+        tenprint_stub.fail(kind, times=4 if kind == "bad_crc" else 1)
+        cancel = CancelToken()
+        cancelling = threading.Thread(target=lambda: cancel_when_struck(tenprint_stub, kind, cancel))
+        cancelling.start()
+        with pytest.raises(CaptureCancelled):
+            patient.stream(impression=Impression.SLAP, timeout_s=60, cancel=cancel, on_frame=lambda _: False)
+        cancelling.join()
+        assert_struck(tenprint_stub, kind, 1)
+        tenprint_stub.heal()
+        capture(patient)
 
 
 def test_stream_goes_on_after_a_damaged_answer_to_a_lamp_within_it(
