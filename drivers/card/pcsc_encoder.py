@@ -117,6 +117,7 @@ class PcscEncoder:
             try:
                 if (card := self._try_to_hold(deadline, cancel)) is not None:
                     return card
+                patience.clear()  # nothing is there: whatever comes is another try at putting a card in
             except (DeviceBusy, CardMute) as error:
                 allowed = self._busy_patience_s if isinstance(error, DeviceBusy) else _MUTE_PATIENCE_S
                 if time.monotonic() >= min(deadline, patience.setdefault(type(error), begun + allowed)):

@@ -21,7 +21,7 @@ class Fault(Enum):
     PULL = "pull"  # the card is gone, until it is inserted again
     POWER_LOSS = "power_loss"  # the card falls out for a moment and comes back cold
     ANSWER = "answer"  # it answers `bytes`, whatever was asked: a status word alone, or anything
-    SLOW = "slow"  # it answers `seconds` later
+    SLOW = "slow"  # it answers `seconds` later, or when faults are disarmed
     SILENT = "silent"  # it never answers; the reader waits for ever, until the card is pulled
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import signal
+import subprocess
 import tempfile
 import threading
 import time
@@ -31,11 +32,9 @@ from tests.processes import pause
 READERS: Final = 5  # the last one is where a reader leaves, and as many tries as there are other slots run at a time
 SLOTS: Final = 2 * READERS
 CONTENT: Final = bytes(range(256)) * 3
-HOLD_S: Final = 10.0
-TRANSMIT_LIMIT_S: Final = 1.2
-BUSY_S: Final = 0.3
-KILL_AFTER_S: Final = 0.1
-KILLED_WITHIN_S: Final = 1.0  # so long the exchange takes: a busy machine may put the kill off
+HOLD_S: Final = 20.0
+STALLED_S: Final = 0.5  # for an answer that does not come; whatever does has the encoder's own limits
+BUSY_S: Final = 0.3  # likewise for a program that does not let go
 
 SELECT: Final = bytes.fromhex("00A4020C02011C")
 UPDATE: Final = bytes.fromhex("00D6000000") + (900).to_bytes(2) + bytes(900)
@@ -152,7 +151,7 @@ def try_cell(rig: Rig, cell: Cell, slot: int) -> Try:
     began = time.monotonic()
     try:
         _Attempt(rig, cell, slot).run()
-    except (AssertionError, DeviceError, TimeoutError) as error:
+    except (AssertionError, DeviceError, OSError, subprocess.SubprocessError) as error:
         words = str(error) or type(error).__name__
         return Try(cell, f"{type(error).__name__}: {words}", time.monotonic() - began)
     finally:
@@ -167,11 +166,11 @@ class _Attempt:
         memory = LengthMemory()
         if cell.script is Script.SHORT:
             memory.lower(parse_name(name_of(slot)).model, 256)
-        self._encoder = PcscEncoder(
-            f"pcsc:{name_of(slot)}", transmit_limit_s=TRANSMIT_LIMIT_S, busy_patience_s=BUSY_S, memory=memory
-        )
+        patience_s = BUSY_S if cell.row.outcome is DeviceBusy else HOLD_S
+        self._encoder = PcscEncoder(f"pcsc:{name_of(slot)}", busy_patience_s=patience_s, memory=memory)
         self._other: OtherProgram | None = None
-        self._killing: threading.Timer | None = None
+        self._killing: threading.Thread | None = None
+        self._apdus = 0
 
     def run(self) -> None:
         with ExitStack() as at_end:
@@ -242,14 +241,20 @@ class _Attempt:
 
     def _strike(self, held: Any, at: int) -> None:
         row = self._cell.row
+        if at < 0:
+            self._apdus = self._rig.cards.state(self._slot)["apdus"]
         if at != self._cell.at:
             return
+        if self._cell.script is Script.ROW:  # or what comes before in the row would meet the fault
+            self._rig.cards.await_apdus(self._apdus + 1, self._slot)
+        if row.outcome is DeviceStalled:
+            held._limit_s = STALLED_S
         match row.cause:
             case Cause.CARD:
                 self._rig.cards.arm(slot=self._slot, **dict(row.fault))  # type: ignore[arg-type]
             case Cause.SERVICE_KILLED:
-                self._rig.cards.arm("slow", self._slot, seconds=KILLED_WITHIN_S)
-                self._killing = threading.Timer(KILL_AFTER_S, self._rig.pcscd.kill)
+                self._rig.cards.arm("silent", self._slot)
+                self._killing = threading.Thread(target=self._kill_service)
                 self._killing.start()
             case Cause.SERVICE_RESTARTED:
                 self._rig.restart()
@@ -261,6 +266,13 @@ class _Attempt:
                 os.kill(held._reader._process.pid, signal.SIGKILL)
             case _:
                 pass
+
+    def _kill_service(self) -> None:
+        """Once the exchange is with the card."""
+        try:
+            self._rig.cards.await_struck(self._slot)
+        finally:
+            self._rig.pcscd.kill()
 
     def _judge(self, outcome: DeviceError | list[bytes]) -> None:
         expected = self._cell.row.outcome
@@ -286,8 +298,11 @@ class _Attempt:
                 if self._cell.row.outcome is DeviceStalled:
                     rig.cards.pull(slot)
                 rig.cards.insert(slot)
+                rig.cards.await_connected(slot)
             case Cause.SERVICE_KILLED if self._killing is not None:
                 self._killing.join()
+                rig.cards.pull(slot)
+                rig.cards.insert(slot)
                 rig.pcscd.start()
             case Cause.SERVICE_HANGS:
                 os.kill(rig.pcscd.pid, signal.SIGCONT)

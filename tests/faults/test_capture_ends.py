@@ -158,7 +158,9 @@ async def test_a_finger_that_is_not_lifted_ends_the_capture_when_its_time_is_ove
     dossier = await client.open_dossier()
     async with client.lease((await client.scanner()).device_id) as lease:
         await hands.follow(client.capture_finger(dossier.dossier_id, lease, 2), finger=2)
-        call = client.capture_finger(dossier.dossier_id, lease, 1, finger_timeout=Duration(nanos=300_000_000))
+        call = client.capture_finger(
+            dossier.dossier_id, lease, 1, finger_timeout=Duration(seconds=1, nanos=500_000_000)
+        )
         await read_until(call, "waiting")
         await hands.lay(finger=2)  # the wrong one: it must be lifted for the next try
         await read_until(call, "lift_finger")
@@ -176,7 +178,7 @@ async def test_the_time_for_a_finger_does_not_begin_anew_with_each_touch(
     dossier = await client.open_dossier()
     nothing = np.full((290, 384), 255, np.uint8)
     async with client.lease((await client.scanner()).device_id) as lease:
-        call = client.capture_finger(dossier.dossier_id, lease, 1, finger_timeout=Duration(seconds=2))
+        call = client.capture_finger(dossier.dossier_id, lease, 1, finger_timeout=Duration(seconds=3))
         await read_until(call, "waiting")
         # Something lies there, and every picture shows that it has just left: the scanner waits again each time.
         await asyncio.to_thread(scanner_stub.lay, nothing)

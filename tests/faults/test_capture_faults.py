@@ -256,9 +256,9 @@ async def test_a_failing_camera_is_told_of_and_the_next_portrait_works(
         assert (code, reason in reasons) == ("UNAVAILABLE", True), reason
     camera_stub.heal()
     for _ in range(3):  # a camera that its driver gave up comes back as a new generation
+        await here.station.inventory.scan()  # at least once: a look from before it was healed may be on its way
         if (await client.camera()).state != device_pb2.DEVICE_STATE_DETACHED:
             break
-        await here.station.inventory.scan()
     async with client.lease(camera.device_id) as lease:
         answers = [answer async for answer in client.capture_portrait(dossier.dossier_id, lease)]
     assert answers[-1].WhichOneof("event") == "accepted"
@@ -294,7 +294,7 @@ async def test_a_camera_that_leaves_the_network_is_back_under_its_name_as_a_new_
         await preview.read()
         camera_stub.fail("disconnect", seconds=0.5)
         async for change in changes:
-            if (change.device.device_id, change.device.generation) == (camera.device_id, camera.generation + 1):
+            if change.device.device_id == camera.device_id and change.device.generation > camera.generation:
                 break
         assert (await refused(preview))[1] in ("DEVICE_GONE", "LEASE_EXPIRED")
         told = await refused(client.capture.WatchPreview(capture_pb2.WatchPreviewRequest(lease=lease)))

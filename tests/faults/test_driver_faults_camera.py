@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -78,24 +79,20 @@ def test_frozen_picture_is_no_new_frame_is_stalled_at_the_age_limit_and_recovers
 
 
 def test_first_frame_waits_for_a_lens_that_hunts(camera_stub: CameraStub) -> None:
-    camera = OpenCvCamera(camera_stub.url)
     camera_stub.fail("hunt", seconds=0.7)
-    camera.open()
-    try:
+    with contextlib.closing(OpenCvCamera(camera_stub.url)) as camera:
+        camera.open()
         first = camera.latest(timeout_s=5, cancel=CancelToken())
         later = camera.latest(newer_than=first.sequence + 20, timeout_s=5, cancel=CancelToken())
-    finally:
-        camera.close()
     sharpness, usual = (float(cv2.Laplacian(frame.pixels, cv2.CV_16S).std()) for frame in (first, later))
     assert sharpness == pytest.approx(usual, rel=0.05)
 
 
 def test_lens_that_never_finds_focus_opens_all_the_same(camera_stub: CameraStub) -> None:
-    camera = OpenCvCamera(camera_stub.url)
     camera_stub.fail("hunt")
-    camera.open()
-    assert camera.latest(timeout_s=5, cancel=CancelToken()).pixels.shape == (1080, 1920, 3)
-    camera.close()
+    with contextlib.closing(OpenCvCamera(camera_stub.url)) as camera:
+        camera.open()
+        assert camera.latest(timeout_s=5, cancel=CancelToken()).pixels.shape == (1080, 1920, 3)
 
 
 class BlockingCapture:

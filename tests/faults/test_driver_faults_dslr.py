@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -110,24 +111,25 @@ def test_camera_that_leaves_the_network_is_gone_until_it_is_opened_again(dslr_st
 def test_camera_that_leaves_the_network_before_its_picture_is_gone_and_not_one_that_refused(
     dslr_without_live_view: DslrStub,
 ) -> None:
-    camera = Dslr(dslr_without_live_view.url)
-    camera.open()
-    dslr_without_live_view.fail("disconnect")
-    with pytest.raises(DeviceGone):
-        camera.take_still(timeout_s=10, cancel=CancelToken())
-    camera.close()
-    dslr_without_live_view.heal()
-    camera.open()
-    assert camera.take_still(timeout_s=10, cancel=CancelToken()).pixels.shape == STILL
-    camera.close()
+    with contextlib.closing(Dslr(dslr_without_live_view.url)) as camera:
+        camera.open()
+        dslr_without_live_view.fail("disconnect")
+        with pytest.raises(DeviceGone):
+            camera.take_still(timeout_s=10, cancel=CancelToken())
+        camera.close()
+        dslr_without_live_view.heal()
+        camera.open()
+        assert camera.take_still(timeout_s=10, cancel=CancelToken()).pixels.shape == STILL
 
 
 def test_connection_that_is_cut_at_a_transfer_ends_the_live_view_there(dslr_stub: DslrStub, camera: Dslr) -> None:
     before = dslr_stub.state()["transfers"]
-    dslr_stub.fail("disconnect", after=5)
+    told = dslr_stub.control("PUT", "/fault", b'{"kind": "disconnect", "after": 5}')["transfers"]  # live view goes on
     with pytest.raises(DeviceGone):
         camera.latest(newer_than=NEVER, timeout_s=10, cancel=CancelToken())
-    assert 5 <= dslr_stub.state()["transfers"] - before <= 6  # one may have been on its way
+    transfers = dslr_stub.state()["transfers"]
+    assert transfers - before >= 5
+    assert transfers - told <= 6  # one may have been on its way
 
 
 def test_camera_that_says_nothing_is_stalled_at_the_age_limit_and_still_calls_end_on_time(
@@ -139,7 +141,7 @@ def test_camera_that_says_nothing_is_stalled_at_the_age_limit_and_still_calls_en
     started = time.monotonic()
     with pytest.raises(DeviceStalled):
         camera.take_still(timeout_s=0.2, cancel=CancelToken())
-    assert time.monotonic() - started < 2  # a limit, not a pace: the library would hold it for seconds
+    assert time.monotonic() - started < 4  # a limit, not a pace: the library would hold it for seconds
     dslr_stub.heal()
     camera.close()
     camera.open()
@@ -217,7 +219,7 @@ def test_process_that_is_killed_in_the_middle_of_a_picture_is_a_typed_error_and_
     wait_until(lambda: dslr_stub.state()["taken"] > taken)
     [process] = processes_of(os.getpid())
     os.kill(process, signal.SIGKILL)
-    assert isinstance(taking.end(within_s=2), DeviceStalled)
+    assert isinstance(taking.end(within_s=10), DeviceStalled)  # and not after the minute that it has
     with pytest.raises(DeviceStalled):
         camera.latest(newer_than=NEVER, timeout_s=10, cancel=CancelToken())
     dslr_stub.heal()
@@ -227,17 +229,16 @@ def test_process_that_is_killed_in_the_middle_of_a_picture_is_a_typed_error_and_
 
 
 def test_process_that_hangs_is_ended_at_its_limit_and_the_next_open_works(dslr_stub: DslrStub) -> None:
-    camera = Dslr(dslr_stub.url, call_limit_s=0.5)
-    camera.open()
-    [process] = processes_of(os.getpid())
-    pause(process)
-    with pytest.raises(DeviceStalled, match="does not come back"):
-        camera.take_still(timeout_s=60, cancel=CancelToken())
-    wait_until(lambda: processes_of(os.getpid()) == [])  # it is not asked whether it wants to end
-    camera.close()
-    camera.open()
-    assert camera.take_still(timeout_s=10, cancel=CancelToken()).pixels.shape == STILL
-    camera.close()
+    with contextlib.closing(Dslr(dslr_stub.url, call_limit_s=1.5)) as camera:
+        camera.open()
+        [process] = processes_of(os.getpid())
+        pause(process)
+        with pytest.raises(DeviceStalled, match="does not come back"):
+            camera.take_still(timeout_s=60, cancel=CancelToken())
+        wait_until(lambda: processes_of(os.getpid()) == [])  # it is not asked whether it wants to end
+        camera.close()
+        camera.open()
+        assert camera.take_still(timeout_s=10, cancel=CancelToken()).pixels.shape == STILL
 
 
 OPEN_AND_WAIT = """
@@ -299,7 +300,7 @@ def test_cancelled_picture_returns_at_once_while_the_library_hangs_and_is_not_ta
         camera.latest(newer_than=NEVER, timeout_s=10, cancel=CancelToken())
     taking = Taking(camera)
     taking.cancel.cancel()
-    assert isinstance(taking.end(within_s=2), CaptureCancelled)
+    assert isinstance(taking.end(within_s=4), CaptureCancelled)  # and not when the library gives up, after 5 s
     dslr_stub.heal()
     assert camera.settings()  # asked for after the picture, and so done after it
     assert dslr_stub.state()["taken"] == taken
@@ -313,7 +314,7 @@ def test_picture_that_is_cancelled_after_the_shutter_is_still_fetched_and_delete
     taking = Taking(camera)
     wait_until(lambda: dslr_stub.state()["taken"] > state["taken"])
     taking.cancel.cancel()
-    assert isinstance(taking.end(within_s=2), CaptureCancelled)
+    assert isinstance(taking.end(within_s=10), CaptureCancelled)
     assert camera.settings()  # asked for after the picture, and so done after it
     dslr_stub.heal()
     assert dslr_stub.state()["on_card"] == state["on_card"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -36,7 +37,7 @@ MANY = 1000
 @pytest.fixture
 def scanner(scanner_stub: ScannerStub, print_like: NDArray[np.uint8]) -> Iterator[Uru4000]:
     """An open scanner with a finger on it."""
-    driver = Uru4000(scanner_stub.url, transfer_timeout_s=0.5)
+    driver = Uru4000(scanner_stub.url, transfer_timeout_s=1.0)
     driver.open()
     scanner_stub.lay(print_like)
     yield driver
@@ -81,31 +82,29 @@ def test_lasting_fault_is_a_typed_error_and_the_next_capture_works(
     assert_same_finger(capture(scanner), expected)
 
 
-def test_missing_power_interrupt_is_tried_again(scanner_stub: ScannerStub) -> None:
+def test_missing_power_interrupt_is_tried_again(scanner_stub: ScannerStub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drivers.fingerprint.uru4000.registers._POWER_INTERRUPT_S", 1.0)  # for the one that comes
     scanner_stub.fail("no_power_interrupt", times=2)
-    scanner = Uru4000(scanner_stub.url)
-    scanner.open()
-    scanner.close()
+    with contextlib.closing(Uru4000(scanner_stub.url)) as scanner:
+        scanner.open()
 
 
 def test_scanner_that_never_powers_up_is_not_ready_and_opens_later(scanner_stub: ScannerStub) -> None:
     scanner_stub.fail("no_power_interrupt", times=MANY)
-    scanner = Uru4000(scanner_stub.url)
-    with pytest.raises(DeviceNotReady):
+    with contextlib.closing(Uru4000(scanner_stub.url)) as scanner:
+        with pytest.raises(DeviceNotReady):
+            scanner.open()
+        scanner_stub.heal()
         scanner.open()
-    scanner_stub.heal()
-    scanner.open()
-    scanner.close()
 
 
 def test_slow_wire_within_the_limit_only_takes_longer(scanner_stub: ScannerStub, print_like: NDArray[np.uint8]) -> None:
-    scanner = Uru4000(scanner_stub.url)
-    scanner.open()
-    scanner_stub.lay(print_like)
-    expected = capture(scanner)
-    scanner_stub.fail("slow_wire", times=1)
-    assert_same_finger(capture(scanner), expected)
-    scanner.close()
+    with contextlib.closing(Uru4000(scanner_stub.url)) as scanner:
+        scanner.open()
+        scanner_stub.lay(print_like)
+        expected = capture(scanner)
+        scanner_stub.fail("slow_wire", times=1)
+        assert_same_finger(capture(scanner), expected)
 
 
 @pytest.mark.parametrize("moment", [ScanEvent.WAITING, ScanEvent.FINGER_ON])
@@ -167,8 +166,7 @@ def test_scanner_that_a_killed_program_left_in_a_capture_opens(
         scanner_stub.await_state("wait_finger_on")
         program.kill()
     scanner_stub.await_state("off")  # its server has noticed
-    scanner = Uru4000(scanner_stub.url)
-    scanner.open()
-    scanner_stub.lay(print_like)
-    assert capture(scanner).std() > 20
-    scanner.close()
+    with contextlib.closing(Uru4000(scanner_stub.url)) as scanner:
+        scanner.open()
+        scanner_stub.lay(print_like)
+        assert capture(scanner).std() > 20

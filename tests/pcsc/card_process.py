@@ -31,6 +31,30 @@ class CardStub(DeviceStub):
     def pull(self, slot: int = 0) -> None:
         self.control("POST", f"/pull?slot={slot}")
 
+    def exchange(self, slot: int = 0) -> None:
+        """Take the card out and put it in again. Returns as `await_connected` does."""
+        self.pull(slot)
+        self.insert(slot)
+        self.await_connected(slot)
+
+    def await_connected(self, slot: int = 0) -> None:
+        """Return when pcscd has met the card that is in, and found the slot empty before."""
+        self._await(slot, lambda state: state["connected"])
+
+    def await_struck(self, slot: int = 0) -> None:
+        """Return when all faults that were armed have come."""
+        self._await(slot, lambda state: not state["faults"])
+
+    def await_apdus(self, count: int, slot: int = 0) -> None:
+        """Return when so many have reached the card since it began: no fault that is armed then is for one of them."""
+        self._await(slot, lambda state: state["apdus"] >= count)
+
+    def _await(self, slot: int, condition: Callable[[Any], object]) -> None:
+        deadline = time.monotonic() + WAIT_S
+        while not condition(state := self.state(slot)):
+            assert time.monotonic() < deadline, state
+            time.sleep(0.01)
+
     def arm(self, kind: str, slot: int = 0, **details: object) -> None:
         self.control("PUT", f"/fault?slot={slot}", json.dumps({"kind": kind} | details).encode())
 
@@ -38,6 +62,7 @@ class CardStub(DeviceStub):
 NO_SERVICE: Final = 0x8010001D
 NOT_TRANSACTED: Final = 0x80100016
 REMOVED: Final = 0x80100069
+_TIMEOUT: Final = 0x8010000A
 WAIT_S: Final = 10.0
 _T = TypeVar("_T")
 
@@ -93,6 +118,11 @@ class Connection:
         self._scard.SCardDisconnect(self._card, self._scard.SCARD_LEAVE_CARD)
         self._scard.SCardReleaseContext(self._context)
 
+    @classmethod
+    def close_all(cls) -> None:
+        while cls.opened:
+            cls.opened.pop().close()
+
     @staticmethod
     def _done(code: int, *answer: Any) -> Any:
         if code:
@@ -115,3 +145,20 @@ def within(seconds: float, attempt: Callable[[], _T]) -> _T:
 def connected(slot: int = 0) -> Connection:
     """A connection to a slot's card, once pcscd has seen it."""
     return within(WAIT_S, lambda: Connection(slot))
+
+
+def await_empty(slot: int) -> None:
+    """Return when pcscd has seen that there is no card in a slot."""
+    scard: Any = importlib.import_module("smartcard.scard")
+    context = Connection._done(*scard.SCardEstablishContext(scard.SCARD_SCOPE_USER))
+    try:
+        reader = Connection._done(*scard.SCardListReaders(context, []))[slot]
+        state = scard.SCARD_STATE_UNAWARE
+        deadline = time.monotonic() + WAIT_S
+        while not state & scard.SCARD_STATE_EMPTY:
+            assert time.monotonic() < deadline
+            code, told = scard.SCardGetStatusChange(context, 100, [(reader, state)])
+            assert code & 0xFFFFFFFF in (0, _TIMEOUT)
+            ((_, state, _),) = told
+    finally:
+        scard.SCardReleaseContext(context)

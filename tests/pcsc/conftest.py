@@ -6,15 +6,14 @@ One pcscd socket a process: libpcsclite reads its path once. So the daemon and t
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from firmware_stubs.card.memory import Memory, StateFile
 from firmware_stubs.card.pcscd import Pcscd, missing
-from firmware_stubs.card.reader_slot import COLD_S
 
 pytest.register_assert_rewrite("tests.contract.device_stubs")  # which a module here loads as a plugin, too
 
@@ -43,6 +42,16 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pcscd]:
         yield daemon
 
 
+@contextmanager
+def away(daemon: Pcscd) -> Iterator[None]:
+    """Killed, and started again whatever comes: the daemon is for the tests that follow, too."""
+    daemon.kill()
+    try:
+        yield
+    finally:
+        daemon.start()
+
+
 class CardShelf:
     """The cards' process, which a test may end and start again on the same state."""
 
@@ -50,6 +59,14 @@ class CardShelf:
         self.gate = gate
         self._state = state
         self.stub = CardStub(gate, slots=2 * READERS, state=state)
+
+    def settle(self) -> None:
+        """All cards in, no faults, and nothing that pcscd still takes for what was there before."""
+        for slot in range(2 * READERS):
+            self.stub.control("DELETE", f"/fault?slot={slot}")
+            self.stub.insert(slot)
+        for slot in range(2 * READERS):
+            self.stub.await_connected(slot)
 
     def put(self, slot: int, memory: Memory) -> None:
         """Another card in a slot."""
@@ -61,8 +78,8 @@ class CardShelf:
 
     def restart(self) -> None:
         self.stub.stop()
-        time.sleep(COLD_S)  # or a card would be met in the moment in which pcscd sees that the one before it is gone
         self.stub = CardStub(self.gate, slots=2 * READERS, state=self._state)
+        self.settle()
 
 
 @pytest.fixture(scope="session")
@@ -75,9 +92,6 @@ def shelf(daemon: Pcscd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
 @pytest.fixture
 def cards(shelf: CardShelf) -> Iterator[CardShelf]:
     """All cards in, no faults."""
+    shelf.settle()
     yield shelf
-    while Connection.opened:
-        Connection.opened.pop().close()
-    for slot in range(2 * READERS):
-        shelf.stub.control("DELETE", f"/fault?slot={slot}")
-        shelf.stub.insert(slot)
+    Connection.close_all()

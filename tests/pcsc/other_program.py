@@ -39,9 +39,14 @@ class OtherProgram:
         self._process.stdin.flush()
 
     def end(self) -> str:
-        """What it has said since it was ready. Idempotent."""
+        """What it has said since it was ready. Idempotent. Raises TimeoutExpired, and has ended it all the same."""
         if self._process.returncode is None:
-            self._said = self._process.communicate(timeout=10)[0]
+            try:
+                self._said = self._process.communicate(timeout=10)[0]
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._said = self._process.communicate()[0]
+                raise
         return self._said
 
     def __enter__(self) -> Self:

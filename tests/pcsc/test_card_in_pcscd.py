@@ -32,9 +32,8 @@ from tests.pcsc.card_process import (
     Connection,
     PcscError,
     connected,
-    within,
 )
-from tests.pcsc.conftest import CardShelf
+from tests.pcsc.conftest import CardShelf, away
 
 AID = bytes.fromhex("A0000002471001")
 
@@ -98,8 +97,7 @@ def test_what_is_personalised_survives_power_pulls_and_the_end_of_the_process(ca
     host.send_apdu(0x80, 0xDA, 0xDE, 0xAD)
     assert cards.stub.state(slot)["life_cycle"] == "operational"
 
-    cards.stub.pull(slot)
-    cards.stub.insert(slot)
+    cards.stub.exchange(slot)
     assert read_card_access(slot, len(content)) == content
     cards.restart()
     assert read_card_access(slot, len(content)) == content
@@ -107,14 +105,11 @@ def test_what_is_personalised_survives_power_pulls_and_the_end_of_the_process(ca
 
 
 def read_card_access(slot: int, length: int) -> bytes:
-    def read() -> bytes:
-        connection = connected(slot)
-        assert connection.send("00A4020C02011C") == (b"", 0x9000)
-        data, status = connection.send(f"00B0000000{length:04X}")
-        assert status == 0x9000
-        return data
-
-    return within(WAIT_S, read)
+    connection = connected(slot)
+    assert connection.send("00A4020C02011C") == (b"", 0x9000)
+    data, status = connection.send(f"00B0000000{length:04X}")
+    assert status == 0x9000
+    return data
 
 
 def test_the_holders_reader_opens_a_personalised_card_by_its_can(cards: CardShelf) -> None:
@@ -145,11 +140,8 @@ def test_power_lost_in_a_write_leaves_the_old_bytes_or_the_new(cards: CardShelf)
         write = partial(personaliser(connected(slot)).send_apdu, 0, 0xD6, 0x9E, 0, b"\xab" * 4)
         cards.stub.arm("power_loss", slot, ins=0xD6, executed=executed)
         assert code_of(write) == NOT_TRANSACTED
-
-        def read() -> bytes:
-            return bytes(personaliser(connected(slot)).send_apdu(0, 0xB0, 0x9E, 0, le=4))
-
-        assert within(WAIT_S, read) == expected
+        cards.stub.await_connected(slot)
+        assert bytes(personaliser(connected(slot)).send_apdu(0, 0xB0, 0x9E, 0, le=4)) == expected
     assert cards.stub.state(slot)["tries"] == MAX_TRIES
 
 
@@ -157,16 +149,17 @@ def test_power_lost_in_a_write_leaves_the_old_bytes_or_the_new(cards: CardShelf)
 def test_power_lost_at_an_apdu_keeps_what_was_answered_before(cards: CardShelf, cut: int, fid: str) -> None:
     pytest.importorskip("yubikit")
     slot, writes = 3, 5
-    host = within(WAIT_S, lambda: personaliser(connected(slot)))
+    host = personaliser(connected(slot))
     cards.stub.arm("power_loss", slot, after=cut)
     commands = [partial(host.send_apdu, 0, 0xE0, 0, 0, bytes.fromhex(f"63040014{fid}"))]
     commands += [partial(host.send_apdu, 0, 0xD6, 0, 4 * step, bytes((0x11 + step,)) * 4) for step in range(writes)]
     for command in commands[:cut]:
         command()
     assert code_of(commands[cut]) == NOT_TRANSACTED
+    cards.stub.await_connected(slot)
     written = b"".join(bytes((0x11 + step,)) * 4 for step in range(cut - 1))
     if cut:
-        assert within(WAIT_S, partial(_first_bytes, slot, fid)) == written.ljust(20, b"\0")
+        assert _first_bytes(slot, fid) == written.ljust(20, b"\0")
     else:
         assert fid not in cards.stub.state(slot)["files"]
     assert cards.stub.state(slot)["tries"] == MAX_TRIES
@@ -186,7 +179,8 @@ def test_a_pulled_card_is_gone_until_it_is_inserted(cards: CardShelf) -> None:
     assert code_of(lambda: connection.send("00A4020C02011C")) in (NOT_TRANSACTED, REMOVED)
     assert cards.stub.state(slot)["inserted"] is False
     cards.stub.insert(slot)
-    assert within(WAIT_S, lambda: connected(slot).send("00A4020C02011C")) == (b"", 0x6A82)
+    cards.stub.await_connected(slot)
+    assert connected(slot).send("00A4020C02011C") == (b"", 0x6A82)
 
 
 def test_answers_come_as_the_fault_says(cards: CardShelf) -> None:
@@ -209,18 +203,20 @@ def test_a_silent_card_blocks_its_reader_until_it_is_pulled(cards: CardShelf) ->
     cards.stub.arm("silent", slot)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(code_of, lambda: connection.send("00A4020C02011C"))
-        with pytest.raises(TimeoutError):
-            waiting.result(0.5)
-        cards.stub.pull(slot)
+        cards.stub.await_struck(slot)
+        try:
+            with pytest.raises(TimeoutError):
+                waiting.result(0.5)
+        finally:
+            cards.stub.pull(slot)
         assert waiting.result(WAIT_S) == NOT_TRANSACTED
 
 
 def test_pcscd_killed_and_started_again_reads_the_same_cards(cards: CardShelf, daemon: Pcscd) -> None:
     connection = connected()
-    daemon.kill()
-    assert code_of(lambda: connection.send("00A4020C02011C")) in (NO_SERVICE, 0x80100013)
-    daemon.start()
-    assert within(WAIT_S, lambda: connected().send("00A4040C07A0000002471001")) == (b"", 0x9000)
+    with away(daemon):
+        assert code_of(lambda: connection.send("00A4020C02011C")) in (NO_SERVICE, 0x80100013)
+    assert connected().send("00A4040C07A0000002471001") == (b"", 0x9000)
 
 
 def test_pcscd_as_a_program_tells_what_cards_and_clients_need(daemon: Pcscd, tmp_path: Path) -> None:

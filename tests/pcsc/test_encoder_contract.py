@@ -35,7 +35,7 @@ from drivers.errors import (
 )
 from drivers.spi import CancelToken, CardEncoder, DeviceKind, HeldCard
 from tests.faults.encoder_bench import children, handles
-from tests.pcsc.card_process import CardStub
+from tests.pcsc.card_process import CardStub, await_empty
 from tests.pcsc.conftest import CardShelf
 from tests.pcsc.other_program import OtherProgram
 
@@ -111,7 +111,7 @@ def test_a_held_card_is_nobody_elses_and_loses_its_power_afterwards(
         with pytest.raises(DeviceBusy), hold(second):
             pass
         assert card.transmit(SELECT) == NOT_FOUND
-    assert not cards.stub.state(SLOT)["powered"]
+    within(WAIT_S, lambda: not cards.stub.state(SLOT)["powered"])  # nothing answers a reader that takes the power
     with pytest.raises(CardGone):
         card.transmit(SELECT)
 
@@ -129,7 +129,8 @@ def test_what_a_card_granted_is_forgotten_from_one_hold_to_the_next(encoder: Car
 
 def test_a_card_that_comes_later_is_waited_for(encoder: CardEncoder, cards: CardShelf) -> None:
     cards.stub.pull(SLOT)
-    with pytest.raises(CaptureTimedOut), hold(encoder, timeout_s=1.2):
+    await_empty(SLOT)
+    with pytest.raises(CaptureTimedOut), hold(encoder, timeout_s=0.3):
         pass
     coming = threading.Timer(0.2, cards.stub.insert, (SLOT,))
     coming.start()
@@ -140,8 +141,7 @@ def test_a_card_that_comes_later_is_waited_for(encoder: CardEncoder, cards: Card
 
 def test_a_cancelled_wait_ends_at_once(encoder: CardEncoder, cards: CardShelf) -> None:
     cards.stub.pull(SLOT)
-    with suppress(CaptureTimedOut), hold(encoder, timeout_s=1.2):
-        pass
+    await_empty(SLOT)
     cancel = CancelToken()
     calling = threading.Timer(0.3, cancel.cancel)
     calling.start()
@@ -222,7 +222,7 @@ def test_after_a_failure_nothing_is_carried_any_more(encoder: CardEncoder, cards
         with pytest.raises(TransmitLost) as raised:
             card.transmit(SELECT)
         assert raised.value.facts["under"] == "command 00A4"
-        time.sleep(1.5)  # the card is back
+        cards.stub.await_connected(SLOT)  # the card is back
         apdus = cards.stub.state(SLOT)["apdus"]
         with pytest.raises(CardGone):
             card.transmit(SELECT)
@@ -286,11 +286,12 @@ def test_a_row_that_is_not_listened_to_any_more_leaves_the_next_answer_in_its_pl
 def test_after_a_failure_in_a_row_nothing_is_carried_any_more(
     fault: dict[str, Any], error: type[DeviceError], cards: CardShelf, limited: Limited
 ) -> None:
-    encoder = limited(transmit_limit_s=0.5)
+    encoder = limited()
     with hold(encoder) as card:
         cards.stub.arm(slot=SLOT, after=1, **fault)
         row = card.transmit_each([APPLICATION, CHALLENGE, CHALLENGE, CHALLENGE])
         assert next(row) == OK
+        card._limit_s = 0.5  # from here on, where the fault comes
         apdus = cards.stub.state(SLOT)["apdus"]
         with pytest.raises(error) as raised:
             next(row)
@@ -301,8 +302,7 @@ def test_after_a_failure_in_a_row_nothing_is_carried_any_more(
         with pytest.raises(CardGone):
             next(card.transmit_each([SELECT]))
     assert cards.stub.state(SLOT)["apdus"] <= apdus + 1
-    cards.stub.pull(SLOT)
-    cards.stub.insert(SLOT)
+    cards.stub.exchange(SLOT)
     with hold(encoder) as card:
         assert card.transmit(SELECT) == NOT_FOUND
 
@@ -310,6 +310,8 @@ def test_after_a_failure_in_a_row_nothing_is_carried_any_more(
 def test_a_card_that_never_answers_is_given_up_and_the_reader_says_what_it_needs(
     cards: CardShelf, limited: Limited
 ) -> None:
+    with hold(limited()) as card:  # which learns the lengths, with time enough
+        assert card.transmit(SELECT) == NOT_FOUND
     encoder = limited(transmit_limit_s=0.3, busy_patience_s=0.2)
     with hold(encoder) as card:
         cards.stub.arm("silent", SLOT)
@@ -327,8 +329,7 @@ def test_a_card_that_never_answers_is_given_up_and_the_reader_says_what_it_needs
     another = limited(busy_patience_s=0.2)  # as a daemon does, which builds its driver anew after a failure
     with pytest.raises(DeviceStalled, match="take the card out"), hold(another):
         pass
-    cards.stub.pull(SLOT)
-    cards.stub.insert(SLOT)
+    cards.stub.exchange(SLOT)
     with hold(another) as card:
         assert card.transmit(SELECT) == NOT_FOUND
 
@@ -354,6 +355,7 @@ def other_cards(cards: CardShelf, **kind: str) -> Iterator[None]:
     cards.stub.stop()
     stub = CardStub(cards.gate, slots=2, **kind)  # type: ignore[arg-type]
     try:
+        stub.await_connected(SLOT)
         yield
     finally:
         stub.stop()

@@ -20,7 +20,7 @@ from enrollment.core.chip.reading import Channel
 from enrollment.service.cards.held_card import transmit_each_of, transmit_of
 from firmware_stubs.card.memory import MAX_TRIES
 from tests.faults.card_losses import commands_of
-from tests.pcsc.card_process import WAIT_S, CardStub, Connection, PcscError, connected, within
+from tests.pcsc.card_process import WAIT_S, CardStub, Connection, PcscError, connected
 from tests.pcsc.conftest import READERS, CardShelf
 from tests.unit.chip.blank_cards import FILE_IDS, chance, keys, plan_of, wire
 
@@ -48,10 +48,11 @@ def blank(cards: CardShelf) -> Iterator[CardStub]:
     cards.stub.stop()
     stub = CardStub(cards.gate, slots=2 * READERS)
     try:
+        for slot in range(2 * READERS):
+            stub.await_connected(slot)
         yield stub
     finally:
-        while Connection.opened:
-            Connection.opened.pop().close()
+        Connection.close_all()
         stub.stop()
         cards.restart()
 
@@ -68,9 +69,8 @@ def written_after(stub: CardStub, slot: int, losses: Sequence[Loss]) -> int:
         try:
             write(wire(connected(slot).transmit))
         except PcscError:
-            if not stub.state(slot)["inserted"]:
-                stub.insert(slot)
-            within(WAIT_S, lambda: connected(slot).send("00A4040007A0000002471001"))
+            stub.insert(slot)
+            stub.await_connected(slot)
         else:
             return run
     raise AssertionError("the card was never finished")
@@ -129,8 +129,7 @@ def test_our_encoder_writes_a_card_that_loses_its_power_on_the_way(blank: CardSt
     slot = 3
     blank.arm("power_loss", slot, after=20, executed=True)
     encoder = PcscEncoder(f"pcsc:{connected(slot).reader}")
-    while Connection.opened:
-        Connection.opened.pop().close()
+    Connection.close_all()
     encoder.open()
     runs: list[Personalised | CardGone] = []
     try:

@@ -20,7 +20,7 @@ from enrollment.core.chip.verification import verify_card
 from enrollment.core.chip.verification_report import VerificationReport
 from firmware_stubs.card.memory import Memory
 from tests.card_wire import CardWire
-from tests.pcsc.card_process import WAIT_S, Connection, PcscError, connected, within
+from tests.pcsc.card_process import WAIT_S, Connection, PcscError, connected
 from tests.pcsc.conftest import CardShelf
 from tests.unit.chip.issued_cards import CAN, PROFILE, TRUST, ZONE, issued
 from tests.unit.chip.signed_cards import NOW
@@ -45,7 +45,7 @@ def issued_slot(shelf: CardShelf) -> Iterator[None]:
 @pytest.fixture
 def card(issued_slot: None, cards: CardShelf) -> Callable[[], Connection]:
     """Each call connects to it anew."""
-    return lambda: within(WAIT_S, lambda: connected(SLOT))
+    return lambda: connected(SLOT)
 
 
 @pytest.mark.parametrize("access", [CAN, ZONE], ids=["can", "zone"])
@@ -95,7 +95,8 @@ def test_card_pulled_while_it_is_read_is_the_readers_error_and_it_is_verified_la
     with pytest.raises(PcscError):
         verified(card())
     cards.stub.insert(SLOT)
-    assert within(WAIT_S, lambda: verified(card())).is_verified
+    cards.stub.await_connected(SLOT)
+    assert verified(card()).is_verified
 
 
 def test_wrong_can_is_told_and_the_right_one_opens_it_then(card: Callable[[], Connection]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -30,6 +30,7 @@ from enrollment.v1 import card_pb2, device_pb2
 from firmware_stubs.fingers import make_impression, make_master
 from tests.flow.running_station import Client, InProcess, StationFolder, invoke, running_here
 
+SOON_S = 20.0  # a limit against hanging
 PERSONS = (
     {"full_name": "Nguyễn Thị Ánh", "date_of_birth": "07/03/1991", "sex": "F", "personal_number": "001191012345"},
     {"full_name": "Trần Văn Đượm", "date_of_birth": "29/02/2004", "sex": "M", "personal_number": "079204054321"},
@@ -117,8 +118,16 @@ class Written:
 class Desk:
     """A client at one reader."""
 
-    def __init__(self, client: Client, lease: Any) -> None:
-        self.client, self.lease = client, lease
+    def __init__(self, client: Client, device_id: str, lease: Any) -> None:
+        self.client, self.device_id, self.lease = client, device_id, lease
+
+    async def until(self, *states: device_pb2.DeviceState.ValueType) -> None:
+        """Return when the reader is in one of these states."""
+        async with asyncio.timeout(SOON_S):
+            while {reader.device_id: reader.state for reader in await encoders(self.client)}[
+                self.device_id
+            ] not in states:
+                await asyncio.sleep(0.02)
 
     async def personalise(self, dossier_id: str, request_id: str = "", profile: str = "") -> Written:
         """Raises grpc.aio.AioRpcError."""
@@ -164,16 +173,26 @@ def take(written: Written, event: Any) -> None:
 @asynccontextmanager
 async def at_reader(client: Client, number: int = 0) -> AsyncIterator[Desk]:
     """Lease the reader of this number."""
-    readers: list[str] = []
-    while len(readers) <= number:  # a look that found none may have come before pcscd
-        listed = await client.devices.ListDevices(
-            device_pb2.ListDevicesRequest(kind=device_pb2.DEVICE_KIND_CARD_ENCODER)
-        )
-        usable = device_pb2.DEVICE_STATE_DETACHED
-        readers = [device.device_id for device in listed.devices if device.state != usable]
-        await asyncio.sleep(0.02)
-    async with client.lease(readers[number]) as lease:
-        yield Desk(client, lease)
+    device_id = (await attached(client, 1 + number))[number]
+    async with client.lease(device_id) as lease:
+        yield Desk(client, device_id, lease)
+
+
+async def attached(client: Client, count: int) -> list[str]:
+    """The readers, once there are so many: a look that found fewer may have come before pcscd."""
+    async with asyncio.timeout(SOON_S):
+        while True:
+            gone = device_pb2.DEVICE_STATE_DETACHED
+            readers = [device.device_id for device in await encoders(client) if device.state != gone]
+            if len(readers) >= count:
+                return readers
+            await asyncio.sleep(0.02)
+
+
+async def encoders(client: Client) -> Sequence[device_pb2.Device]:
+    """All readers, also those that left."""
+    request = device_pb2.ListDevicesRequest(kind=device_pb2.DEVICE_KIND_CARD_ENCODER)
+    return list((await client.devices.ListDevices(request)).devices)
 
 
 @asynccontextmanager

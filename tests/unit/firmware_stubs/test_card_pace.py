@@ -25,11 +25,19 @@ def test_an_answer_comes_no_sooner_than_the_wire_allows() -> None:
         card = Card(Memory.blank(0))
         slot = ReaderSlot(0, lambda: socket.create_connection(address), card, threading.RLock(), Pace(0.05))
         try:
+            looking, _ = vpcd.accept()
+            with looking:
+                looking.sendall(b"\x00\x01\x04")
+                assert looking.recv(2, socket.MSG_WAITALL) == b"\x00\x02"
+                with pytest.raises(ConnectionResetError):  # a card that is put in is seen to have been out
+                    looking.recv(2)
+            assert slot.state()["connected"] is False
             reader, _ = vpcd.accept()
             with reader:
                 began = time.monotonic()
                 reader.sendall(b"\x00\x05" + bytes.fromhex("00B0000000"))
                 assert reader.recv(4) == b"\x00\x02\x69\x86"
                 assert time.monotonic() - began >= 0.05
+                assert slot.state()["connected"] is True
         finally:
             slot.close()
