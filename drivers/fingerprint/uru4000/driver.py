@@ -357,4 +357,5 @@ def _block_sums(values: NDArray[np.float32]) -> NDArray[np.float64]:
     """Over whole blocks: (H, W) to (H / _BLOCK, W / _BLOCK). Rows first, which lie in memory as they are added."""
     height, width = values.shape
     rows = values.reshape(height // _BLOCK, _BLOCK, width).sum(axis=1)
-    return rows.reshape(height // _BLOCK, width // _BLOCK, _BLOCK).sum(axis=2, dtype=np.float64)
+    sums: NDArray[np.float64] = rows.reshape(height // _BLOCK, width // _BLOCK, _BLOCK).sum(axis=2, dtype=np.float64)
+    return sums

@@ -33,7 +33,7 @@ from enrollment.service.config import Clock
 from enrollment.service.devices.inventory import StationDevice
 from enrollment.service.devices.leases import Lease
 from enrollment.service.devices.worker import Driver
-from enrollment.service.store.dossier_store import NewCapture
+from enrollment.service.store.new_capture import NewCapture
 
 JPEG_QUALITY: Final = 95
 LONGEST_SIDE_PX: Final = 4000

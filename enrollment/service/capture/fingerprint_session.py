@@ -23,8 +23,8 @@ from enrollment.service.capture.platen import Platen
 from enrollment.service.capture.studio import Studio
 from enrollment.service.devices.inventory import StationDevice
 from enrollment.service.devices.leases import Lease
-from enrollment.service.store.dossier_store import NewCapture
 from enrollment.service.store.errors import PrintsAppeared
+from enrollment.service.store.new_capture import NewCapture
 
 
 class FingerprintSession:

@@ -16,8 +16,9 @@ from enrollment.service.config import Clock
 from enrollment.service.devices.errors import WrongDeviceKind
 from enrollment.service.devices.inventory import Inventory, StationDevice
 from enrollment.service.devices.leases import Lease, LeaseEnd, Leases
-from enrollment.service.store.dossier_store import DossierStore, NewCapture
+from enrollment.service.store.dossier_store import DossierStore
 from enrollment.service.store.errors import RequestConflict
+from enrollment.service.store.new_capture import NewCapture
 
 P = ParamSpec("P")
 T = TypeVar("T")

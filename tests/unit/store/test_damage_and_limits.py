@@ -27,7 +27,6 @@ from enrollment.service.config import SystemClock
 from enrollment.service.keys.software_keys import SoftwareKeys
 from enrollment.service.store.chain import ChainLink
 from enrollment.service.store.database import Database
-from enrollment.service.store.dossier_store import NewCapture
 from enrollment.service.store.errors import (
     DatabaseTooNew,
     DatabaseUnavailable,
@@ -35,6 +34,7 @@ from enrollment.service.store.errors import (
     StoredDataDamaged,
 )
 from enrollment.service.store.migrations import VERSION, migrate, steps_at
+from enrollment.service.store.new_capture import NewCapture
 from enrollment.service.store.operator_sessions import Role
 from enrollment.service.store.outbox_store import NewPackage
 from enrollment.service.store.packable import MAX_CAPTURED_BYTES

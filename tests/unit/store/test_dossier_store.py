@@ -23,7 +23,6 @@ from enrollment.core.errors import (
 )
 from enrollment.service.store.chain import ChainLink
 from enrollment.service.store.dossier_parts import StoredPrint
-from enrollment.service.store.dossier_store import NewCapture
 from enrollment.service.store.errors import (
     DossierUnknown,
     PartPurged,
@@ -31,6 +30,7 @@ from enrollment.service.store.errors import (
     RequestConflict,
     StoredDataDamaged,
 )
+from enrollment.service.store.new_capture import NewCapture
 from enrollment.service.store.outbox_store import NewPackage
 from enrollment.service.store.store import Store
 from enrollment.service.store.tables import PARTS
