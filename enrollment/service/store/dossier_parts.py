@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,7 +22,11 @@ _PRINTS: Final = (
     select(PARTS, CAPTURES.c.position, CAPTURES.c.impression, CAPTURES.c.fingers, DOSSIERS.c.wrapped_key)
     .join(CAPTURES, PARTS.c.capture_id == CAPTURES.c.capture_id)
     .join(DOSSIERS, PARTS.c.dossier_id == DOSSIERS.c.dossier_id)
-    .where(PARTS.c.dossier_id == bindparam("dossier_id"), PARTS.c.name.endswith(MINUTIAE_SUFFIX))
+    .where(
+        PARTS.c.dossier_id == bindparam("dossier_id"),
+        PARTS.c.name.endswith(MINUTIAE_SUFFIX),
+        PARTS.c.capture_id.not_in(bindparam("known", expanding=True)),
+    )
 )
 
 
@@ -67,9 +71,11 @@ def insert_parts(
     return tuple(records.values())
 
 
-def read_prints(connection: Connection, dossier_id: str, vault: Vault) -> tuple[StoredPrint, ...]:
-    """The minutiae record of each captured finger. Raises StoredDataDamaged."""
-    found = connection.execute(_PRINTS, {"dossier_id": dossier_id}).all()
+def read_prints(
+    connection: Connection, dossier_id: str, vault: Vault, known: Collection[str] = ()
+) -> tuple[StoredPrint, ...]:
+    """The minutiae record of each finger that another capture than these shows. Raises StoredDataDamaged."""
+    found = connection.execute(_PRINTS, {"dossier_id": dossier_id, "known": list(known)}).all()
     return tuple(
         StoredPrint(
             row.capture_id,

@@ -6,7 +6,7 @@ Synchronous and thread-safe: call it from worker threads. Personal fields and pa
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,6 +59,15 @@ SHORTEST_NAME: Final = 4  # of a personal field that is looked for in what is ke
 _BY_REQUEST: Final = select(CAPTURES.c.dossier_id, CAPTURES.c.position).where(
     CAPTURES.c.request_id == bindparam("request_id")
 )
+
+
+@dataclass(frozen=True, slots=True)
+class BeforeCapture:
+    """A dossier at one moment. earlier: what the request stored when it was made before. prints: those not known."""
+
+    dossier: Dossier
+    earlier: Capture | None
+    prints: tuple[StoredPrint, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +200,9 @@ class DossierStore:
         slot = PORTRAIT_SLOT if new.position is None else new.position
         require_operator(new.operator_id)
         with self._database.write() as connection:
-            earlier = self._capture_for_request(connection, request_id)
+            earlier = self._earlier(connection, request_id, dossier_id, new.position)
             if earlier is not None:
-                if (earlier[0], earlier[1].position) != (dossier_id, new.position):
-                    raise RequestConflict("this request_id belongs to another capture", request_id=request_id)
-                return earlier[1]
+                return earlier
             dossier, cipher = self._open_dossier(connection, dossier_id)
             planned = dossier.plan.portrait if new.position is None else dossier.plan.fingerprint(new.position)
             if planned is None:
@@ -219,10 +226,20 @@ class DossierStore:
             )
             return stored
 
-    def capture_for_request(self, request_id: str) -> tuple[str, Capture] | None:
-        """The dossier's id and the capture that this request_id stored, or None."""
+    def before_capture(
+        self, dossier_id: str, position: int | None, request_id: str, known: Collection[str] | None = None
+    ) -> BeforeCapture:
+        """What a capture begins from; position as in NewCapture.
+
+        known: captures whose prints need not be read; None where no prints are needed.
+        Raises DossierUnknown, StoredDataDamaged, RequestConflict (the request_id captured something else).
+        """
         with self._database.read() as connection:
-            return self._capture_for_request(connection, request_id)
+            dossier = self._load(connection, dossier_id)
+            earlier = self._earlier(connection, request_id, dossier_id, position)
+            if known is None or earlier is not None:
+                return BeforeCapture(dossier, earlier, ())
+            return BeforeCapture(dossier, None, read_prints(connection, dossier_id, self._vault, known))
 
     def complete(self, dossier_id: str, *, operator_id: str) -> Dossier:
         """Close an open dossier for sealing; one that is complete or further answers as it is.
@@ -311,13 +328,16 @@ class DossierStore:
         require_open(dossier)
         return dossier, self._vault.cipher(dossier_id, row.wrapped_key)
 
-    def _capture_for_request(self, connection: Connection, request_id: str) -> tuple[str, Capture] | None:
+    def _earlier(
+        self, connection: Connection, request_id: str, dossier_id: str, position: int | None
+    ) -> Capture | None:
+        """What this request stored when it was made before. Raises RequestConflict when it asked for something else."""
         row = connection.execute(_BY_REQUEST, {"request_id": request_id}).one_or_none()
         if row is None:
             return None
-        position = None if row.position == PORTRAIT_SLOT else row.position
-        capture = self._load(connection, row.dossier_id).capture_of(position)
-        return None if capture is None else (row.dossier_id, capture)
+        if (row.dossier_id, row.position) != (dossier_id, PORTRAIT_SLOT if position is None else position):
+            raise RequestConflict("this request_id belongs to another capture", request_id=request_id)
+        return self._load(connection, dossier_id).capture_of(position)
 
 
 def _require_impersonal(dossier: Dossier, why: str) -> None:

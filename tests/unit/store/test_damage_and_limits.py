@@ -133,7 +133,7 @@ READS: list[Callable[[Store, str], object]] = [
     lambda store, dossier_id: store.dossiers.list(None, 9, ""),
     lambda store, dossier_id: store.dossiers.read_part(dossier_id, "fingerprint-01.jpg"),
     lambda store, dossier_id: store.dossiers.stored_prints(dossier_id),
-    lambda store, dossier_id: store.dossiers.capture_for_request("c"),
+    lambda store, dossier_id: store.dossiers.before_capture(dossier_id, 1, "c"),
     lambda store, dossier_id: store.dossiers.complete(dossier_id, operator_id="op-1"),
     lambda store, dossier_id: store.outbox.list(None, 9, ""),
     lambda store, dossier_id: store.outbox.next_to_send(),
