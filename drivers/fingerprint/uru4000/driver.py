@@ -347,6 +347,15 @@ class _Repeated(Exception):
 def _shows_skin(pixels: NDArray[np.uint8]) -> bool:
     """Tell a print from a blank platen by its local contrast. pixels: (H, W) uint8."""
     height, width = (side - side % _BLOCK for side in pixels.shape)
-    blocks = pixels[:height, :width].reshape(height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
-    deviation = blocks.std(axis=(1, 3), dtype=np.float32)
-    return bool((deviation >= _SKIN_DEVIATION).mean() >= _SKIN_SHARE)
+    grey = pixels[:height, :width].astype(np.float32)  # exact: 256 squares of 8 bits stay below 2^24
+    count = _BLOCK * _BLOCK
+    scaled = count * _block_sums(np.square(grey)) - np.square(_block_sums(grey))  # variance times count squared
+    return bool((scaled >= (_SKIN_DEVIATION * count) ** 2).mean() >= _SKIN_SHARE)
+
+
+def _block_sums(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Over whole blocks: (H, W) to (H / _BLOCK, W / _BLOCK). Rows first, which lie in memory as they are added."""
+    height, width = values.shape
+    rows = values.reshape(height // _BLOCK, _BLOCK, width).sum(axis=1)
+    sums: NDArray[np.float64] = rows.reshape(height // _BLOCK, width // _BLOCK, _BLOCK).sum(axis=2, dtype=np.float64)
+    return sums

@@ -33,7 +33,7 @@ from enrollment.service.config import Clock
 from enrollment.service.devices.inventory import StationDevice
 from enrollment.service.devices.leases import Lease
 from enrollment.service.devices.worker import Driver
-from enrollment.service.store.dossier_store import NewCapture
+from enrollment.service.store.new_capture import NewCapture
 
 JPEG_QUALITY: Final = 95
 LONGEST_SIDE_PX: Final = 4000
@@ -86,13 +86,11 @@ class FaceSession:
         studio, order = self._studio, self._order
         lease, device = studio.leased(order.lease, DeviceKind.CAMERA, order.operator_id)
         async with studio.inventory.in_use(device):
-            # Read before: where a call of this request that was cut off lands in between, its outcome is found.
-            dossier = await studio.stored(studio.dossiers.get, order.dossier_id)
-            earlier = await studio.earlier_capture(order.request_id, order.dossier_id, None)
-            if earlier is not None:
-                self._emit(outcome(earlier, StageTimes()))
+            before = await studio.stored(studio.dossiers.before_capture, order.dossier_id, None, order.request_id)
+            if before.earlier is not None:
+                self._emit(outcome(before.earlier, StageTimes()))
                 return
-            planned = _planned(dossier, order)
+            planned = _planned(before.dossier, order)
             forget = lease.at_end(self._cancel.cancel)
             try:
                 kept, attempts, accepted = await _Sitting(

@@ -18,13 +18,14 @@ from enrollment.service.capture.events import Emit, LiftFinger, StageTimes, outc
 from enrollment.service.capture.fingerprint_best import Best, compared_anew, judged, records, require_storable
 from enrollment.service.capture.fingerprint_order import FingerprintOrder, PrintTask, task_of
 from enrollment.service.capture.fingerprint_try import Try, judge
-from enrollment.service.capture.held_prints import HeldPrints
+from enrollment.service.capture.held_prints import HeldPrints, read_prints
 from enrollment.service.capture.platen import Platen
 from enrollment.service.capture.studio import Studio
 from enrollment.service.devices.inventory import StationDevice
 from enrollment.service.devices.leases import Lease
-from enrollment.service.store.dossier_store import NewCapture
+from enrollment.service.store.dossier_store import BeforeCapture
 from enrollment.service.store.errors import PrintsAppeared
+from enrollment.service.store.new_capture import NewCapture
 
 
 class FingerprintSession:
@@ -43,30 +44,40 @@ class FingerprintSession:
         studio, order = self._studio, self._order
         lease, device = studio.leased(order.lease, DeviceKind.FINGERPRINT_SCANNER, order.operator_id)
         async with studio.inventory.in_use(device):
-            # Read before: where a call of this request that was cut off lands in between, its outcome is found.
-            dossier = await studio.stored(studio.dossiers.get, order.dossier_id)
-            earlier = await studio.earlier_capture(order.request_id, order.dossier_id, order.position)
-            if earlier is not None:
-                self._emit(outcome(earlier, StageTimes()))
+            before, held = await self._begin(lease)
+            if before.earlier is not None:
+                self._emit(outcome(before.earlier, StageTimes()))
                 return
-            task = task_of(dossier, order)
-            held = await self._held_prints(task)
+            task = task_of(before.dossier, order)
             platen = Platen(studio, lease, device, self._emit, order.dossier_id, self._timeout_s(task))
             async with platen.order():
                 best, made, accepted = await self._tries(platen, task, held)
                 accepted = await self._store(lease, device, best, made, held, accepted=accepted)
             platen.watch(Sound.GOOD if accepted else Sound.BAD)
 
-    async def _held_prints(self, task: PrintTask) -> HeldPrints:
-        """Of the dossier's other captures, from their stored records."""
-        stored = await self._studio.stored(self._studio.dossiers.stored_prints, self._order.dossier_id)
-        others = [one for one in stored if one.capture_position != task.planned.position]
-        return await self._studio.numeric(HeldPrints.read, others)
+    async def _begin(self, lease: Lease) -> tuple[BeforeCapture, HeldPrints]:
+        """The dossier as it stands, and the prints of its other captures, of which only new ones are read."""
+        studio, order = self._studio, self._order
+        kept = studio.prints.of(lease, order.dossier_id)
+        known = {one.capture_id for one in kept}
+        before = await studio.stored(
+            studio.dossiers.before_capture, order.dossier_id, order.position, order.request_id, known
+        )
+        new = await studio.numeric(read_prints, before.prints) if before.prints else ()
+        there = {capture.capture_id for capture in before.dossier.captures}
+        held = [*(one for one in kept if one.capture_id in there), *new]
+        prints = tuple(sorted(held, key=lambda one: (one.capture_position, one.position)))
+        studio.prints.keep(lease, order.dossier_id, prints)
+        return before, HeldPrints.of([one for one in prints if one.capture_position != order.position])
+
+    async def _prepare(self, held: HeldPrints, task: PrintTask) -> None:
+        if held.holds(task.fingers):
+            await self._studio.numeric(held.prepare)
 
     async def _tries(self, platen: Platen, task: PrintTask, held: HeldPrints) -> tuple[Best, Try, bool]:
         """Try until the rules say that it is enough: what to keep, the last try, whether it is accepted."""
         studio, best, attempt = self._studio, Best(task), 0
-        prepared = asyncio.create_task(studio.numeric(held.prepare, task.fingers))
+        prepared = asyncio.create_task(self._prepare(held, task))
         try:
             while True:
                 attempt += 1
@@ -111,7 +122,7 @@ class FingerprintSession:
                     lease, order.dossier_id, new, replace=order.replace, request_id=order.request_id
                 )
             except PrintsAppeared:
-                held = await self._held_prints(best.task)
+                _, held = await self._begin(lease)
                 best = await studio.numeric(compared_anew, best, held)
                 require_storable(best)
                 accepted = accepted and not best.weak()

@@ -16,12 +16,13 @@ from enrollment.core.fingerprint import (
     SAME_FINGER_SCORE,
     ComparedPrints,
     FingerprintTemplate,
-    Gallery,
     PositionVerdict,
     check_compared,
+    compare,
     is_rolled,
 )
 from enrollment.core.records import iso19794_2_2005 as minutiae_record
+from enrollment.service.devices.leases import Lease
 from enrollment.service.store.dossier_parts import StoredPrint
 
 _ROLLED: Final = "rolled"
@@ -40,6 +41,54 @@ class Likeness:
     same_as: int | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldPrint:
+    """One finger's stored print. capture_id, capture_position: of what brought it."""
+
+    capture_id: str
+    capture_position: int
+    position: int
+    rolled: bool
+    template: FingerprintTemplate = field(repr=False)
+
+    @classmethod
+    def read(cls, stored: StoredPrint) -> HeldPrint:
+        """Raises MalformedRecord."""
+        template = minutiae_record.template_from_record(minutiae_record.FingerMinutiaeRecord.decode(stored.record))
+        rolled = stored.impression == _ROLLED
+        return cls(stored.capture_id, stored.capture_position, stored.position, rolled, template)
+
+
+def read_prints(stored: Sequence[StoredPrint]) -> tuple[HeldPrint, ...]:
+    """Raises MalformedRecord."""
+    return tuple(HeldPrint.read(one) for one in stored)
+
+
+class KeptPrints:
+    """What was read of a dossier's prints under each live lease, so that the next finger's capture need not read it.
+
+    Only of the newest dossier, and forgotten with the lease. On the event loop.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[str, tuple[HeldPrint, ...]]] = {}
+
+    def of(self, lease: Lease, dossier_id: str) -> tuple[HeldPrint, ...]:
+        """Some of them may be of captures that were replaced since."""
+        kept_of, prints = self._kept.get(lease.lease_id, ("", ()))
+        return prints if kept_of == dossier_id else ()
+
+    def keep(self, lease: Lease, dossier_id: str, prints: tuple[HeldPrint, ...]) -> None:
+        """In place of what was kept before."""
+        known = lease.lease_id in self._kept
+        self._kept[lease.lease_id] = dossier_id, prints
+        if not known:
+            lease.at_end(lambda: self._forget(lease.lease_id))
+
+    def _forget(self, lease_id: str) -> None:
+        self._kept.pop(lease_id, None)
+
+
 @dataclass(frozen=True, eq=False)
 class HeldPrints:
     """The prints of a dossier's other captures. positions, rolled: of each template. captures: their ids."""
@@ -50,20 +99,22 @@ class HeldPrints:
     captures: frozenset[str] = frozenset()
 
     @classmethod
-    def read(cls, stored: Sequence[StoredPrint]) -> HeldPrints:
-        """Raises MalformedRecord."""
-        decode = minutiae_record.FingerMinutiaeRecord.decode
+    def of(cls, prints: Sequence[HeldPrint]) -> HeldPrints:
+        """From single ones."""
         return cls(
-            tuple(one.position for one in stored),
-            tuple(one.impression == _ROLLED for one in stored),
-            tuple(minutiae_record.template_from_record(decode(one.record)) for one in stored),
-            frozenset(one.capture_id for one in stored),
+            tuple(one.position for one in prints),
+            tuple(one.rolled for one in prints),
+            tuple(one.template for one in prints),
+            frozenset(one.capture_id for one in prints),
         )
 
-    def prepare(self, expected: Iterable[int]) -> None:
-        """Compare what will have to be compared for these positions, while the person is still on the way."""
-        if self._known(expected):
-            _ = self._compared
+    def holds(self, positions: Iterable[int]) -> bool:
+        """Whether a print of one of these fingers is held, so that all are to be compared with each other."""
+        return bool(self._known(positions))
+
+    def prepare(self) -> None:
+        """Compare what is held with each other, while the person is still on the way."""
+        _ = self._compared
 
     def judge(
         self,
@@ -102,15 +153,11 @@ class HeldPrints:
     def _among_others(self, template: FingerprintTemplate) -> Likeness:
         if not self.positions:
             return Likeness()
-        scores = self._gallery.scores(template)
-        nearest = int(scores.argmax())
+        scores = [compare(template, held) for held in self.templates]
+        nearest = max(range(len(scores)), key=scores.__getitem__)
         if scores[nearest] < SAME_FINGER_SCORE:
             return Likeness()
         return Likeness(Objection.SAME_FINGER, self.positions[nearest])
-
-    @functools.cached_property
-    def _gallery(self) -> Gallery:
-        return Gallery(self.templates)
 
     @functools.cached_property
     def _compared(self) -> ComparedPrints:

@@ -11,13 +11,14 @@ from typing import ParamSpec, TypeVar
 from drivers.errors import DeviceGone
 from drivers.spi import DeviceKind
 from enrollment.core.dossier.model import Capture
+from enrollment.service.capture.held_prints import KeptPrints
 from enrollment.service.capture.preview import Previews
 from enrollment.service.config import Clock
 from enrollment.service.devices.errors import WrongDeviceKind
 from enrollment.service.devices.inventory import Inventory, StationDevice
 from enrollment.service.devices.leases import Lease, LeaseEnd, Leases
-from enrollment.service.store.dossier_store import DossierStore, NewCapture
-from enrollment.service.store.errors import RequestConflict
+from enrollment.service.store.dossier_store import DossierStore
+from enrollment.service.store.new_capture import NewCapture
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,6 +40,7 @@ class Studio:
     inventory: Inventory
     leases: Leases
     previews: Previews
+    prints: KeptPrints
     numeric_pool: Executor
     store_pool: Executor
     clock: Clock
@@ -52,16 +54,6 @@ class Studio:
                 f"the lease is of a {device.kind.value}", device_id=device.device_id, needed=kind.value
             )
         return lease, device
-
-    async def earlier_capture(self, request_id: str, dossier_id: str, position: int | None) -> Capture | None:
-        """What this request stored when it was made before. Raises RequestConflict when it asked for something else."""
-        found = await self.stored(self.dossiers.capture_for_request, request_id)
-        if found is None:
-            return None
-        stored_in, capture = found
-        if (stored_in, capture.position) != (dossier_id, position):
-            raise RequestConflict("this request_id belongs to another capture", request_id=request_id)
-        return capture
 
     async def store_capture(
         self, lease: Lease, dossier_id: str, new: NewCapture, *, replace: bool, request_id: str

@@ -17,6 +17,9 @@ from enrollment.service.store.tables import AUDIT
 FIRST_DIGEST: Final = bytes(32)
 SYSTEM: Final = "system"  # who acts where no operator does
 
+_LAST: Final = select(AUDIT.c.digest).order_by(AUDIT.c.number.desc()).limit(1)
+_INSERT: Final = insert(AUDIT)
+
 
 class AuditLog:
     """Appends and verifies. Facts are ids and numbers, never personal fields."""
@@ -31,13 +34,11 @@ class AuditLog:
 
     def append_in(self, connection: Connection, action: str, operator_id: str, **facts: str | int) -> None:
         """Write one row within the caller's transaction: the act and its record stand or fall together."""
-        last = select(AUDIT.c.digest).order_by(AUDIT.c.number.desc()).limit(1)
-        previous = connection.execute(last).scalar_one_or_none() or FIRST_DIGEST
+        previous = connection.execute(_LAST).scalar_one_or_none() or FIRST_DIGEST
         at, text = to_ms(self._clock.now()), json.dumps(facts, sort_keys=True)
         digest = _digest(previous, at, operator_id, action, text)
-        connection.execute(
-            insert(AUDIT).values(at=at, operator_id=operator_id, action=action, facts=text, digest=digest)
-        )
+        row = {"at": at, "operator_id": operator_id, "action": action, "facts": text, "digest": digest}
+        connection.execute(_INSERT, row)
 
     def verify(self) -> int:
         """Check the whole chain and return its length. Raises StoredDataDamaged naming the first row that is wrong."""

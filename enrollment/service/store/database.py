@@ -26,11 +26,13 @@ from enrollment.sqlite_log import keep_log
 
 BUSY_TIMEOUT_S: Final = 10.0
 PAGE_OCTETS: Final = 16384  # a print is a blob of a hundred kilobytes, a slap of two megabytes
+CACHE_KIB: Final = 8192  # a slap's whole transaction: what did not fit would be written to the log piece by piece
 PRAGMAS: Final = (
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
     "PRAGMA secure_delete=ON",  # what is deleted is overwritten with zeros
     "PRAGMA trusted_schema=OFF",
+    f"PRAGMA cache_size={-CACHE_KIB}",
 )
 
 # SQLite's own words -> what a person should do. The first that is contained wins.

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
+from enrollment.core.dossier.model import PartRecord
 from enrollment.service.store import dossier_rows as rows
 from enrollment.service.store.errors import StoredDataDamaged
 from enrollment.service.store.tables import CAPTURES, DOSSIERS, PARTS
 from enrollment.service.store.vault import DossierCipher, Vault
 
 MINUTIAE_SUFFIX: Final = ".fmr"
+
+_INSERT: Final = insert(PARTS)
+_PRINTS: Final = (
+    select(PARTS, CAPTURES.c.position, CAPTURES.c.impression, CAPTURES.c.fingers, DOSSIERS.c.wrapped_key)
+    .join(CAPTURES, PARTS.c.capture_id == CAPTURES.c.capture_id)
+    .join(DOSSIERS, PARTS.c.dossier_id == DOSSIERS.c.dossier_id)
+    .where(
+        PARTS.c.dossier_id == bindparam("dossier_id"),
+        PARTS.c.name.endswith(MINUTIAE_SUFFIX),
+        PARTS.c.capture_id.not_in(bindparam("known", expanding=True)),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,33 +47,35 @@ def insert_parts(
     capture_id: str,
     parts: Mapping[str, tuple[str, bytes]],
     cipher: DossierCipher,
-) -> None:
-    """Write a capture's parts: name -> (media type, bytes)."""
+) -> tuple[PartRecord, ...]:
+    """Write a capture's parts, name -> (media type, bytes), and tell what is now kept, by name."""
+    records = {
+        name: PartRecord(name, media_type, len(content), hashlib.sha256(content).digest())
+        for name, (media_type, content) in sorted(parts.items())
+    }
     connection.execute(
-        insert(PARTS),
+        _INSERT,
         [
             {
                 "dossier_id": dossier_id,
                 "name": name,
                 "capture_id": capture_id,
-                "media_type": media_type,
-                "length": len(content),
-                "sha256": hashlib.sha256(content).digest(),
-                "sealed_content": cipher.seal(rows.part_place(name), content),
+                "media_type": record.media_type,
+                "length": record.length,
+                "sha256": record.sha256,
+                "sealed_content": cipher.seal(rows.part_place(name), parts[name][1]),
             }
-            for name, (media_type, content) in parts.items()
+            for name, record in records.items()
         ],
     )
+    return tuple(records.values())
 
 
-def read_prints(connection: Connection, dossier_id: str, vault: Vault) -> tuple[StoredPrint, ...]:
-    """The minutiae record of each captured finger. Raises StoredDataDamaged."""
-    found = connection.execute(
-        select(PARTS, CAPTURES.c.position, CAPTURES.c.impression, CAPTURES.c.fingers, DOSSIERS.c.wrapped_key)
-        .join(CAPTURES, PARTS.c.capture_id == CAPTURES.c.capture_id)
-        .join(DOSSIERS, PARTS.c.dossier_id == DOSSIERS.c.dossier_id)
-        .where(PARTS.c.dossier_id == dossier_id, PARTS.c.name.endswith(MINUTIAE_SUFFIX))
-    ).all()
+def read_prints(
+    connection: Connection, dossier_id: str, vault: Vault, known: Collection[str] = ()
+) -> tuple[StoredPrint, ...]:
+    """The minutiae record of each finger that another capture than these shows. Raises StoredDataDamaged."""
+    found = connection.execute(_PRINTS, {"dossier_id": dossier_id, "known": list(known)}).all()
     return tuple(
         StoredPrint(
             row.capture_id,

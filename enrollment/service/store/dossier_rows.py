@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import BindParameter, Connection, Row, bindparam, select
 
 from enrollment.core.dossier.model import (
     AbsentFinger,
@@ -19,7 +20,7 @@ from enrollment.core.dossier.model import (
     PartRecord,
     QualityRecord,
 )
-from enrollment.core.dossier.plan import plan_from_table
+from enrollment.core.dossier.plan import Plan, plan_from_table
 from enrollment.service.store.database import typed_damage
 from enrollment.service.store.errors import StoredDataDamaged
 from enrollment.service.store.instants import from_ms
@@ -33,17 +34,20 @@ PART_COLUMNS: Final = (
     PARTS.c.dossier_id, PARTS.c.capture_id, PARTS.c.name, PARTS.c.media_type, PARTS.c.length, PARTS.c.sha256
 )  # fmt: skip
 
+# Built once: to build a statement costs more than to carry it out.
+_IDS: Final[BindParameter[str]] = bindparam("ids", expanding=True)
+_DOSSIER: Final = select(DOSSIERS).where(DOSSIERS.c.dossier_id == bindparam("dossier_id"))
+_CAPTURES: Final = select(CAPTURES).where(CAPTURES.c.dossier_id.in_(_IDS))
+_PARTS: Final = select(*PART_COLUMNS).where(PARTS.c.dossier_id.in_(_IDS))
+_ABSENCES: Final = select(ABSENCES).where(ABSENCES.c.dossier_id.in_(_IDS))
+_DIGESTS: Final = select(PACKAGES.c.dossier_id, PACKAGES.c.sha256).where(PACKAGES.c.dossier_id.in_(_IDS))
+
 AnyRow = Row[Any]
 
 
 def quality_to_json(quality: QualityRecord) -> str:
     """As kept in captures.quality."""
     return json.dumps(_quality_table(quality))
-
-
-def quality_from_json(text: str) -> QualityRecord:
-    """The reverse."""
-    return _quality(json.loads(text))
 
 
 def fingers_to_json(fingers: Sequence[CapturedFinger]) -> str:
@@ -111,12 +115,11 @@ def load_dossiers(
     even_damaged: a dossier that does not decrypt comes without its personal fields instead of raising
         StoredDataDamaged, so that it holds up neither a list nor its own removal.
     """
-    ids = [row.dossier_id for row in rows]
-    captures = _by_dossier(connection.execute(select(CAPTURES).where(CAPTURES.c.dossier_id.in_(ids))))
-    parts = _by_dossier(connection.execute(select(*PART_COLUMNS).where(PARTS.c.dossier_id.in_(ids))))
-    absences = _by_dossier(connection.execute(select(ABSENCES).where(ABSENCES.c.dossier_id.in_(ids))))
-    packages = select(PACKAGES.c.dossier_id, PACKAGES.c.sha256).where(PACKAGES.c.dossier_id.in_(ids))
-    digests = {row.dossier_id: bytes(row.sha256) for row in connection.execute(packages)}
+    ids = {"ids": [row.dossier_id for row in rows]}
+    captures = _by_dossier(connection.execute(_CAPTURES, ids))
+    parts = _by_dossier(connection.execute(_PARTS, ids))
+    absences = _by_dossier(connection.execute(_ABSENCES, ids))
+    digests = {row.dossier_id: bytes(row.sha256) for row in connection.execute(_DIGESTS, ids)}
     return [
         _dossier(
             row,
@@ -130,21 +133,9 @@ def load_dossiers(
     ]
 
 
-def load_dossier(
-    connection: Connection, dossier_id: str, vault: Vault, *, even_damaged: bool = False
-) -> Dossier | None:
-    """One whole dossier, or None."""
-    row = connection.execute(select(DOSSIERS).where(DOSSIERS.c.dossier_id == dossier_id)).one_or_none()
-    return None if row is None else load_dossiers(connection, [row], vault, even_damaged=even_damaged)[0]
-
-
-def load_capture(connection: Connection, capture_id: str) -> Capture | None:
-    """One capture with its parts, or None."""
-    row = connection.execute(select(CAPTURES).where(CAPTURES.c.capture_id == capture_id)).one_or_none()
-    if row is None:
-        return None
-    parts: list[AnyRow] = list(connection.execute(select(*PART_COLUMNS).where(PARTS.c.capture_id == capture_id)))
-    return _captures([row], parts)[0]
+def dossier_row(connection: Connection, dossier_id: str) -> AnyRow | None:
+    """Its row of the dossiers table, or None."""
+    return connection.execute(_DOSSIER, {"dossier_id": dossier_id}).one_or_none()
 
 
 def _dossier(
@@ -172,7 +163,7 @@ def _dossier(
     return Dossier(
         dossier_id=row.dossier_id,
         state=DossierState(row.state),
-        plan=plan_from_table(json.loads(row.plan)),
+        plan=_plan(row.plan),
         operator_id=row.operator_id,
         created_at=from_ms(row.created_at),
         completed_at=None if row.completed_at is None else from_ms(row.completed_at),
@@ -189,6 +180,12 @@ def _dossier(
             for absent in absences
         ),
     )
+
+
+@lru_cache(maxsize=16)
+def _plan(text: str) -> Plan:
+    """As kept in dossiers.plan; those of one procedure's dossiers are the same text."""
+    return plan_from_table(json.loads(text))
 
 
 def _by_dossier(rows: Iterable[AnyRow]) -> dict[str, list[AnyRow]]:
@@ -212,16 +209,16 @@ def _captures(rows: Sequence[AnyRow], parts: Sequence[AnyRow]) -> tuple[Capture,
         record = PartRecord(part.name, part.media_type, part.length, bytes(part.sha256))
         by_capture.setdefault(part.capture_id, []).append(record)
     ordered = sorted(rows, key=lambda row: (row.position == PORTRAIT_SLOT, row.position))
-    return tuple(capture_from(row, by_capture.get(row.capture_id, ())) for row in ordered)
+    return tuple(_capture(row, by_capture.get(row.capture_id, ())) for row in ordered)
 
 
-def capture_from(row: AnyRow, parts: Sequence[PartRecord]) -> Capture:
+def _capture(row: AnyRow, parts: Sequence[PartRecord]) -> Capture:
     """One row of the captures table, with its parts."""
     return Capture(
         capture_id=row.capture_id,
         position=None if row.position == PORTRAIT_SLOT else row.position,
         impression=row.impression,
-        quality=quality_from_json(row.quality),
+        quality=_quality(json.loads(row.quality)),
         accepted=row.accepted,
         attempts=row.attempts,
         kept_attempt=row.kept_attempt,

@@ -6,13 +6,12 @@ Synchronous and thread-safe: call it from worker threads. Personal fields and pa
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import uuid_utils
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from enrollment.core.dossier.completeness import require_complete
 from enrollment.core.dossier.demographics import validated
@@ -20,10 +19,8 @@ from enrollment.core.dossier.lifecycle import require_open, require_transition
 from enrollment.core.dossier.model import (
     AbsentFinger,
     Capture,
-    CapturedFinger,
     Dossier,
     DossierState,
-    QualityRecord,
 )
 from enrollment.core.dossier.plan import SINGLE_FINGERS, Plan, plan_to_table
 from enrollment.core.errors import InvalidInput, PositionAlreadyCaptured, PositionNotInPlan
@@ -32,16 +29,15 @@ from enrollment.service.store import dossier_rows as rows
 from enrollment.service.store.audit_log import AuditLog
 from enrollment.service.store.card_ledger import CardLedger
 from enrollment.service.store.database import Database
-from enrollment.service.store.dossier_parts import StoredPrint, insert_parts, open_part, read_prints
+from enrollment.service.store.dossier_parts import StoredPrint, open_part, read_prints
 from enrollment.service.store.errors import (
     DossierUnknown,
     PartPurged,
     PartUnknown,
-    PrintsAppeared,
     RequestConflict,
-    StoredDataDamaged,
 )
 from enrollment.service.store.instants import to_ms
+from enrollment.service.store.new_capture import NewCapture, insert_capture, remove_capture, require_compared
 from enrollment.service.store.packable import require_operator, require_parts
 from enrollment.service.store.tables import (
     ABSENCES,
@@ -59,27 +55,19 @@ MAX_PAGE: Final = 500
 MAX_DESCRIPTION: Final = 200  # characters
 SHORTEST_NAME: Final = 4  # of a personal field that is looked for in what is kept in the clear
 
+# Built once: to build a statement costs more than to carry it out.
+_BY_REQUEST: Final = select(CAPTURES.c.dossier_id, CAPTURES.c.position).where(
+    CAPTURES.c.request_id == bindparam("request_id")
+)
+
 
 @dataclass(frozen=True, slots=True)
-class NewCapture:
-    """What a capture session hands over. position: None for the portrait; parts: name -> (media type, bytes).
+class BeforeCapture:
+    """A dossier at one moment. earlier: what the request stored when it was made before. prints: those not known."""
 
-    fingers: of a slap, by position; their parts are named among `parts`.
-    compared_with: ids of the dossier's captures that its prints were compared with; None where they were with none.
-    """
-
-    position: int | None
-    impression: str
-    quality: QualityRecord
-    accepted: bool
-    attempts: int
-    kept_attempt: int
-    operator_id: str
-    device_id: str
-    captured_at: datetime
-    parts: Mapping[str, tuple[str, bytes]] = field(repr=False)
-    fingers: tuple[CapturedFinger, ...] = ()
-    compared_with: frozenset[str] | None = None
+    dossier: Dossier
+    earlier: Capture | None
+    prints: tuple[StoredPrint, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,11 +200,9 @@ class DossierStore:
         slot = PORTRAIT_SLOT if new.position is None else new.position
         require_operator(new.operator_id)
         with self._database.write() as connection:
-            earlier = self._capture_for_request(connection, request_id)
+            earlier = self._earlier(connection, request_id, dossier_id, new.position)
             if earlier is not None:
-                if (earlier[0], earlier[1].position) != (dossier_id, new.position):
-                    raise RequestConflict("this request_id belongs to another capture", request_id=request_id)
-                return earlier[1]
+                return earlier
             dossier, cipher = self._open_dossier(connection, dossier_id)
             planned = dossier.plan.portrait if new.position is None else dossier.plan.fingerprint(new.position)
             if planned is None:
@@ -226,29 +212,34 @@ class DossierStore:
                     raise PositionAlreadyCaptured(
                         "the dossier holds this already; ask for a replacement", dossier_id=dossier_id, position=slot
                     )
-                here = (CAPTURES.c.dossier_id == dossier_id, CAPTURES.c.position == slot)
-                connection.execute(delete(CAPTURES).where(*here))  # its parts go with it
-            _require_compared(dossier, new)
+                remove_capture(connection, dossier_id, slot)
+            require_compared(dossier, new)
             require_parts(dossier, new.position, new.parts)
-            shown = [finger.position for finger in new.fingers] or [slot]
-            connection.execute(
-                delete(ABSENCES).where(ABSENCES.c.dossier_id == dossier_id, ABSENCES.c.position.in_(shown))
-            )
-            capture_id = str(uuid_utils.uuid7())
-            self._insert_capture(connection, dossier_id, capture_id, slot, new, request_id)
-            insert_parts(connection, dossier_id, capture_id, new.parts, cipher)
+            stored = insert_capture(connection, dossier, new, cipher, request_id)
             self._audit.append_in(
-                connection, "captured", new.operator_id, dossier_id=dossier_id, position=slot, capture_id=capture_id
+                connection,
+                "captured",
+                new.operator_id,
+                dossier_id=dossier_id,
+                position=slot,
+                capture_id=stored.capture_id,
             )
-            stored = rows.load_capture(connection, capture_id)
-            if stored is None:
-                raise StoredDataDamaged("a capture vanished while it was stored", capture_id=capture_id)
             return stored
 
-    def capture_for_request(self, request_id: str) -> tuple[str, Capture] | None:
-        """The dossier's id and the capture that this request_id stored, or None."""
+    def before_capture(
+        self, dossier_id: str, position: int | None, request_id: str, known: Collection[str] | None = None
+    ) -> BeforeCapture:
+        """What a capture begins from; position as in NewCapture.
+
+        known: captures whose prints need not be read; None where no prints are needed.
+        Raises DossierUnknown, StoredDataDamaged, RequestConflict (the request_id captured something else).
+        """
         with self._database.read() as connection:
-            return self._capture_for_request(connection, request_id)
+            dossier = self._load(connection, dossier_id)
+            earlier = self._earlier(connection, request_id, dossier_id, position)
+            if known is None or earlier is not None:
+                return BeforeCapture(dossier, earlier, ())
+            return BeforeCapture(dossier, None, read_prints(connection, dossier_id, self._vault, known))
 
     def complete(self, dossier_id: str, *, operator_id: str) -> Dossier:
         """Close an open dossier for sealing; one that is complete or further answers as it is.
@@ -322,61 +313,37 @@ class DossierStore:
         return destroyed
 
     def _load(self, connection: Connection, dossier_id: str, *, even_damaged: bool = False) -> Dossier:
-        found = rows.load_dossier(connection, dossier_id, self._vault, even_damaged=even_damaged)
+        row = self._row(connection, dossier_id)
+        return rows.load_dossiers(connection, [row], self._vault, even_damaged=even_damaged)[0]
+
+    def _row(self, connection: Connection, dossier_id: str) -> rows.AnyRow:
+        found = rows.dossier_row(connection, dossier_id)
         if found is None:
             raise DossierUnknown("this station has no such dossier", dossier_id=dossier_id[:64])
         return found
 
     def _open_dossier(self, connection: Connection, dossier_id: str) -> tuple[Dossier, DossierCipher]:
-        dossier = self._load(connection, dossier_id)
+        row = self._row(connection, dossier_id)
+        dossier = rows.load_dossiers(connection, [row], self._vault)[0]
         require_open(dossier)
-        key = select(DOSSIERS.c.wrapped_key).where(DOSSIERS.c.dossier_id == dossier_id)
-        return dossier, self._vault.cipher(dossier_id, connection.execute(key).scalar_one())
+        return dossier, self._vault.cipher(dossier_id, row.wrapped_key)
 
-    def _capture_for_request(self, connection: Connection, request_id: str) -> tuple[str, Capture] | None:
-        found = select(CAPTURES.c.dossier_id, CAPTURES.c.position).where(CAPTURES.c.request_id == request_id)
-        row = connection.execute(found).one_or_none()
+    def _earlier(
+        self, connection: Connection, request_id: str, dossier_id: str, position: int | None
+    ) -> Capture | None:
+        """What this request stored when it was made before. Raises RequestConflict when it asked for something else."""
+        row = connection.execute(_BY_REQUEST, {"request_id": request_id}).one_or_none()
         if row is None:
             return None
-        position = None if row.position == PORTRAIT_SLOT else row.position
-        capture = self._load(connection, row.dossier_id).capture_of(position)
-        return None if capture is None else (row.dossier_id, capture)
-
-    def _insert_capture(
-        self, connection: Connection, dossier_id: str, capture_id: str, slot: int, new: NewCapture, request_id: str
-    ) -> None:
-        connection.execute(
-            insert(CAPTURES).values(
-                capture_id=capture_id,
-                dossier_id=dossier_id,
-                position=slot,
-                request_id=request_id,
-                impression=new.impression,
-                quality=rows.quality_to_json(new.quality),
-                accepted=new.accepted,
-                attempts=new.attempts,
-                kept_attempt=new.kept_attempt,
-                operator_id=new.operator_id,
-                device_id=new.device_id,
-                captured_at=to_ms(new.captured_at),
-                fingers=rows.fingers_to_json(new.fingers),
-            )
-        )
+        if (row.dossier_id, row.position) != (dossier_id, PORTRAIT_SLOT if position is None else position):
+            raise RequestConflict("this request_id belongs to another capture", request_id=request_id)
+        return self._load(connection, dossier_id).capture_of(position)
 
 
 def _require_impersonal(dossier: Dossier, why: str) -> None:
     told = why.casefold()
     if any(len(value) >= SHORTEST_NAME and value.casefold() in told for value in dossier.demographics.values()):
         raise InvalidInput("the reason is kept when the person's fields are gone: leave them out", field="reason")
-
-
-def _require_compared(dossier: Dossier, new: NewCapture) -> None:
-    """Raises PrintsAppeared where another scanner stored prints while these were captured."""
-    others = {one.capture_id for one in dossier.captures if one.position not in (None, new.position)}
-    if new.compared_with is not None and not others <= new.compared_with:
-        raise PrintsAppeared(
-            "the dossier has a print that this one was not compared with", dossier_id=dossier.dossier_id
-        )
 
 
 def _update(connection: Connection, dossier_id: str, **values: str | bytes | int | None) -> None:

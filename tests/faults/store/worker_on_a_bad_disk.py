@@ -21,8 +21,8 @@ from enrollment.core.dossier.model import QualityRecord
 from enrollment.core.dossier.plan import Plan, PlannedFingerprint
 from enrollment.service.config import SystemClock
 from enrollment.service.keys.software_keys import SoftwareKeys
-from enrollment.service.store.dossier_store import NewCapture
 from enrollment.service.store.errors import DatabaseUnavailable
+from enrollment.service.store.new_capture import NewCapture
 from enrollment.service.store.store import Store
 
 PLAN = Plan("bad-disk", 1, "", "", (PlannedFingerprint(1),))

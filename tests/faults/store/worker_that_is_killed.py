@@ -16,7 +16,7 @@ from enrollment.core.dossier.model import QualityRecord
 from enrollment.core.dossier.plan import Plan, PlannedField, PlannedFingerprint
 from enrollment.service.config import SystemClock
 from enrollment.service.keys.software_keys import SoftwareKeys
-from enrollment.service.store.dossier_store import NewCapture
+from enrollment.service.store.new_capture import NewCapture
 from enrollment.service.store.outbox_rows import NewPackage
 from enrollment.service.store.store import Store
 

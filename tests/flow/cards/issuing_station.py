@@ -23,7 +23,7 @@ from enrollment.core.records import iso19794_2_2005, iso19794_4_2005
 from enrollment.service import daemon as station_commands
 from enrollment.service.config import SystemClock, load_config, load_plans
 from enrollment.service.keys.software_keys import SoftwareKeys
-from enrollment.service.store.dossier_store import NewCapture
+from enrollment.service.store.new_capture import NewCapture
 from enrollment.service.store.outbox_rows import NewPackage
 from enrollment.service.store.store import Store
 from enrollment.v1 import card_pb2, device_pb2

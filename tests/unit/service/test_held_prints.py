@@ -11,7 +11,9 @@ import pytest
 from bench.toy_templates import draw_finger, draw_impression
 from enrollment.core.acceptance import Objection
 from enrollment.core.fingerprint import FingerprintTemplate
-from enrollment.service.capture.held_prints import HeldPrints, Likeness
+from enrollment.service.capture.held_prints import HeldPrint, HeldPrints, KeptPrints, Likeness
+from enrollment.service.config import SystemClock
+from enrollment.service.devices.leases import Granted, Leases
 
 Prints = Mapping[int, FingerprintTemplate]
 
@@ -56,7 +58,7 @@ def test_a_rolled_print_beside_its_slap_passes_unless_it_is_another_finger(
 ) -> None:
     (first, second), (stranger, _) = people
     slap = held(some(first, 2, 3, 4, 5))
-    slap.prepare([2])
+    slap.prepare()
     broad = replace_breadth(second[2])
     assert slap.judge({2: broad}, "rolled", {}) == {2: Likeness()}
     assert slap.judge({2: second[3]}, "rolled", {}) == {2: Likeness(Objection.SAME_FINGER, 3)}
@@ -87,6 +89,25 @@ def test_a_second_try_by_another_person_is_told_from_the_first(people: tuple[tup
     assert own == dict.fromkeys(fingers, Likeness())
     others = held({}).judge(some(stranger, *fingers), "slap", some(first, *fingers))
     assert {one.objection for one in others.values()} == {Objection.OTHER_PERSON}
+
+
+async def test_prints_are_kept_of_the_newest_dossier_only_and_forgotten_with_the_lease(
+    people: tuple[tuple[Prints, Prints], ...],
+) -> None:
+    leases, kept = Leases(SystemClock(), lambda device_id: 1, lambda device_id: None), KeptPrints()
+    prints = (HeldPrint("capture", 1, 1, False, people[0][0][1]),)
+    stream = leases.hold("scanner", operator_id="an", client_name="counter", time_to_live_s=30, wait_s=0)
+    granted = await anext(stream)
+    assert isinstance(granted, Granted)
+    lease = granted.lease
+    kept.keep(lease, "dossier", prints)
+    assert kept.of(lease, "dossier") == prints
+    assert kept.of(lease, "another") == ()
+    kept.keep(lease, "another", ())
+    assert kept.of(lease, "dossier") == ()
+    kept.keep(lease, "dossier", prints)
+    await stream.aclose()
+    assert kept.of(lease, "dossier") == ()
 
 
 def replace_breadth(template: FingerprintTemplate) -> FingerprintTemplate:

@@ -13,7 +13,7 @@ import pytest
 from enrollment.core.dossier.model import QualityRecord
 from enrollment.core.dossier.plan import Plan, PlannedField, PlannedFingerprint, PlannedPortrait
 from enrollment.service.keys.software_keys import SoftwareKeys
-from enrollment.service.store.dossier_store import NewCapture
+from enrollment.service.store.new_capture import NewCapture
 from enrollment.service.store.outbox_rows import NewPackage
 from enrollment.service.store.store import Store
 

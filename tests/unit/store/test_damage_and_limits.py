@@ -27,7 +27,6 @@ from enrollment.service.config import SystemClock
 from enrollment.service.keys.software_keys import SoftwareKeys
 from enrollment.service.store.chain import ChainLink
 from enrollment.service.store.database import Database
-from enrollment.service.store.dossier_store import NewCapture
 from enrollment.service.store.errors import (
     DatabaseTooNew,
     DatabaseUnavailable,
@@ -35,6 +34,7 @@ from enrollment.service.store.errors import (
     StoredDataDamaged,
 )
 from enrollment.service.store.migrations import VERSION, migrate, steps_at
+from enrollment.service.store.new_capture import NewCapture
 from enrollment.service.store.operator_sessions import Role
 from enrollment.service.store.outbox_rows import NewPackage
 from enrollment.service.store.packable import MAX_CAPTURED_BYTES
@@ -133,7 +133,7 @@ READS: list[Callable[[Store, str], object]] = [
     lambda store, dossier_id: store.dossiers.list(None, 9, ""),
     lambda store, dossier_id: store.dossiers.read_part(dossier_id, "fingerprint-01.jpg"),
     lambda store, dossier_id: store.dossiers.stored_prints(dossier_id),
-    lambda store, dossier_id: store.dossiers.capture_for_request("c"),
+    lambda store, dossier_id: store.dossiers.before_capture(dossier_id, 1, "c"),
     lambda store, dossier_id: store.dossiers.complete(dossier_id, operator_id="op-1"),
     lambda store, dossier_id: store.outbox.list(None, 9, ""),
     lambda store, dossier_id: store.outbox.next_to_send(),

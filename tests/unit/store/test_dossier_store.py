@@ -23,7 +23,6 @@ from enrollment.core.errors import (
 )
 from enrollment.service.store.chain import ChainLink
 from enrollment.service.store.dossier_parts import StoredPrint
-from enrollment.service.store.dossier_store import NewCapture
 from enrollment.service.store.errors import (
     DossierUnknown,
     PartPurged,
@@ -31,6 +30,7 @@ from enrollment.service.store.errors import (
     RequestConflict,
     StoredDataDamaged,
 )
+from enrollment.service.store.new_capture import NewCapture
 from enrollment.service.store.outbox_rows import NewPackage
 from enrollment.service.store.store import Store
 from enrollment.service.store.tables import PARTS
@@ -99,9 +99,26 @@ def test_repeated_capture_request_answers_what_it_stored(store: Store, plan: Pla
     first = store.dossiers.add_capture(dossier_id, new_capture(1), replace=False, request_id="c")
     again = store.dossiers.add_capture(dossier_id, new_capture(1, score=99), replace=False, request_id="c")
     assert again == first
-    assert store.dossiers.capture_for_request("c") == (dossier_id, first)
+    assert store.dossiers.before_capture(dossier_id, 1, "c").earlier == first
+    with pytest.raises(RequestConflict):
+        store.dossiers.before_capture(dossier_id, 2, "c")
     with pytest.raises(RequestConflict):
         store.dossiers.add_capture(dossier_id, new_capture(2), replace=False, request_id="c")
+
+
+def test_a_capture_begins_from_the_prints_that_are_not_known_yet(
+    store: Store, plan: Plan, new_capture: NewCaptures
+) -> None:
+    dossier_id = opened(store, plan)
+    first, second = (
+        store.dossiers.add_capture(dossier_id, new_capture(position), replace=False, request_id=f"c-{position}")
+        for position in (1, 2)
+    )
+    for known, read in (([], [1, 2]), ([first.capture_id], [2]), ([first.capture_id, second.capture_id], [])):
+        before = store.dossiers.before_capture(dossier_id, 2, "next", known)
+        assert (before.dossier, before.earlier) == (store.dossiers.get(dossier_id), None)
+        assert [one.position for one in before.prints] == read
+    assert store.dossiers.before_capture(dossier_id, None, "next").prints == ()
 
 
 def test_second_capture_of_a_position_needs_replace(store: Store, plan: Plan, new_capture: NewCaptures) -> None:

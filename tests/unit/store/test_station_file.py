@@ -16,7 +16,6 @@ from enrollment.core.dossier.plan import Plan
 from enrollment.service.config import Clock, SystemClock
 from enrollment.service.keys.software_keys import SoftwareKeys
 from enrollment.service.store.database import Database
-from enrollment.service.store.dossier_store import NewCapture
 from enrollment.service.store.errors import (
     DatabaseTooNew,
     DatabaseUnavailable,
@@ -24,6 +23,7 @@ from enrollment.service.store.errors import (
     StoredDataDamaged,
 )
 from enrollment.service.store.migrations import VERSION
+from enrollment.service.store.new_capture import NewCapture
 from enrollment.service.store.operator_sessions import Role
 from enrollment.service.store.store import Store
 
