@@ -23,7 +23,7 @@ from drivers.errors import (
     ProtocolViolation,
 )
 
-PATIENCE_S: Final = 2.0
+PATIENCE_S: Final = 1.0
 
 
 class Picture(Enum):
@@ -264,7 +264,7 @@ SCANNERS = (
     Scanner("fs81", "fs81", FS81, {"picture_timeout_s": 0.4}),
     Scanner("zk4500", "zk4500", ZK4500, {"picture_timeout_s": 0.4}),
     Scanner("fdu2000", "fdu2000", FDU2000, {"picture_timeout_s": 0.4}),
-    Scanner("nb1010", "nb1010", NB1010, {"transfer_timeout_s": 0.5}),
+    Scanner("nb1010", "nb1010", NB1010, {"transfer_timeout_s": 0.3}),
     Scanner("uru4000", "4500", URU4000, {"transfer_timeout_s": 1.0}),
     Scanner("tenprint", "tenprint", TENPRINT, {"command_timeout_s": 0.4, "frame_timeout_s": 0.5}, "idle"),
 )

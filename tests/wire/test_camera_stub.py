@@ -82,8 +82,8 @@ class Camera:
                 yield Parts(response)
 
     @contextlib.contextmanager
-    def opencv(self) -> Iterator[cv2.VideoCapture]:
-        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 5000, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 1000]
+    def opencv(self, read_ms: int = 10_000) -> Iterator[cv2.VideoCapture]:
+        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 10_000, cv2.CAP_PROP_READ_TIMEOUT_MSEC, read_ms]
         capture = cv2.VideoCapture(self.stream_url, cv2.CAP_FFMPEG, limits)
         assert capture.isOpened()
         try:
@@ -197,7 +197,7 @@ def test_first_frames_of_a_connection_are_dark() -> None:
 
 
 def test_stall_ends_opencv_read_by_its_limit_and_a_mended_camera_goes_on(camera: Camera) -> None:
-    with camera.opencv() as capture:
+    with camera.opencv(read_ms=1000) as capture:
         assert capture.read()[0]
         camera.fail("stall")
         reads = [capture.read()[0] for _ in range(300)]  # what lies in buffers first, then the time limit

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
+from threading import Timer
 
 import numpy as np
 import pytest
@@ -21,6 +23,8 @@ IDS = (0x298D, 0x1010)
 CONFIGURATION = bytes.fromhex(
     "09022700010100a032 090400000300000000 07058103040005 07050202400000 07058302400000".replace(" ", "")
 )
+
+LIMIT_S, LATE_S, ANSWER_S = 1.0, 1.1, 0.02
 
 ASK = "8038010008000000"
 PREPARE = "800d03000c00000000040000"
@@ -54,12 +58,13 @@ class Scanner:
     """Answers commands from its lists, the last answer of each for ever; notes each transfer.
 
     stale: what lies in the pipe before anything is asked. mute: from this transfer on, nothing is answered.
+    late: the transfer, a write, that it takes LATE_S for, and ANSWER_S for the answer after it.
     """
 
     def __init__(self) -> None:
         self.answers = {ASK: [[PRESENT]], PREPARE: [[PREPARED]], CAPTURE: [[CAPTURING, *rows()]]}
         self.stale: list[bytes] = []
-        self.mute = 1_000_000
+        self.mute = self.late = 1_000_000
         self.transcript: list[tuple[str, str | int]] = []
         self.asked = threading.Event()
 
@@ -79,13 +84,22 @@ class Scanner:
                 continue
             if direction:
                 reading = seqnum
+                if len(self.transcript) == self.late + 1:
+                    Timer(ANSWER_S, self._answer_late, (session, seqnum, pipe.pop(0))).start()
+                    reading = None
             else:
+                if len(self.transcript) == self.late:
+                    time.sleep(LATE_S)
                 session.complete(seqnum, length=length)
                 answers = self.answers[payload.hex()]
                 pipe += answers.pop(0) if len(answers) > 1 else answers[0]
             if reading is not None and pipe:
                 session.complete(reading, pipe.pop(0))
                 reading = None
+
+    def _answer_late(self, session: Session, reading: int, answer: bytes) -> None:
+        if reading not in session.unlinked:
+            session.complete(reading, answer)
 
     def _answer_control(self, session: Session, submit: tuple[int, int, int, int, bytes, bytes]) -> None:
         seqnum, _, _, _, setup, _ = submit
@@ -212,6 +226,13 @@ def test_device_that_falls_mute_is_stalled_and_within_a_shorter_wait_only_late(s
             capture(scanner, timeout_s=0)
         with pytest.raises(DeviceStalled):
             capture(scanner)
+
+
+def test_answer_to_a_command_that_was_taken_after_the_limit_is_still_read(server: Server) -> None:
+    device = Scanner()
+    device.late = len(OPENING) + 3  # the first command of an image
+    with opened(server, device, transfer_timeout_s=LIMIT_S) as scanner:
+        assert np.array_equal(capture(scanner), RIDGES)
 
 
 def test_device_that_is_mute_from_the_start_does_not_open(server: Server) -> None:

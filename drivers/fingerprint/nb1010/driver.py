@@ -29,7 +29,7 @@ TRANSFER_TIMEOUT_S = 0.5
 
 _FINGER_PRESENCE = 0x30  # above it a finger lies there; the recording has 247
 _POLL_S = 0.05
-_LAST_POLL_S = 0.1  # what a question may take that is on its way when the caller's time is up
+_LAST_POLL_S = 0.1  # what a question, or its answer, may take that is on its way when the caller's time is up
 _IMAGE_TIMEOUT_S = 5.0
 _QUIET_S = 0.05  # a pipe that gives nothing for so long is empty
 _DRAIN_TIMEOUT_S = 1.0
@@ -171,7 +171,7 @@ class Nb1010:
             self._require_open().pause(min(_POLL_S, max(0.0, deadline - time.monotonic())), cancel)
 
     def _ask_presence_until(self, deadline: float, cancel: CancelToken) -> int:
-        """Ask once; past the caller's time by no more than _LAST_POLL_S, whatever the device does."""
+        """Ask once; past the caller's time by no more than twice _LAST_POLL_S, whatever the device does."""
         limit_s = max(deadline - time.monotonic(), _LAST_POLL_S)
         if limit_s >= self._transfer_timeout_s:
             return self._ask_presence(self._transfer_timeout_s, cancel)
@@ -214,13 +214,12 @@ class Nb1010:
         return pixels
 
     def _exchange(self, command: Message, expected: Code, limit_s: float, cancel: CancelToken) -> Message:
-        """Send a command and read what answers it, within limit_s."""
-        until = time.monotonic() + limit_s
+        """Send a command and read what answers it. limit_s: for each, as one that is taken late is answered, too."""
         payload = wire.encode(command)
         written = self._require_open().queue_write(wire.OUT_ENDPOINT, payload).result(limit_s, cancel).transferred
         if written != len(payload):
             raise ProtocolViolation("the device took only a part of a command", written=written, length=len(payload))
-        transfer = self._read(wire.ANSWER_BYTES, max(0.0, until - time.monotonic()), cancel)
+        transfer = self._read(wire.ANSWER_BYTES, limit_s, cancel)
         return wire.decode_answer(transfer, command, expected)
 
     def _read(self, length: int, limit_s: float, cancel: CancelToken) -> memoryview:
