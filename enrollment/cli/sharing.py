@@ -32,7 +32,7 @@ CERTIFICATE_FILE: Final = "certificate.pem"
 ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\s/]+):([0-9]{1,5})")
 OTHERS: Final = 0o077
 PROBE_TIMEOUT_S: Final = 3.0
-ALERT_WAIT_S: Final = 1.0
+ALERT_WAIT_S: Final = 3.0  # a station that takes the certificate says so at once; a busy one refuses it later
 UNAVAILABLE: Final = grpc.StatusCode.UNAVAILABLE.name
 
 # OpenSSL's X509_V_ERR_*

@@ -215,6 +215,8 @@ def test_enrollctl_queues_for_a_device_and_is_told_its_place(share: Share, pc: C
     with connect(share.station("counter-2"), share.token("op-2")) as station:
         with held_lease(station, name, client_name="counter-2", wait_s=30, queued=queued) as lease:
             assert lease.fencing_token > 0
+        given_back = station.devices.GetDevice(device_pb2.GetDeviceRequest(device_id=name)).device
+        assert not given_back.HasField("lease_holder")  # already, so that the next command finds it free
         assert places == [1]
 
 
