@@ -23,6 +23,7 @@ class Registers:
         self.statuses = list(statuses)
         self.on_power = on_power
         self.on_mode: dict[int, tuple[bytes, ...]] = {}
+        self.before_status: list[bytes] = []  # interrupts, one ahead of each answer about HWSTAT
         self.written: list[tuple[int, int]] = []
 
     def serve(self, session: Session) -> None:
@@ -41,6 +42,9 @@ class Registers:
                 elif register == MODE:
                     waiting.extend(self.on_mode.get(payload[0], ()))
             elif endpoint == 0 and register == HWSTAT:
+                if self.before_status and pending is not None:
+                    session.complete(pending, self.before_status.pop(0).ljust(64, b"\0"))
+                    pending = None
                 session.complete(seqnum, bytes([self.statuses[0]]))
                 del self.statuses[: len(self.statuses) > 1]
             elif endpoint == 0:
@@ -124,3 +128,12 @@ def test_announced_death_leads_to_power_up_and_then_to_a_typed_error(server: Ser
             scanner.capture(timeout_s=5, cancel=CancelToken(), on_event=events.append)
         assert events == [ScanEvent.WAITING, ScanEvent.FINGER_ON] * 3
         assert len(status_writes(registers)) == before + 2 * 2
+
+
+def test_finger_that_is_told_of_later_than_it_is_waited_for_is_known_all_the_same(server: Server) -> None:
+    registers = Registers(b"\x01")
+    with opened(server, registers) as scanner:
+        registers.before_status = [FINGER_ON]
+        with pytest.raises(CaptureTimedOut):
+            scanner.wait_finger_off(timeout_s=1.0, cancel=CancelToken())
+        assert registers.written[-2:] == [(MODE, 0x10), (MODE, 0x12)]  # its coming was awaited, and then its going

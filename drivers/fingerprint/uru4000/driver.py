@@ -202,7 +202,7 @@ class Uru4000:
         try:
             registers.await_interrupt(InterruptType.FINGER_ON, min(deadline, time.monotonic() + _FEELING_S), cancel)
         except CaptureTimedOut:
-            return False
+            return registers.has_told(InterruptType.FINGER_ON, cancel)
         return True
 
     @contextlib.contextmanager

@@ -60,6 +60,15 @@ class Registers:
             else:
                 _logger.debug("interrupt %#06x passed over", code)
 
+    def has_told(self, wanted: InterruptType, cancel: CancelToken) -> bool:
+        """Whether it did by now, however late we look: its answer to a question comes after what it told before."""
+        self._read_status(cancel)
+        try:
+            self.await_interrupt(wanted, time.monotonic(), cancel)
+        except CaptureTimedOut:
+            return False
+        return True
+
     def power_up(self, cancel: CancelToken, *, needs_challenge: bool) -> str:
         """Bring the scanner from any state to waiting for a mode; its firmware's version. Raises DeviceNotReady."""
         # From before the first register access on, or an early power interrupt is lost.
