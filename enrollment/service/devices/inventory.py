@@ -247,15 +247,20 @@ class Inventory:
     def _new(self, found: FoundDevice) -> StationDevice:
         loop = asyncio.get_running_loop()
         device_id = found.device_id
+        built_in = 0  # the generation that the worker's driver is of
 
         def opened(driver: Driver) -> None:
             loop.call_soon_threadsafe(self._opened, device_id, driver.identity, getattr(driver, "capabilities", None))
 
-        def failed(error: DeviceError) -> None:
-            loop.call_soon_threadsafe(self._failed, device_id, error)
+        def build() -> Driver:
+            nonlocal built_in
+            built_in = device.generation
+            return self._build(device.found)
 
-        worker = DeviceWorker(device_id, lambda: self._build(device.found), at_opened=opened, at_failed=failed)
-        device = StationDevice(found, worker)
+        def failed(error: DeviceError) -> None:
+            loop.call_soon_threadsafe(self._failed, device_id, built_in, error)
+
+        device = StationDevice(found, DeviceWorker(device_id, build, at_opened=opened, at_failed=failed))
         return device
 
     def _opened(self, device_id: str, identity: DeviceIdentity, capabilities: object) -> None:
@@ -268,11 +273,13 @@ class Inventory:
         device.problem = ""
         self.changed(device_id)
 
-    def _failed(self, device_id: str, error: DeviceError) -> None:
+    def _failed(self, device_id: str, generation: int, error: DeviceError) -> None:
         device = self._devices.get(device_id)
         if device is None:
             return
         self._at_failed(device.found.driver, error.reason)
+        if generation != device.generation:
+            return  # a late word of one that has ended says nothing of the one that is there now
         if isinstance(error, DeviceGone) and device.attached:
             self._detach(device)
         else:

@@ -34,6 +34,7 @@ class Bus:
         self.gone: list[str] = []
         self.asleep_s = 0.0
         self.tell: Callable[[], None] = lambda: None
+        self.build: Callable[[FoundDevice], FingerprintScanner | Camera] = self._build
         self.watched = 0
         self.inventory = Inventory(
             ["usbip://reader:3240"],
@@ -41,7 +42,7 @@ class Bus:
             look=self._look,
             put_together=Naming(),
             watch_bus=self._watch_bus,
-            build=self._build,
+            build=lambda found: self.build(found),
             at_gone=self.gone.append,
             asleep_s=lambda: self.asleep_s,
         )
@@ -97,13 +98,36 @@ async def test_a_device_that_leaves_stays_known_and_comes_back_as_a_new_generati
 
 async def test_a_driver_that_says_gone_ends_the_generation_before_any_scan(bus: Bus) -> None:
     await bus.inventory.scan()
-    bus.inventory._failed("uru4000-1", DeviceGone("unplugged"))
+    bus.inventory._failed("uru4000-1", 1, DeviceGone("unplugged"))
     assert bus.gone == ["uru4000-1"]
     assert bus.inventory.get("uru4000-1").state is DeviceState.DETACHED
     await bus.inventory.scan()  # re-plugged faster than the scans look
     device = bus.inventory.get("uru4000-1")
     assert device.generation == 2
     assert (device.state, device.problem) == (DeviceState.FAULTY, "DEVICE_GONE")  # until it was opened once
+
+
+async def test_a_late_word_of_a_generation_that_has_ended_leaves_the_next_one_alone(bus: Bus) -> None:
+    built, may_fail = threading.Event(), threading.Event()
+
+    def build(found: FoundDevice) -> FingerprintScanner:
+        built.set()
+        assert may_fail.wait(10)
+        raise DeviceGone("unplugged", device_id=found.device_id)
+
+    bus.build = build
+    await bus.inventory.scan()
+    device = bus.inventory.get("uru4000-1")
+    job = asyncio.create_task(device.worker.run(lambda driver: None, cancel=CancelToken(), check=lambda: None))
+    assert await asyncio.to_thread(built.wait, 10)
+    bus.found = []
+    await bus.inventory.scan()
+    bus.found = [SCANNER]
+    await bus.inventory.scan()
+    may_fail.set()
+    with pytest.raises(DeviceGone):
+        await job
+    assert (device.attached, device.generation, device.problem) == (True, 2, "")
 
 
 async def test_a_device_that_was_away_between_two_looks_is_a_new_generation(bus: Bus) -> None:
@@ -196,7 +220,7 @@ def test_the_time_that_the_machine_slept_stands_still_while_it_is_awake() -> Non
 async def test_a_look_from_before_the_driver_said_gone_brings_nothing_back(bus: Bus) -> None:
     """Another address is looked at meanwhile: what is remembered of this one is told again, and is out of date."""
     await bus.inventory.scan()
-    bus.inventory._failed("uru4000-1", DeviceGone("unplugged"))
+    bus.inventory._failed("uru4000-1", 1, DeviceGone("unplugged"))
     lookout = bus.inventory._lookout
     bus.inventory._seen(Naming()([bus._look("usbip://reader:3240")]), {SCANNER.address: lookout.number})
     assert bus.inventory.get("uru4000-1").state is DeviceState.DETACHED
@@ -206,7 +230,7 @@ async def test_a_look_from_before_the_driver_said_gone_brings_nothing_back(bus: 
 
 async def test_another_failure_leaves_the_device_attached_and_names_the_problem(bus: Bus) -> None:
     await bus.inventory.scan()
-    bus.inventory._failed("uru4000-1", DeviceStalled("no answer"))
+    bus.inventory._failed("uru4000-1", 1, DeviceStalled("no answer"))
     device = bus.inventory.get("uru4000-1")
     assert (device.state, device.generation, device.problem) == (DeviceState.FAULTY, 1, "DEVICE_STALLED")
     assert bus.gone == []
@@ -247,7 +271,7 @@ async def test_the_loop_scans_at_once_and_again_when_a_device_failed(bus: Bus) -
     changes = bus.inventory.watch()
     await anext(changes)
     bus.found = [SCANNER, CAMERA]
-    bus.inventory._failed("uru4000-1", DeviceStalled("no answer"))  # an hour before the next scan is due
+    bus.inventory._failed("uru4000-1", 1, DeviceStalled("no answer"))  # an hour before the next scan is due
     seen = {(await anext(changes)).device_id for _ in range(2)}
     assert "camera-a" in seen
     running.cancel()
