@@ -173,7 +173,7 @@ def test_station_that_pins_another_registry_forgets_what_the_first_one_announced
     try:
         assert KnownRegistry(other.trust, bench.store.settings).recipient == other.trust.recipient
     finally:
-        other.store.close()
+        other.close()
 
 
 def announced(bench: Bench) -> bytes:
