@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -18,12 +19,22 @@ def pause(process: int) -> None:
     """
     os.kill(process, signal.SIGSTOP)
     until = time.monotonic() + _PAUSED_S
-    while any(_state(task) != "T" for task in Path(f"/proc/{process}/task").iterdir()):
+    while any(_stat(task)[0] != "T" for task in Path(f"/proc/{process}/task").iterdir()):
         if time.monotonic() > until:
             raise TimeoutError(f"process {process} still runs after SIGSTOP")
         time.sleep(0.001)
 
 
-def _state(task: Path) -> str:
-    """One letter of proc(5), the field after the name in brackets."""
-    return (task / "stat").read_text().rpartition(")")[2].split()[0]
+def children_of(parent: int, module: str) -> list[int]:
+    """The processes that this one has started to run a module."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ValueError):  # it has just ended
+            if int(_stat(folder)[1]) == parent and module.encode() in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+    return found
+
+
+def _stat(folder: Path) -> list[str]:
+    """The fields of proc(5) after the name in brackets: its state, its parent..."""
+    return (folder / "stat").read_text().rpartition(")")[2].split()

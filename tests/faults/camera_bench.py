@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self, cast
 
 import cv2
@@ -22,6 +21,7 @@ from tests.faults.camera_matrix import CAMERAS, Camera, Cell, Step, cells
 from tests.faults.scanner_bench import ENDED_S, handles, left_open
 from tests.faults.scanner_matrix import Outcome, Picture
 from tests.faults.summary import Try, print_summary
+from tests.processes import children_of
 
 if TYPE_CHECKING:
     from tests.contract.device_stubs import CameraStub, DslrStub
@@ -148,16 +148,7 @@ def try_cell(cell: Cell, stub: Stub) -> Iterator[Try]:
 
 def processes_of(parent: int) -> list[int]:
     """The processes of bodies that this one has started."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            said = (folder / "cmdline").read_bytes()
-            started_by = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:  # it has just ended
-            continue
-        if b"drivers.camera.dslr.process" in said and started_by == parent:
-            found.append(int(folder.name))
-    return found
+    return children_of(parent, "drivers.camera.dslr.process")
 
 
 def _failure_of(cell: Cell, after: int, bench: Bench) -> str:

@@ -27,7 +27,7 @@ from firmware_stubs.card.pcscd import Pcscd
 from tests.faults.encoder_matrix import ALONE, Answer, Cause, Cell, Script
 from tests.pcsc.card_process import CardStub
 from tests.pcsc.other_program import OtherProgram
-from tests.processes import pause
+from tests.processes import children_of, pause
 
 READERS: Final = 5  # the last one is where a reader leaves, and as many tries as there are other slots run at a time
 SLOTS: Final = 2 * READERS
@@ -108,13 +108,7 @@ def running_rig() -> Iterator[Rig]:
 
 def children() -> set[int]:
     """Processes of ours that serve readers."""
-    found = set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError, ValueError):
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == os.getpid() and b"drivers.pcsc.process" in (folder / "cmdline").read_bytes():
-                found.add(int(folder.name))
-    return found
+    return set(children_of(os.getpid(), "drivers.pcsc.process"))
 
 
 def handles() -> int:
