@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,6 +29,12 @@ def default_language() -> str:
 def harmless(text: str) -> str:
     """Text as a terminal may have it: what a device or another program said must not move its cursor."""
     return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def write_for_owner_alone() -> None:
+    """Until the command ends, what it writes is for whoever called it, and nobody else."""
+    before = os.umask(0o077)
+    click.get_current_context().call_on_close(lambda: os.umask(before))
 
 
 def _remember(name: str) -> Any:
@@ -65,12 +72,12 @@ class Told:
     sentences: Mapping[str, str]
 
 
-class Commands(click.Group):
+class Commands(click.Group, ABC):
     """A group whose commands end with a refusal in the caller's language. Give it `language_option`."""
 
+    @abstractmethod
     def told(self, error: Exception) -> Told | None:
         """The refusal that this exception is; None where it is a fault of ours."""
-        raise NotImplementedError
 
     def invoke(self, ctx: click.Context) -> Any:
         """As click.Group."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from enrollment.cli import (
 from enrollment.cli.failure import Refusal, describe
 from enrollment.cli.output import Output
 from enrollment.cli.session import Session
-from enrollment.terminal import default_language
+from enrollment.terminal import default_language, write_for_owner_alone
 
 
 class Commands(click.Group):
@@ -74,8 +73,7 @@ def main(
     lang: str,
 ) -> None:
     """Ask a running enrolld (ENROLL_SOCKET, ENROLL_TOKEN_FILE name its socket and your session)."""
-    before = os.umask(0o077)  # prints, portraits and lists are written for whoever asked for them, and nobody else
-    ctx.call_on_close(lambda: os.umask(before))
+    write_for_owner_alone()  # prints, portraits, lists
     ctx.obj = Session(Output.make(as_json=as_json, language=lang), socket, address, papers, token_file, token)
 
 

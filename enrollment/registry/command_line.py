@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import click
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from enrollment.core import errors as core
 from enrollment.core.errors import EnrollmentError
+from enrollment.registry.data_folder import DataFolder
 from enrollment.registry.error_status import TABLE
 from enrollment.registry.errors import InvalidRequest, RegistryError, SetupInvalid
+from enrollment.registry.tables import open_database
 from enrollment.terminal import Commands, Told
 
 data_option = click.option(
@@ -23,6 +28,18 @@ database_option = click.option(
     envvar="ENROLL_REGISTRY_DATABASE",
     help="SQLAlchemy URL; a SQLite file in the folder where it is not given.",
 )
+
+
+@contextmanager
+def transaction(folder: DataFolder, database: str | None) -> Iterator[Session]:
+    """Of a command, committed at its end. database: as database_option gives it."""
+    engine = open_database(database or folder.default_database)
+    try:
+        with Session(engine) as session, session.begin():
+            yield session
+    finally:
+        engine.dispose()
+
 
 # Class -> Vietnamese, English, where a command means something else than a call. Else what stations are told.
 SENTENCES: Final[dict[type[Exception], tuple[str, str]]] = {

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import click
-from sqlalchemy.orm import Session
 
 from enrollment.registry import recipients
-from enrollment.registry.command_line import data_option, database_option
+from enrollment.registry.command_line import data_option, database_option, transaction
 from enrollment.registry.data_folder import DataFolder
 from enrollment.registry.keys import SoftwareRecipientKey
 from enrollment.registry.recipients import RecipientState
 from enrollment.registry.serving import load_registry, now_ms, publish_recipient
-from enrollment.registry.tables import open_database
 from enrollment.terminal import json_option
 
 KEEP_DAYS: Final = 180  # longer than any station stays off line
@@ -44,7 +40,7 @@ def rotate_keys(root: Path, database: str | None, keep_days: float, as_json: boo
     folder = DataFolder(root)
     trust, keys = load_registry(folder)
     new = SoftwareRecipientKey.generate()
-    with _session(folder, database) as session:
+    with transaction(folder, database) as session:
         new.save_rotated(folder.keys)
         now = now_ms()
         until = now + round(timedelta(days=keep_days).total_seconds() * 1000)
@@ -72,7 +68,7 @@ def withdraw_key(root: Path, database: str | None, key_id_begin: str, as_json: b
     """
     folder = DataFolder(root)
     folder.require()
-    with _session(folder, database) as session:
+    with transaction(folder, database) as session:
         state = recipients.withdraw(session, key_id_begin, now_ms())
     if as_json:
         click.echo(json.dumps(_row(state)))
@@ -88,7 +84,7 @@ def list_keys(root: Path, database: str | None, as_json: bool) -> None:
     """Show the keys that packages are sealed to: the current one, and until when earlier ones open."""
     folder = DataFolder(root)
     trust, _ = load_registry(folder)
-    with _session(folder, database) as session:
+    with transaction(folder, database) as session:
         states = recipients.all_recipients(session) or [RecipientState(trust.recipient.key_id, 0, None)]
     if as_json:
         click.echo(json.dumps({"keys": [_row(state) for state in states]}))
@@ -99,17 +95,6 @@ def list_keys(root: Path, database: str | None, as_json: bool) -> None:
         else:
             opens = "opens until" if state.opens(now_ms()) else "opens nothing since"
             click.echo(f"{state.key_id.hex()} {opens} {_time(state.opens_until_ms)}")
-
-
-@contextmanager
-def _session(folder: DataFolder, database: str | None) -> Iterator[Session]:
-    """A transaction, committed at the end."""
-    engine = open_database(database or folder.default_database)
-    try:
-        with Session(engine) as session, session.begin():
-            yield session
-    finally:
-        engine.dispose()
 
 
 def _row(state: RecipientState) -> dict[str, Any]:

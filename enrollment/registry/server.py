@@ -7,26 +7,23 @@ import json
 import logging
 import signal
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 from cryptography.hazmat.primitives.asymmetric import ec
-from sqlalchemy.orm import Session
 
 from enrollment.core.certificates import CertificateAuthority, certificate_pem, private_key_pem
 from enrollment.core.sealing.field_rules import require_text
 from enrollment.core.sealing.public_keys import RegistryTrust, decode_verifying_key, encode_registry_trust
 from enrollment.registry import ledger as ledger_rows
 from enrollment.registry.certificates import issue_station_certificate
-from enrollment.registry.command_line import RegistryCommands, data_option, database_option
+from enrollment.registry.command_line import RegistryCommands, data_option, database_option, transaction
 from enrollment.registry.data_folder import DataFolder
 from enrollment.registry.key_commands import list_keys, rotate_keys, withdraw_key
 from enrollment.registry.keys import RegistryKeys, write_private_file
-from enrollment.registry.serving import TlsFiles, serving
-from enrollment.registry.tables import open_database
+from enrollment.registry.serving import TlsFiles, now_ms, serving
 from enrollment.terminal import json_errors_option, json_option, language_option
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -95,10 +92,8 @@ def enroll_station(
     key = decode_verifying_key(verifying_key.read_bytes())
     authority = CertificateAuthority.load(folder.authority_certificate.read_bytes(), folder.authority_key.read_bytes())
     certificate = issue_station_certificate(authority, csr.read_bytes(), station_id, datetime.now(UTC))
-    engine = open_database(database or folder.default_database)
-    with Session(engine) as session, session.begin():
-        ledger_rows.enroll_station(session, station_id, key, time.time_ns() // 1_000_000)
-    engine.dispose()
+    with transaction(folder, database) as session:
+        ledger_rows.enroll_station(session, station_id, key, now_ms())
     out.write_bytes(certificate_pem(certificate))
     made = {"station_id": station_id, "key_id": key.key_id.hex(), "certificate": str(out)}
     sentence = f"station {station_id}: key {key.key_id.hex()[:16]}, certificate in {out}"
@@ -156,11 +151,9 @@ def ledger(root: Path, database: str | None, as_json: bool) -> None:
     """Show what was received of each station, and what is missing."""
     folder = DataFolder(root)
     folder.require()
-    engine = open_database(database or folder.default_database)
-    with Session(engine) as session, session.begin():
+    with transaction(folder, database) as session:
         stations = ledger_rows.all_stations(session)
         repeated = [ledger_rows.repeated_dossiers(session, station.station_id) for station in stations]
-    engine.dispose()
     rows = [_ledger_row(*station) for station in zip(stations, repeated, strict=True)]
     if as_json:
         click.echo(json.dumps({"stations": rows}))

@@ -34,7 +34,7 @@ from enrollment.cli.evidence import Evidence, collect
 from enrollment.cli.failure import EXIT_REFUSED, describe
 from enrollment.cli.narrator import Narrator
 from enrollment.cli.output import Output
-from enrollment.terminal import default_language
+from enrollment.terminal import default_language, write_for_owner_alone
 from enrollment.v1 import outbox_pb2
 
 PLANS: Final = {"card-issue": "scanner", "card-issue-slaps": "tenprint", "card-issue-ten-print": "tenprint"}
@@ -150,8 +150,7 @@ def main(
     lang: str,
 ) -> None:
     """Enroll one person on a station of device models, only through the gRPC API."""
-    before = os.umask(0o077)  # --fingers and --portrait may be a real person's
-    click.get_current_context().call_on_close(lambda: os.umask(before))
+    write_for_owner_alone()  # --fingers and --portrait may be a real person's
     began = time.monotonic()
     out = Output.make(as_json=as_json, language=lang)
     if folder is None:
